@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * arch/cpu.h — what this CPU can do, from one table, and the few things every kernel asks of a CPU.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* One row of the feature table as `cpu` prints it. */
+struct cpu_feature {
+  const char *name; /* "smep": the word that nofeat= takes. */
+  const char *what; /* One line. */
+  bool present;     /* The CPU has it. */
+  bool forced_off;  /* nofeat= took it away. */
+  bool used;        /* Cairn has switched it on or relies on it. */
+};
+size_t arch_cpu_feature_count(void);
+struct cpu_feature arch_cpu_feature(size_t index);
+/** "GenuineIntel Skylake ..." as the CPU says; never NULL. */
+const char *arch_cpu_name(void);
+unsigned arch_cpu_physical_bits(void);
+unsigned arch_cpu_paging_levels(void);
+
+/** Sleeps until the next interrupt.  => interrupts on. */
+void arch_cpu_idle(void);
+[[noreturn]] void arch_cpu_stop(void); /* Interrupts off, for ever. */
+uint64_t arch_cpu_timestamp(void);     /* Time stamp counter, ticks. */
+
+bool arch_irq_save(void); /* Masks interrupts; returns whether they were on. */
+void arch_irq_restore(bool were_on);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kernel/console.h — what people read and type: every console that this machine has, as one.
+ *
+ * Output goes to the serial port (when probing found one) and to the framebuffer (when there is one); input comes from the
+ * serial port and the PS/2 keyboard.  Text is UTF-8 of which only ASCII is assured to have a glyph, with the escape
+ * sequences ESC [ ... m (colours 30-37, 90-97, 0, 1, 7), ESC [ K, ESC [ J, ESC [ H, ESC [ n D/C, CR, LF, BS, TAB.
+ */
+#pragma once
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+
+/** => any context; a panic may interrupt it at any point and print all the same. */
+void console_write(const char *bytes, size_t n);
+void console_printf(const char *format, ...) PRINTF_LIKE(1, 2);
+void console_vprintf(const char *format, va_list args) PRINTF_LIKE(1, 0);
+
+/* Keys that are no characters. */
+enum console_key {
+  CONSOLE_KEY_NONE = -1,
+  CONSOLE_KEY_UP = 0x100,
+  CONSOLE_KEY_DOWN,
+  CONSOLE_KEY_LEFT,
+  CONSOLE_KEY_RIGHT,
+  CONSOLE_KEY_HOME,
+  CONSOLE_KEY_END,
+  CONSOLE_KEY_DELETE,
+  CONSOLE_KEY_PAGE_UP,
+  CONSOLE_KEY_PAGE_DOWN
+};
+
+/** Next key typed on any console: a byte (CR for Enter, 0x7f or BS for backspace), a console_key, or NONE at once. */
+int console_poll_key(void);
+/** Waits for a key with the CPU asleep between ticks.  => thread context, interrupts on. */
+int console_read_key(void);
+
+/** From now on output ignores locks and colours itself as a panic's; irreversible. */
+void console_enter_panic(void);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mm/check.h — re-derives every bitmap, counter and record from first principles and names what does not agree.
+ *
+ * Runs from the prompt, after every test and in the panic path; takes no lock there and changes nothing.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "mm/pmm.h"
+
+/* The invariants, INV-xx in comments and messages.  Each has a breaker: break=<id> damages exactly that. */
+#define MM_INVARIANTS(X)                                                                                                    \
+  X(1, map, "the region list is sorted, disjoint and maximal")                                                              \
+  X(2, record, "a frame has a record exactly where the map has RAM, and its state is legal")                                \
+  X(3, bitmap, "a frame's bit is set exactly when its state is free")                                                       \
+  X(4, tier, "each tier word is what the tier below it says")                                                               \
+  X(5, counter, "the free counts are the number of free bits")                                                              \
+  X(6, owner, "each owner's count is the number of its frames")                                                             \
+  X(7, ledger, "the owners add up to the RAM that the firmware reported")                                                   \
+  X(8, forbidden, "no frame of firmware, low or absent memory is free or allocated")
+
+struct mm_check_report {
+  uint32_t invariant; /* First one broken; 0 when all hold. */
+  uint64_t frame;     /* Where it broke, when it has a place. */
+  uint64_t expected, found;
+  uint64_t frames_checked;
+  char text[120]; /* One line for a human. */
+};
+
+/**
+ * Checks everything; true when all invariants hold.  `limit` bounds the frames looked at in a hurry (0: all).
+ *   => any CPU; the caller makes sure nothing changes meanwhile.  => O(frames).
+ */
+bool mm_check(const struct pmm *p, uint64_t limit, struct mm_check_report *out);
+
+/**
+ * Damages one invariant on purpose, for the test that must turn red.  ERR_NOT_FOUND for an unknown name.
+ *   => tests only; after it the instance is only good for mm_check.
+ */
+status_t mm_check_break(struct pmm *p, const char *invariant_name);

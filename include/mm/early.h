@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mm/early.h — memory before the allocator is: a bump over the map's usable regions that retires into pmm_create.
+ *
+ * Takes from the top of the largest usable region first and moves to the next largest when that is used up; what it has
+ * handed out becomes the `taken` list of pmm_create, so nothing is lost between the two.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/status.h"
+#include "mm/pmm.h"
+
+#define EARLY_TAKEN_MAX 64
+
+struct early {
+  const struct boot_region *regions;
+  size_t region_count;
+  uint64_t low, high; /* Physical: what is left of the current region. */
+  size_t current;
+  uint64_t used_below; /* Size of the regions used up, for picking the next. */
+  struct pmm_taken taken[EARLY_TAKEN_MAX];
+  size_t taken_count;
+};
+
+void early_init(struct early *e, const struct boot_region *regions, size_t region_count);
+/**
+ * Takes `size` bytes (rounded up to frames), physically contiguous, aligned to `align` (a power of two, at least 4 KiB).
+ * The memory is not zeroed.  Neighbouring takings of one owner become one entry of `taken`.
+ * Returns OK, ERR_NO_MEMORY (no region has room, or `taken` is full), ERR_INVALID.
+ */
+status_t early_alloc(struct early *e, enum frame_owner owner, uint64_t size, uint64_t align, paddr_t *out);

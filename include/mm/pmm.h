@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mm/pmm.h — the one door to RAM after boot.
+ *
+ * A struct pmm is an instance: the kernel has one, tests have hundreds.  It lives in memory that its caller supplies and
+ * allocates nothing itself.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/annotate.h"
+#include "base/status.h"
+#include "boot/handoff.h"
+#include "mm/frame.h"
+
+struct pmm;
+
+/* What a run may look like.  All in frames; a zeroed struct with max = UINT64_MAX means anywhere. */
+struct frame_limits {
+  uint64_t min;      /* First frame number allowed. */
+  uint64_t max;      /* First frame number no longer allowed: the run ends at or below it. */
+  uint64_t align;    /* The run starts at a multiple of it: 0 or 1 for none, else a power of two. */
+  uint64_t boundary; /* The run does not cross a multiple of it: 0 for none, else a power of two. */
+};
+
+/* A frame at boot that is in use already and by whom; everything general that no such range covers is free. */
+struct pmm_taken {
+  uint64_t start; /* Frame number. */
+  uint64_t end;
+  enum frame_owner owner;
+};
+
+/**
+ * Bytes of frame metadata a map needs: bitmaps, tiers and the struct itself, contiguous, 64-byte aligned; without records.
+ * Follows RAM, never the highest address.
+ */
+uint64_t pmm_metadata_size(const struct boot_region *regions, size_t count);
+
+/**
+ * Builds the allocator over a canonical map.
+ *
+ * `metadata` is pmm_metadata_size bytes and stays in use for the life of the instance; `records` is the base of the record
+ * array: record i is that of frame i, mapped (zeroed) at least for every frame of RAM; see pmm_records_ranges.  Nothing is
+ * free before this returns; `taken` names what boot has used.
+ *   => boot, one CPU.
+ * Returns OK; ERR_CORRUPT (the map is not canonical), ERR_OVERLAP (taken ranges overlap, or lie outside general memory),
+ * ERR_NOT_FOUND (no usable memory).
+ */
+status_t pmm_create(void *metadata, void *records, const struct boot_region *regions, size_t count,
+                    const struct pmm_taken *taken, size_t taken_count, struct pmm **out);
+
+/**
+ * Allocates one frame; from the top, from blocks that are broken already.
+ *   => any CPU, interrupts may be off, never sleeps.
+ * Returns OK or ERR_NO_MEMORY; on failure nothing has changed.
+ */
+status_t pmm_alloc_frame(struct pmm *p, enum frame_owner owner, pfn_t *out);
+/** Returns one frame.  ERR_RANGE (no frame of ours), ERR_STATE (it is not allocated), ERR_OWNER (not this owner's). */
+status_t pmm_free_frame(struct pmm *p, enum frame_owner owner, pfn_t frame);
+
+/**
+ * Allocates `count` physically contiguous frames, any count; found if and only if such a run exists.
+ *
+ * `where` limits addresses, alignment and boundary; NULL means anywhere.  On OK the caller owns [*first, *first + count).
+ *   => any CPU; never sleeps.   => cost grows with the number of tier words, not of frames.
+ * Returns OK, ERR_NO_MEMORY (no such run now), ERR_INVALID (count 0, alignment or boundary not a power of two, count over
+ * boundary, min >= max).
+ */
+status_t pmm_alloc_run(struct pmm *p, enum frame_owner owner, uint64_t count, const struct frame_limits *where,
+                       pfn_t *first);
+/** Returns a whole run or a part of one; all or nothing.  Statuses as pmm_free_frame, ERR_INVALID (count 0 or wrapping). */
+status_t pmm_free_run(struct pmm *p, enum frame_owner owner, pfn_t first, uint64_t count);
+
+/** Moves allocated frames to another owner, all or nothing.  Statuses as pmm_free_run. */
+status_t pmm_give_run(struct pmm *p, enum frame_owner from, enum frame_owner to, pfn_t first, uint64_t count);
+
+/** Takes a free frame out of service for ever (bad memory).  ERR_RANGE, ERR_STATE (in use). */
+status_t pmm_mark_bad(struct pmm *p, pfn_t frame);
+
+/* What pmm knows about one address. */
+struct pmm_story {
+  struct boot_region region; /* Zeroed when no region of the map holds the address. */
+  bool has_region;
+  bool has_record; /* RAM with a record. */
+  enum frame_state state;
+  enum frame_owner owner;
+  uint64_t free_run; /* Frames in the free run around it; 0 when it is not free. */
+};
+/** The chain firmware descriptor -> region -> owner -> state.  => any CPU. */
+void pmm_describe(const struct pmm *p, paddr_t address, struct pmm_story *out);
+
+struct pmm_stats {
+  uint64_t total_frames; /* RAM by the firmware's word. */
+  uint64_t free_frames;
+  uint64_t free_2m; /* Aligned 2 MiB blocks wholly free. */
+  uint64_t free_1g;
+  uint64_t largest_free_run; /* Frames. */
+  uint64_t allocations;      /* Calls that succeeded. */
+  uint64_t frees;
+  uint64_t failures;
+  uint64_t metadata_bytes;    /* Bitmaps and tiers. */
+  uint64_t record_bytes;      /* Records, as mapped. */
+  uint64_t free_by_order[19]; /* Free runs cut into aligned powers of two: [0] 4 KiB .. [9] 2 MiB .. [18] 1 GiB. */
+};
+void pmm_stats_read(const struct pmm *p, struct pmm_stats *out);
+
+/** Calls visit for each maximal range of frames with one state and owner, in order, until it returns false. */
+struct pmm_range {
+  uint64_t start, end; /* Frame numbers. */
+  enum frame_state state;
+  enum frame_owner owner;
+};
+void pmm_visit(const struct pmm *p, bool (*visit)(void *context, const struct pmm_range *range), void *context);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mm/platform.h — the wall sockets: everything that mm asks of the kernel around it.
+ *
+ * The kernel plugs in with kernel/platform.c, hosted tests with tests/fake/platform.c.  Nothing else may be asked.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/annotate.h"
+#include "base/compiler.h"
+
+/* A lock that spins with interrupts masked in the kernel, and with a host mutex's duties in threaded tests. */
+struct CAPABILITY("platform_lock") platform_lock {
+  uint32_t word;  /* 0 free, 1 held. */
+  uint32_t saved; /* The holder's interrupt state. */
+};
+void platform_lock_acquire(struct platform_lock *l) ACQUIRE(l);
+void platform_lock_release(struct platform_lock *l) RELEASE(l);
+
+/** One line to the log, at "warning" level; no kernel address in it. */
+void platform_log(const char *room, const char *format, ...) PRINTF_LIKE(2, 3);
+/** Broken state that cannot be carried on with: ends the kernel with a report. */
+[[noreturn]] void platform_panic(const char *format, ...) PRINTF_LIKE(1, 2);
