@@ -36,8 +36,8 @@ struct memmap_claim {
 struct memmap_report {
   uint32_t descriptors;
   uint32_t empty;          /* Zero pages: dropped. */
-  uint32_t wrapping;       /* Runs past 2^64: cut at 2^52, or dropped when it starts above it. */
-  uint32_t unaligned;      /* Start not a multiple of 4 KiB: USE kinds shrink inwards, others grow outwards. */
+  uint32_t wrapping;       /* Runs past 2^52 or past 2^64: cut at 2^52, or dropped when it starts there. */
+  uint32_t unaligned;      /* Start not a multiple of 4 KiB: general kinds shrink inwards, others grow outwards. */
   uint32_t overlapping;    /* Shares a frame with another descriptor. */
   uint32_t unsorted;       /* Starts below its predecessor. */
   uint32_t unknown_type;   /* A type the specification does not name: treated as reserved. */
@@ -56,21 +56,28 @@ size_t memmap_scratch_size(size_t descriptor_count, size_t claim_count);
 /**
  * Makes a sorted, disjoint, maximal list of regions out of any list of descriptors, in O(n log n).
  *
- * Where descriptors overlap the most restrictive kind wins, frame by frame.  RAM below 1 MiB becomes LOW, page 0 too.
- * USABLE memory without EFI_MEMORY_WB in its attributes stays usable only if no descriptor of the map has it (maps of some
- * virtual machines carry no attributes at all); with EFI_MEMORY_SP or EFI_MEMORY_RO or _XP bits it stays usable.  Claims
- * are laid over loader and usable memory and win against every RAM kind.
- *   => pure; allocates nothing; `regions` and `scratch` are the caller's.
- * Returns OK, ERR_INVALID (stride below 40 or not a multiple of 8, bytes not a multiple of stride, bad claim), ERR_FULL
- * (capacity too small), ERR_NOT_FOUND (no usable memory at all; regions are filled all the same).
+ * Where descriptors overlap, the most restrictive kind wins frame by frame (the largest enum boot_memory_kind; of one kind
+ * the descriptor listed first).  Neighbours become one region when kind, firmware type and attributes are the same.
+ * General memory (see memmap_kind_is_general) becomes
+ *   - LOW below 1 MiB, page 0 with it: firmware writes there;
+ *   - RUNTIME_DATA with EFI_MEMORY_RUNTIME in its attributes: the firmware says that it needs it after boot;
+ *   - RESERVED without EFI_MEMORY_WB in its attributes, unless no descriptor of the map has that bit (maps of some virtual
+ *     machines carry no attributes at all).  EFI_MEMORY_SP, _RO and _XP change nothing.
+ * Claims are laid over all that and win against every kind, for the loader has used the memory; where two claims overlap,
+ * the larger kind wins.  A claimed region keeps type and attributes of the firmware's descriptor (EfiLoaderData and 0 where
+ * there is none).
+ *   => pure; allocates nothing; `regions` and `scratch` are the caller's, and their contents are lost on failure.
+ * Returns OK; ERR_INVALID (stride below 40 or not a multiple of 8, bytes not a multiple of stride, a claim that is empty,
+ * unaligned, above 2^52 or of another kind than those of struct memmap_claim); ERR_FULL (capacity too small; never with
+ * memmap_regions_max); ERR_NOT_FOUND (no region of kind USABLE; regions, *region_count and *report are filled all the same).
  */
 status_t memmap_canonicalise(const void *descriptors, size_t bytes, size_t stride, const struct memmap_claim *claims,
                              size_t claim_count, struct boot_region *regions, size_t capacity, void *scratch,
                              size_t *region_count, struct memmap_report *report);
 
 /**
- * Checks that a list is canonical: sorted, disjoint, whole frames, known kinds, maximal.  The kernel asks before it uses
- * one. Returns OK, or ERR_CORRUPT with *bad_index naming the first region that is wrong.
+ * Checks that a list is canonical: sorted, disjoint, whole frames, known kinds, maximal, nothing general below 1 MiB.  The
+ * kernel asks before it uses one.  Returns OK, or ERR_CORRUPT with *bad_index naming the first region that is wrong.
  */
 status_t memmap_check(const struct boot_region *regions, size_t count, size_t *bad_index);
 
