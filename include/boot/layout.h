@@ -30,7 +30,7 @@
 #define LAYOUT_BOOT_STACK_SIZE (UINT64_C(32) * KIB)
 
 /*
- * The windows, in the order in which they are drawn.
+ * The windows.  The direct map is drawn first, because it is the largest by far, then the others in this order.
  *   id            BOOT_WINDOW_<id>
  *   name          as `layout` and the panic screen print it
  *   step          bases are multiples of it
