@@ -2,6 +2,8 @@
 /*
  * kernel/console.h — what people read and type: every console that this machine has, as one.
  *
+ * There is no console_init: serial_init, fbconsole_init and keyboard_init (kernel/serial.h ...) may be called in any order;
+ * until then output is dropped (the log keeps its own).
  * Output goes to the serial port (when probing found one) and to the framebuffer (when there is one); input comes from the
  * serial port and the PS/2 keyboard.  Text is UTF-8 of which only ASCII is assured to have a glyph, with the escape
  * sequences ESC [ ... m (colours 30-37, 90-97, 0, 1, 7), ESC [ K, ESC [ J, ESC [ H, ESC [ n D/C, CR, LF, BS, TAB.
@@ -37,6 +39,20 @@ enum console_key {
 int console_poll_key(void);
 /** Waits for a key with the CPU asleep between ticks.  => thread context, interrupts on. */
 int console_read_key(void);
+
+/** Takes what the devices have received into a small ring.  => the timer's interrupt, about 1000 times a second. */
+void console_tick(void);
+
+/* A console: serial_init and fbconsole_init add theirs. */
+struct console_output {
+  const char *name;
+  void (*write)(const char *bytes, size_t n); /* Called with the console's lock, or from a panic. */
+};
+/**
+ * Adds an output (at most 4; more are ignored) and shows the log's records so far on it.  `o` must live for ever.
+ *   => boot, one CPU.
+ */
+void console_add(const struct console_output *o);
 
 /** From now on output ignores locks and colours itself as a panic's; irreversible. */
 void console_enter_panic(void);

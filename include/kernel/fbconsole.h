@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* kernel/fbconsole.h — the framebuffer as a console: a grid of characters in a packaged bitmap font. */
+#pragma once
+
+#include <stddef.h>
+
+#include "boot/handoff.h"
+
+/**
+ * Takes the framebuffer over, clears it, and shows what the log holds already.
+ *
+ * `mapped` is the virtual address of fb->base, at least fb->size bytes, writable (write-combining for speed; never read).
+ * Needs no memory but its own static cells.  Format NONE, impossible sizes and NULL leave the machine without it.
+ *   => boot; again after the mapping has moved, with the same geometry (fbconsole_move).
+ * True when there is a picture.
+ */
+bool fbconsole_init(const struct boot_framebuffer *fb, void *mapped);
+
+/** The same pixels at another virtual address from now on. */
+void fbconsole_move(void *mapped);
+
+/** Draws bytes of text.  => the console's lock, or a panic. */
+void fbconsole_write(const char *bytes, size_t n);
+
+/** Size of the grid in characters; 0 and 0 when there is none. */
+void fbconsole_size(unsigned *columns, unsigned *rows);
