@@ -1,23 +1,35 @@
-# Cairn: the only makefile.  Three products, one shape of rule: SRC.<product>, CFLAGS.<product>, objects in build/<product>/.
+# Cairn: the only makefile.  Four products, one shape of rule: SRC.<product>, CFLAGS.<product>, objects in build/<product>/.
 #
-#   loader   the EFI application (PE), kernel   the kernel (ELF, static PIE), host   the same C under sanitizers.
+#   loader   the EFI application (PE)          kernel   the kernel (ELF, static PIE)
+#   host     the same C under sanitizers       fuzz     the same C under libFuzzer
 #
 # `make help` lists the targets; V=1 shows the commands; config.mk, when there is one, overrides.
 
 -include config.mk
 BUILD ?= build
 LLVM  ?= 19
-CC      := clang-$(LLVM)
-LD      := ld.lld-$(LLVM)
-LDLINK  := lld-link-$(LLVM)
-AR      := llvm-ar-$(LLVM)
-FORMAT  := clang-format-$(LLVM)
-TIDY    := clang-tidy-$(LLVM)
+tool   = $(1)$(addprefix -,$(LLVM))
+CC      := $(call tool,clang)
+LD      := $(call tool,ld.lld)
+LDLINK  := $(call tool,lld-link)
+AR      := $(call tool,llvm-ar)
+STRIP   := $(call tool,llvm-strip)
+SIZE    := $(call tool,llvm-size)
+FORMAT  := $(call tool,clang-format)
+TIDY    := $(call tool,clang-tidy)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+export BUILD LLVM
+
+# Every CPU helps, unless the caller says otherwise or a tree is being removed.
+ifeq ($(filter -j% --jobs%,$(MAKEFLAGS))$(filter clean,$(MAKECMDGOALS)),)
+MAKEFLAGS += -j$(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+endif
+MAKEFLAGS += --no-print-directory
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
+.SECONDARY:
 .DEFAULT_GOAL := all
 
 # --- flags -----------------------------------------------------------------------------------------------------------
@@ -37,7 +49,9 @@ LDFLAGS.kernel := -pie --no-dynamic-linker -z text -z noexecstack -z separate-co
   --build-id=sha1 --gc-sections -z max-page-size=4096
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-CFLAGS.host := $(BASE) -O1 -DCAIRN_HOSTED -DCAIRN_DEBUG -Itests/harness -Itests/fake $(SANITIZE)
+HOSTED   := -DCAIRN_HOSTED -DCAIRN_DEBUG -Itests/harness -Itests/fake
+CFLAGS.host := $(BASE) -O1 $(HOSTED) $(SANITIZE)
+CFLAGS.fuzz := $(BASE) -O1 $(HOSTED) $(SANITIZE) -fsanitize=fuzzer-no-link
 
 # --- sources ---------------------------------------------------------------------------------------------------------
 # PURE: no hardware; part of a product and of the host tests.
@@ -48,27 +62,47 @@ LIB  := $(wildcard lib/*.c)
 SRC.loader := $(wildcard loader/*.c loader/x86_64/*.c loader/x86_64/*.S efi/*.c) $(LIB)
 SRC.kernel := $(wildcard kernel/*.c kernel/*/*.c kernel/*/*/*.c kernel/*/*/*.S tests/kernel/*.c) $(MM) $(LIB)
 SRC.host   := $(LIB) $(MM) $(PURE.loader) $(PURE.kernel) $(wildcard tests/harness/*.c tests/fake/*.c)
+SRC.fuzz   := $(SRC.host)
 TESTS      := $(wildcard tests/unit/*_test.c tests/unit/*/*_test.c tests/unit/*/*/*_test.c)
+FUZZERS    := $(wildcard tests/fuzz/*_fuzz.c)
+TOOLS      := $(wildcard tests/tools/*.c)
+
+# Generated sources that have to be there before a product's first object.
+GEN.loader :=
+GEN.kernel :=
+GEN.host   :=
+GEN.fuzz   :=
 
 objects = $(patsubst %,$(BUILD)/$(1)/%.o,$(basename $(SRC.$(1))))
+SETUP := $(BUILD)/setup.ok
 
 # --- rules -----------------------------------------------------------------------------------------------------------
+# Objects follow their source, their headers (the .d files) and their flags (the file `flags`, rewritten when they change).
 define product
-$(BUILD)/$(1)/%.o: %.c
+$(BUILD)/$(1)/flags: FORCE
+	@mkdir -p $$(@D); printf '%s\n' '$$(CC) $$(CFLAGS.$(1))' | cmp -s - $$@ || printf '%s\n' '$$(CC) $$(CFLAGS.$(1))' >$$@
+$(BUILD)/$(1)/%.o: %.c $(BUILD)/$(1)/flags | $$(SETUP) $$(GEN.$(1))
 	$$(call say,CC,$$< ($(1)))
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(CFLAGS.$(1)) -MMD -MP -c $$< -o $$@
-$(BUILD)/$(1)/%.o: %.S
+	$$(Q)$$(CC) $$(CFLAGS.$(1)) -MMD -MP -MJ $$(@:.o=.json) -c $$< -o $$@
+$(BUILD)/$(1)/%.o: %.S $(BUILD)/$(1)/flags | $$(SETUP) $$(GEN.$(1))
 	$$(call say,AS,$$< ($(1)))
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(CFLAGS.$(1)) -MMD -MP -c $$< -o $$@
 -include $$(patsubst %.o,%.d,$$(call objects,$(1)))
 endef
-$(foreach p,loader kernel host,$(eval $(call product,$(p))))
+$(foreach p,loader kernel host fuzz,$(eval $(call product,$(p))))
+-include $(patsubst %.c,$(BUILD)/host/%.d,$(TESTS) $(TOOLS)) $(patsubst %.c,$(BUILD)/fuzz/%.d,$(FUZZERS))
 
-all: loader kernel
+all: loader kernel esp ## The loader, the kernel and the tree for an EFI system partition, build/esp
 loader: $(BUILD)/BOOTX64.EFI
 kernel: $(BUILD)/kernel.elf
+esp: $(BUILD)/esp.ok
+
+$(SETUP): scripts/setup
+	$(Q)scripts/setup && mkdir -p $(@D) && touch $@
+setup: ## Install what the build needs (scripts/setup says what and why)
+	$(Q)scripts/setup
 
 $(BUILD)/BOOTX64.EFI: $(call objects,loader)
 	$(call say,LD,$@)
@@ -78,33 +112,107 @@ $(BUILD)/kernel.elf: $(call objects,kernel) kernel/arch/x86_64/kernel.ld
 	$(call say,LD,$@)
 	$(Q)$(LD) $(LDFLAGS.kernel) -T kernel/arch/x86_64/kernel.ld -o $@ $(call objects,kernel)
 
+# The tree: what `make install` copies and every boot reads.  The kernel goes in without its debug information.
+$(BUILD)/esp.ok: $(BUILD)/BOOTX64.EFI $(BUILD)/kernel.elf esp/boot.cfg scripts/mkesp
+	$(call say,ESP,$(BUILD)/esp)
+	$(Q)STRIP=$(STRIP) scripts/mkesp tree $(BUILD)/esp $(BUILD)/BOOTX64.EFI $(BUILD)/kernel.elf esp/boot.cfg
+	$(Q)touch $@
+$(BUILD)/cairn.img: $(BUILD)/esp.ok
+	$(call say,IMAGE,$@)
+	$(Q)scripts/mkesp image $(BUILD)/esp $@
+image: $(BUILD)/cairn.img ## build/cairn.img, a GPT disk to write to a USB stick; the same bytes every time
+install: $(BUILD)/esp.ok ## Copy the tree onto a mounted EFI system partition: make install ESP=/mnt/esp
+	$(Q)scripts/mkesp install $(BUILD)/esp '$(ESP)'
+
+# --- running ---------------------------------------------------------------------------------------------------------
+run: $(BUILD)/cairn.img ## Boot in QEMU: GUI=1 PRINT=1 M=512M CPU=max SMP=1 DISK=virtio VIDEO=std FIRMWARE=4M CMDLINE='...'
+	$(Q)GUI='$(GUI)' PRINT='$(PRINT)' M='$(M)' CPU='$(CPU)' SMP='$(SMP)' DISK='$(DISK)' VIDEO='$(VIDEO)' \
+	  FIRMWARE='$(FIRMWARE)' ACCEL='$(ACCEL)' CMDLINE='$(CMDLINE)' scripts/run
+gdb: $(BUILD)/cairn.img $(BUILD)/bench/stop.so ## QEMU and gdb, stopped at the kernel's first instruction, with symbols
+	$(Q)M='$(M)' CPU='$(CPU)' SMP='$(SMP)' CMDLINE='$(CMDLINE)' GDB_ARGS='$(GDB_ARGS)' scripts/run --gdb
+screenshot: $(BUILD)/cairn.img ## Take the pictures in docs/ again
+	$(Q)scripts/screenshot
+
+# --- tests -----------------------------------------------------------------------------------------------------------
 $(BUILD)/host/libcairn.a: $(call objects,host)
 	$(call say,AR,$@)
 	$(Q)rm -f $@; $(AR) rcs $@ $^
-
+$(BUILD)/fuzz/libcairn.a: $(call objects,fuzz)
+	$(call say,AR,$@)
+	$(Q)rm -f $@; $(AR) rcs $@ $^
 $(BUILD)/host/%_test: $(BUILD)/host/%_test.o $(BUILD)/host/libcairn.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SANITIZE) $< -Wl,--start-group $(BUILD)/host/libcairn.a -Wl,--end-group -lcmocka -lm -o $@
+$(BUILD)/host/tests/tools/%: $(BUILD)/host/tests/tools/%.o $(BUILD)/host/libcairn.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SANITIZE) $< -Wl,--start-group $(BUILD)/host/libcairn.a -Wl,--end-group -lm -o $@
+$(BUILD)/fuzz/%_fuzz: $(BUILD)/fuzz/%_fuzz.o $(BUILD)/fuzz/libcairn.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SANITIZE) -fsanitize=fuzzer $< -Wl,--start-group $(BUILD)/fuzz/libcairn.a -Wl,--end-group -lm -o $@
+$(BUILD)/bench/%.so: tests/bench/%.c tests/bench/qemu_plugin.h | $(SETUP)
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=c23 -O2 -g $(WARN) -shared -fPIC $< -o $@
 
-host-tests: $(patsubst %.c,$(BUILD)/host/%,$(TESTS))
+HOST_TESTS := $(patsubst %.c,$(BUILD)/host/%,$(TESTS) $(TOOLS))
+FUZZ_TESTS := $(patsubst %.c,$(BUILD)/fuzz/%,$(FUZZERS))
+host-tests: $(HOST_TESTS)
+fuzz-tests: $(FUZZ_TESTS)
+
+test: host-tests fuzz-tests $(BUILD)/cairn.img $(BUILD)/bench/insns.so ## Every test; ONLY=host|fuzz|docs|boot|insns...; last line: N passed, N failed
+	$(Q)scripts/test $(ONLY)
+test-boot: $(BUILD)/cairn.img ## The boot scenarios alone: make test-boot B='memory video-std'
+	$(Q)scripts/test-boot $(B)
+fuzz: fuzz-tests ## Fuzz each target for long: make fuzz FUZZ_SECONDS=600
+	$(Q)scripts/test --fuzz-seconds $(or $(FUZZ_SECONDS),600) fuzz
+insns: $(BUILD)/cairn.img $(BUILD)/bench/insns.so ## Guest instructions from the loader's first to the kernel's first; HOT=1 says where
+	$(Q)HOT='$(HOT)' scripts/insns
 
 # One host test by name: make unit T=lib/memmap
-unit: $(BUILD)/host/tests/unit/$(T)_test
+unit: $(BUILD)/host/tests/unit/$(T)_test ## One host test: make unit T=lib/memmap
 	$(Q)$<
 
-check: check-format check-tidy
-C_FILES := $(shell git ls-files -co --exclude-standard '*.c' '*.h')
-check-format:
+# --- checks ----------------------------------------------------------------------------------------------------------
+check: check-format check-tidy check-layers check-headers check-docs ## Format, clang-tidy, layers, headers that compile alone, generated documents
+C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
+H_FILES := $(wildcard include/*/*.h mm/*.h mm/*/*.h efi/*.h loader/*.h loader/*/*.h kernel/*.h kernel/*/*.h kernel/*/*/*.h \
+  tests/harness/*.h tests/fake/*.h)
+check-format: | $(SETUP)
 	$(Q)$(FORMAT) --dry-run -Werror $(C_FILES)
-check-tidy: $(patsubst %.c,$(BUILD)/tidy/%.ok,$(sort $(filter %.c,$(SRC.loader) $(SRC.kernel) $(SRC.host) $(TESTS))))
+check-tidy: $(patsubst %.c,$(BUILD)/tidy/%.ok,$(sort $(filter %.c,$(SRC.loader) $(SRC.kernel) $(SRC.host) $(TESTS) $(TOOLS) $(FUZZERS))))
 tidy_product = $(if $(filter $(1),$(SRC.loader)),loader,$(if $(filter $(1),$(SRC.kernel)),kernel,host))
-$(BUILD)/tidy/%.ok: %.c .clang-tidy
+$(BUILD)/tidy/%.ok: %.c .clang-tidy | $(SETUP) $(GEN.kernel) $(GEN.host)
 	$(call say,TIDY,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(TIDY) --quiet $< -- $(CFLAGS.$(call tidy_product,$<)) 2>$(@:.ok=.err) || { cat $(@:.ok=.err); exit 1; }
 	$(Q)touch $@
-format:
+check-layers: $(call objects,loader) $(call objects,kernel)
+	$(Q)scripts/check-layers
+check-headers: $(patsubst %.h,$(BUILD)/headers/%.ok,$(H_FILES))
+header_product = $(if $(filter loader/% efi/%,$(1)),loader,$(if $(filter tests/%,$(1)),host,kernel))
+$(BUILD)/headers/%.ok: %.h FORCE | $(SETUP) $(GEN.kernel)
+	$(Q)mkdir -p $(@D)
+	$(Q)printf '#include "%s"\n#include "%s"\n' '$<' '$<' | $(CC) $(CFLAGS.$(call header_product,$<)) -Wno-unused-function -fsyntax-only -x c -
+	$(Q)touch $@
+check-docs: | $(SETUP)
+	$(Q)scripts/gen-docs --check
+docs: | $(SETUP) ## Write the generated documents again
+	$(Q)scripts/gen-docs
+format: | $(SETUP) ## Format every source file
 	$(Q)$(FORMAT) -i $(C_FILES)
-clean:
+
+# --- looking around --------------------------------------------------------------------------------------------------
+size: $(BUILD)/esp.ok ## Sizes of the loader and the kernel
+	$(Q)$(SIZE) $(BUILD)/kernel.elf
+	$(Q)wc -c $(BUILD)/BOOTX64.EFI $(BUILD)/esp/cairn/kernel.elf | sed '$$d'
+compile_commands: all host-tests ## build/compile_commands.json for editors
+	$(Q){ echo '['; find $(BUILD) -name '*.json' ! -name compile_commands.json -path '$(BUILD)/*/*' -exec cat {} + | sed '$$ s/,$$//'; echo ']'; } \
+	  >$(BUILD)/compile_commands.json
+	$(Q)echo '  wrote   $(BUILD)/compile_commands.json'
+clean: ## Remove build/
 	rm -rf $(BUILD)
-.PHONY: all loader kernel host-tests unit check check-format check-tidy format clean
+help: ## This list
+	@sed -n 's/^\([a-z_-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r t w; do printf '  make %-17s %s\n' "$$t" "$$w"; done
+FORCE:
+.PHONY: all loader kernel esp setup image install run gdb screenshot host-tests fuzz-tests test test-boot fuzz insns unit check \
+  check-format check-tidy check-layers check-headers check-docs docs format size compile_commands clean help FORCE
