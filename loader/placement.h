@@ -49,7 +49,7 @@ void placement_seed(uint64_t seed, struct random *r);
  * The framebuffer lies at windows[FRAMEBUFFER].base + framebuffer_base % 2 MiB.
  *   => pure.
  * Returns OK, ERR_INVALID (levels, a size of 0 or unaligned), ERR_RANGE (ram_end or a size beyond 2^52), or ERR_NO_MEMORY
- * when the windows do not surely fit in this address space whatever is drawn (4 levels and RAM above about 100 TiB: ask
+ * when the windows do not surely fit in this address space whatever is drawn (4 levels and RAM above about 120 TiB: ask
  * for 5).  Nothing is written then.
  */
 status_t placement_choose(const struct placement_request *request, struct random *r,
