@@ -40,7 +40,7 @@ CFLAGS.loader := $(BASE) -Os --target=x86_64-unknown-windows -ffreestanding -fsh
   -mno-stack-arg-probe -fno-stack-protector -DCAIRN_LOADER -DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi \
   -isystem /usr/include/efi/x86_64
 LDFLAGS.loader := /subsystem:efi_application /entry:efi_main /nodefaultlib /dynamicbase /nxcompat /align:4096 /filealign:512 \
-  /Brepro /debug:none /opt:ref
+  /Brepro /debug:none /opt:ref /map:$(BUILD)/loader.map
 
 CFLAGS.kernel := $(BASE) -O2 --target=x86_64-linux-gnu -ffreestanding -fpie -fvisibility=hidden -mcmodel=small -mno-red-zone \
   -mgeneral-regs-only -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-common -DCAIRN_KERNEL \
@@ -115,7 +115,7 @@ $(BUILD)/kernel.elf: $(call objects,kernel) kernel/arch/x86_64/kernel.ld
 # The tree: what `make install` copies and every boot reads.  The kernel goes in without its debug information.
 $(BUILD)/esp.ok: $(BUILD)/BOOTX64.EFI $(BUILD)/kernel.elf esp/boot.cfg scripts/mkesp
 	$(call say,ESP,$(BUILD)/esp)
-	$(Q)STRIP=$(STRIP) scripts/mkesp tree $(BUILD)/esp $(BUILD)/BOOTX64.EFI $(BUILD)/kernel.elf esp/boot.cfg
+	$(Q)scripts/mkesp tree $(BUILD)/esp $(BUILD)/BOOTX64.EFI $(BUILD)/kernel.elf esp/boot.cfg
 	$(Q)touch $@
 $(BUILD)/cairn.img: $(BUILD)/esp.ok
 	$(call say,IMAGE,$@)
@@ -124,12 +124,14 @@ image: $(BUILD)/cairn.img ## build/cairn.img, a GPT disk to write to a USB stick
 install: $(BUILD)/esp.ok ## Copy the tree onto a mounted EFI system partition: make install ESP=/mnt/esp
 	$(Q)scripts/mkesp install $(BUILD)/esp '$(ESP)'
 
+# The scripts read these from the environment, wherever they were set: command line, environment or config.mk.
+export M CPU SMP DISK VIDEO FIRMWARE ACCEL CMDLINE GUI PRINT HOT STRIP
+
 # --- running ---------------------------------------------------------------------------------------------------------
 run: $(BUILD)/cairn.img ## Boot in QEMU: GUI=1 PRINT=1 M=512M CPU=max SMP=1 DISK=virtio VIDEO=std FIRMWARE=4M CMDLINE='...'
-	$(Q)GUI='$(GUI)' PRINT='$(PRINT)' M='$(M)' CPU='$(CPU)' SMP='$(SMP)' DISK='$(DISK)' VIDEO='$(VIDEO)' \
-	  FIRMWARE='$(FIRMWARE)' ACCEL='$(ACCEL)' CMDLINE='$(CMDLINE)' scripts/run
+	$(Q)scripts/run
 gdb: $(BUILD)/cairn.img $(BUILD)/bench/stop.so ## QEMU and gdb, stopped at the kernel's first instruction, with symbols
-	$(Q)M='$(M)' CPU='$(CPU)' SMP='$(SMP)' CMDLINE='$(CMDLINE)' GDB_ARGS='$(GDB_ARGS)' scripts/run --gdb
+	$(Q)scripts/run --gdb
 screenshot: $(BUILD)/cairn.img ## Take the pictures in docs/ again
 	$(Q)scripts/screenshot
 
@@ -166,7 +168,7 @@ test-boot: $(BUILD)/cairn.img ## The boot scenarios alone: make test-boot B='mem
 fuzz: fuzz-tests ## Fuzz each target for long: make fuzz FUZZ_SECONDS=600
 	$(Q)scripts/test --fuzz-seconds $(or $(FUZZ_SECONDS),600) fuzz
 insns: $(BUILD)/cairn.img $(BUILD)/bench/insns.so ## Guest instructions from the loader's first to the kernel's first; HOT=1 says where
-	$(Q)HOT='$(HOT)' scripts/insns
+	$(Q)scripts/insns
 
 # One host test by name: make unit T=lib/memmap
 unit: $(BUILD)/host/tests/unit/$(T)_test ## One host test: make unit T=lib/memmap

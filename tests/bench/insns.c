@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tests/bench/insns.c — counts guest instructions from the loader's first to the kernel's first.
+ *
+ * WHAT   A plugin for QEMU's translator, run by scripts/insns; instructions repeat where seconds do not.
+ * HOW    A block is translated just before it runs for the first time, so both ends are seen at translation: the loader's
+ *        first block has the bytes of the PE's entry point at the right offset in its page, the kernel's first block is the
+ *        first one at an upper-half address.  Every instruction adds one to a counter; the difference is the answer, and
+ *        at the kernel's first instruction the plugin writes its report and ends QEMU.  The firmware's gigainstruction
+ * before the loader runs uncounted: at the loader's first block all translations are thrown away and made again, counting.
+ * A repeated string instruction counts once for each repetition. With hot=on the blocks are counted one by one, and firmware
+ * instructions also on behalf of the loader's block that ran last: that says which call into the firmware is expensive.
+ * ARGUMENTS  entry=<RVA> size=<image size> bytes=<hex at the entry> out=<report> hot=on
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "qemu_plugin.h"
+
+#define UPPER_HALF UINT64_C(0xffff000000000000)
+#define BLOCKS_MAX (1U << 20)
+
+struct block {
+  uint64_t address;
+  uint64_t insns;
+  uint64_t runs;
+  uint64_t on_behalf; /* Instructions of the firmware since this block of the loader ran. */
+};
+
+int qemu_plugin_version = 1;
+
+static uint64_t entry_rva, image_size, image_base;
+static unsigned char entry_bytes[64];
+static size_t entry_size;
+static const char *out_path = "insns.out";
+static bool hot;
+
+static uint64_t all_insns, loader_insns; /* Written by translated code. */
+static struct block blocks[BLOCKS_MAX];
+static size_t block_count;
+static struct block *caller;
+
+static bool in_loader(uint64_t address) { return image_base != 0 && address - image_base < image_size; }
+
+/* True when the block begins with the bytes of the loader's entry point, as far as both reach. */
+static bool is_loader_entry(const struct qemu_plugin_tb *tb) {
+  if (((qemu_plugin_tb_vaddr(tb) ^ entry_rva) & 0xfff) != 0) return false;
+  size_t at = 0;
+  for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb) && at < entry_size; i++) {
+    const struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+    size_t size = qemu_plugin_insn_size(insn);
+    if (size > entry_size - at) size = entry_size - at;
+    if (memcmp(qemu_plugin_insn_data(insn), entry_bytes + at, size) != 0) return false;
+    at += size;
+  }
+  return at >= 8;
+}
+
+[[noreturn]] static void report_and_end(void) {
+  FILE *f = fopen(out_path, "w");
+  if (f == NULL) abort();
+  fprintf(f, "total %lu\nloader %lu\nfirmware %lu\n", all_insns, loader_insns, all_insns - loader_insns);
+  for (size_t i = 0; hot && i < block_count; i++) {
+    const struct block *b = &blocks[i];
+    if (b->runs == 0) continue;
+    bool own = in_loader(b->address);
+    fprintf(f, "%s %lx %lu %lu %lu\n", own ? "own" : "other", own ? b->address - image_base : b->address, b->runs,
+            b->runs * b->insns, b->on_behalf);
+  }
+  fclose(f);
+  _Exit(0);
+}
+
+static void block_runs(unsigned cpu, void *data) {
+  (void)cpu;
+  struct block *b = data;
+  b->runs++;
+  if (in_loader(b->address))
+    caller = b;
+  else if (caller != NULL)
+    caller->on_behalf += b->insns;
+}
+
+static void count_block(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
+  (void)id;
+  uint64_t address = qemu_plugin_tb_vaddr(tb);
+  if (address >= UPPER_HALF) report_and_end();
+  size_t n = qemu_plugin_tb_n_insns(tb);
+  for (size_t i = 0; i < n; i++) {
+    struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+    qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &all_insns, 1);
+    if (in_loader(address)) qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &loader_insns, 1);
+  }
+  if (hot && block_count < BLOCKS_MAX) {
+    struct block *b = &blocks[block_count++];
+    *b = (struct block){.address = address, .insns = n};
+    qemu_plugin_register_vcpu_tb_exec_cb(tb, block_runs, QEMU_PLUGIN_CB_NO_REGS, b);
+  }
+}
+
+static void count_from_now(qemu_plugin_id_t id) { qemu_plugin_register_vcpu_tb_trans_cb(id, count_block); }
+
+static void await_loader(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
+  if (image_base != 0 || !is_loader_entry(tb)) return;
+  image_base = qemu_plugin_tb_vaddr(tb) - entry_rva;
+  qemu_plugin_reset(id, count_from_now);
+}
+
+/* The value of "key=value" when the argument has that key, else NULL. */
+static const char *value_of(const char *argument, const char *key) {
+  size_t n = strlen(key);
+  return strncmp(argument, key, n) == 0 && argument[n] == '=' ? argument + n + 1 : NULL;
+}
+
+static void read_hex(const char *text) {
+  unsigned byte;
+  while (entry_size < sizeof(entry_bytes) && sscanf(text, "%2x", &byte) == 1) {
+    entry_bytes[entry_size++] = (unsigned char)byte;
+    text += 2;
+  }
+}
+
+int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int argc, char **argv) {
+  (void)info;
+  for (int i = 0; i < argc; i++) {
+    const char *v;
+    if ((v = value_of(argv[i], "entry")) != NULL) entry_rva = strtoull(v, NULL, 0);
+    if ((v = value_of(argv[i], "size")) != NULL) image_size = strtoull(v, NULL, 0);
+    if ((v = value_of(argv[i], "bytes")) != NULL) read_hex(v);
+    if ((v = value_of(argv[i], "out")) != NULL) out_path = strdup(v);
+    if (strcmp(argv[i], "hot=on") == 0) hot = true;
+  }
+  if (entry_rva == 0 || image_size == 0 || entry_size < 8) {
+    fputs("insns: needs entry=, size= and bytes=\n", stderr);
+    return -1;
+  }
+  qemu_plugin_register_vcpu_tb_trans_cb(id, await_loader);
+  return 0;
+}
