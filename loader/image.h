@@ -48,7 +48,7 @@
   X(SEGMENT_FILE, TRUNCATED, x, "a segment runs past the end of the file; the end it claims")                               \
   X(SEGMENT_SIZES, CORRUPT, x, "a segment has more bytes in the file than in memory; in the file")                          \
   X(SEGMENT_WRAP, CORRUPT, x, "a segment's addresses or file offsets wrap around; its address")                             \
-  X(SEGMENT_ALIGN, UNALIGNED, x, "a segment's alignment is no power of two from 4 KiB up to 1 GiB; it is")                  \
+  X(SEGMENT_ALIGN, UNALIGNED, x, "a segment's alignment is not 4 KiB, the step at which images are placed; it is")          \
   X(SEGMENT_OFFSET, UNALIGNED, x, "a segment's address and file offset differ within the page; its address")                \
   X(SEGMENT_ORDER, OVERLAP, x, "segments overlap or are not in ascending order; the address of the second")                 \
   X(SEGMENT_PAGE, OVERLAP, x, "two segments share a page and need different permissions; the page")                         \
@@ -154,5 +154,6 @@ void image_relocate(const struct image_plan *plan, const void *file, void *memor
 /** "SEGMENT_WX"; "?" for no check at all. */
 const char *image_check_name(uint32_t check);
 
-/** The whole sentence, NUL-terminated: what is wrong, the value, which header ("... (0x7, entry 2) [SEGMENT_WX]"). */
+/** The whole sentence, NUL-terminated: what is wrong, the value, which header ("...; its flags: 0x7 (number 2)
+ * [SEGMENT_WX]"). */
 void image_error_text(const struct image_error *error, char to[static IMAGE_ERROR_TEXT_MAX]);
