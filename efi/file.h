@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* efi/file.h — files on the volume that the loader was started from. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+struct _EFI_FILE_HANDLE;
+
+struct efi_file {
+  struct _EFI_FILE_HANDLE *handle;
+  uint64_t size; /* Bytes. */
+};
+
+/* Longest path that efi_file_open takes, in characters. */
+#define EFI_FILE_PATH_MAX 255
+
+/**
+ * Opens the volume of the device we came from, once; later calls return the same answer at no cost.
+ * Returns OK, ERR_NOT_FOUND (no device or no file system on it), or what the firmware says.
+ */
+status_t efi_file_mount(void);
+
+/**
+ * Opens a file for reading; '/' and '\\' both separate.  Mounts the volume when that has not happened yet.
+ * Returns OK, ERR_NOT_FOUND, ERR_RANGE (path too long), ERR_UNSUPPORTED (a directory), or what the firmware says; *file is
+ * written on OK alone and closed with efi_file_close.
+ */
+status_t efi_file_open(const char *path, size_t path_length, struct efi_file *file);
+
+/**
+ * Reads exactly size bytes from offset on, in pieces of at most 1 MiB.
+ * Returns OK, ERR_TRUNCATED (the file ends earlier), or what the firmware says; the buffer's content is then undefined.
+ */
+status_t efi_file_read(struct efi_file *file, uint64_t offset, void *to, uint64_t size);
+
+/** Closes; file->handle NULL is allowed. */
+void efi_file_close(struct efi_file *file);

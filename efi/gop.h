@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* efi/gop.h — the graphics output protocol and the panel's own idea of its size. */
+#pragma once
+
+#include <efi.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+/* The display: its protocol and the handle that it stands on.  gop is NULL when there is none. */
+struct efi_gop {
+  EFI_GRAPHICS_OUTPUT_PROTOCOL *gop;
+  EFI_HANDLE handle;
+};
+
+/** The console's display if it has one, else the first. */
+struct efi_gop efi_gop_find(void);
+
+/** Size of a mode in pixels.  Returns OK, or what the firmware says. */
+status_t efi_gop_query(const struct efi_gop *display, uint32_t mode, uint32_t *width, uint32_t *height);
+
+/** Switches to a mode.  Returns OK, or what the firmware says. */
+status_t efi_gop_set(const struct efi_gop *display, uint32_t mode);
+
+/**
+ * The panel's preferred size from its EDID (the active one, else the discovered one): first detailed timing.
+ * Returns OK, ERR_NOT_FOUND (no EDID), ERR_CORRUPT (wrong header or sum, no timing).
+ */
+status_t efi_gop_panel(const struct efi_gop *display, uint32_t *width, uint32_t *height);

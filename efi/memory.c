@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * efi/memory.c — pages, pool and the memory map.
+ *
+ * HOW      The map's buffer grows by what the firmware asks plus 64 descriptors: allocating it may itself add some, and
+ *          firmware adds more between two tries of ExitBootServices.  64 asks in a row that are still too small end it.
+ * SOURCE   UEFI 2.10: 7.2 (memory services).
+ */
+#include "efi/memory.h"
+
+#include "base/units.h"
+#include "efi/tables.h"
+
+static struct {
+  uint64_t physical, frames;
+} memory_given[EFI_MEMORY_ALLOCATIONS_MAX];
+static size_t memory_given_count;
+
+#define MAP_SLACK_DESCRIPTORS 64
+#define MAP_TRIES             64
+#define MAP_STRIDE_MIN        40 /* sizeof(EFI_MEMORY_DESCRIPTOR), version 1. */
+#define MAP_STRIDE_MAX        1024
+
+static status_t alloc_pages(EFI_ALLOCATE_TYPE how, enum efi_memory_use use, uint64_t frames, uint64_t *physical) {
+  EFI_PHYSICAL_ADDRESS at = *physical;
+  EFI_MEMORY_TYPE type = use == EFI_MEMORY_FOR_CODE ? EfiLoaderCode : EfiLoaderData;
+  if (memory_given_count == EFI_MEMORY_ALLOCATIONS_MAX) return ERR_FULL;
+  EFI_STATUS s = efi_tables_system()->BootServices->AllocatePages(how, type, frames, &at);
+  if (EFI_ERROR(s)) return efi_tables_status(s);
+  memory_given[memory_given_count].physical = at;
+  memory_given[memory_given_count++].frames = frames;
+  *physical = at;
+  return OK;
+}
+
+status_t efi_memory_alloc(enum efi_memory_use use, uint64_t frames, uint64_t *physical) {
+  uint64_t at = 0;
+  status_t s = alloc_pages(AllocateAnyPages, use, frames, &at);
+  if (s == OK) *physical = at;
+  return s;
+}
+
+status_t efi_memory_alloc_at(uint64_t physical, uint64_t frames) {
+  return alloc_pages(AllocateAddress, EFI_MEMORY_FOR_DATA, frames, &physical);
+}
+
+status_t efi_memory_alloc_below(enum efi_memory_use use, uint64_t frames, uint64_t max, uint64_t *physical) {
+  uint64_t at = max;
+  status_t s = alloc_pages(AllocateMaxAddress, use, frames, &at);
+  if (s == OK) *physical = at;
+  return s;
+}
+
+void efi_memory_free_all(void) {
+  while (memory_given_count > 0) {
+    memory_given_count--;
+    (void)efi_tables_system()->BootServices->FreePages(memory_given[memory_given_count].physical,
+                                                       memory_given[memory_given_count].frames);
+  }
+}
+
+status_t efi_memory_alloc_pool(size_t size, void **memory) {
+  void *at = NULL;
+  EFI_STATUS s = efi_tables_system()->BootServices->AllocatePool(EfiLoaderData, size, &at);
+  if (EFI_ERROR(s)) return efi_tables_status(s);
+  *memory = at;
+  return OK;
+}
+
+void efi_memory_free_pool(void *memory) {
+  if (memory) (void)efi_tables_system()->BootServices->FreePool(memory);
+}
+
+/* Replaces the buffer by one with room for `needed` bytes and some more descriptors. */
+static status_t grow(struct efi_memory_map *map, size_t needed, size_t stride) {
+  void *larger = NULL;
+  size_t capacity = needed + MAP_SLACK_DESCRIPTORS * stride;
+  if (needed > GIB || capacity <= map->capacity) return ERR_CORRUPT;
+  status_t s = efi_memory_alloc_pool(capacity, &larger);
+  if (s != OK) return s;
+  efi_memory_free_pool(map->descriptors);
+  map->descriptors = larger;
+  map->capacity = capacity;
+  return OK;
+}
+
+status_t efi_memory_get_map(struct efi_memory_map *map) {
+  for (unsigned i = 0; i < MAP_TRIES; i++) {
+    UINTN size = map->capacity;
+    UINTN key = 0;
+    UINTN stride = 0;
+    UINT32 version = 0;
+    EFI_STATUS s = efi_tables_system()->BootServices->GetMemoryMap(&size, map->descriptors, &key, &stride, &version);
+    if (s != EFI_BUFFER_TOO_SMALL && EFI_ERROR(s)) return efi_tables_status(s);
+    if (stride < MAP_STRIDE_MIN || stride > MAP_STRIDE_MAX || stride % 8 != 0) return ERR_CORRUPT;
+    if (!EFI_ERROR(s)) {
+      if (size > map->capacity) return ERR_CORRUPT;
+      map->size = size - size % stride;
+      map->stride = stride;
+      map->key = key;
+      map->version = version;
+      return OK;
+    }
+    status_t grown = grow(map, size > map->capacity ? size : map->capacity + stride, stride);
+    if (grown != OK) return grown;
+  }
+  return ERR_TIMEOUT;
+}
