@@ -26,12 +26,10 @@ void efi_console_write(const char *text, size_t n) {
   }
 }
 
-status_t efi_console_wait_key(void) {
-  EFI_SYSTEM_TABLE *system = efi_tables_system();
+bool efi_console_poll_key(void) {
+  SIMPLE_INPUT_INTERFACE *in = efi_tables_system()->ConIn;
   EFI_INPUT_KEY key;
-  UINTN which = 0;
-  if (!system->ConIn) return ERR_UNSUPPORTED;
-  EFI_STATUS s = system->BootServices->WaitForEvent(1, &system->ConIn->WaitForKey, &which);
-  if (!EFI_ERROR(s)) s = system->ConIn->ReadKeyStroke(system->ConIn, &key);
-  return efi_tables_status(s);
+  return in && !EFI_ERROR(in->ReadKeyStroke(in, &key));
 }
+
+void efi_console_pause(unsigned milliseconds) { (void)efi_tables_system()->BootServices->Stall((UINTN)milliseconds * 1000); }

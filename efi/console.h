@@ -12,5 +12,8 @@
  */
 void efi_console_write(const char *text, size_t n);
 
-/** Waits until a key is pressed.  Returns OK, ERR_UNSUPPORTED (no keyboard), or what the firmware says. */
-status_t efi_console_wait_key(void);
+/** True when a key has been pressed since the last call; the key is taken. */
+bool efi_console_poll_key(void);
+
+/** Waits; the firmware's timer decides how exactly. */
+void efi_console_pause(unsigned milliseconds);

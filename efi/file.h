@@ -14,9 +14,6 @@ struct efi_file {
   uint64_t size; /* Bytes. */
 };
 
-/* Longest path that efi_file_open takes, in characters. */
-#define EFI_FILE_PATH_MAX 255
-
 /**
  * Opens the volume of the device we came from, once; later calls return the same answer at no cost.
  * Returns OK, ERR_NOT_FOUND (no device or no file system on it), or what the firmware says.
@@ -24,17 +21,17 @@ struct efi_file {
 status_t efi_file_mount(void);
 
 /**
- * Opens a file for reading; '/' and '\\' both separate.  Mounts the volume when that has not happened yet.
- * Returns OK, ERR_NOT_FOUND, ERR_RANGE (path too long), ERR_UNSUPPORTED (a directory), or what the firmware says; *file is
- * written on OK alone and closed with efi_file_close.
+ * Opens a file for reading; the path is UTF-16 with backslashes.  Mounts the volume when that has not happened yet.
+ * Returns OK, ERR_NOT_FOUND, ERR_UNSUPPORTED (a directory), or what the firmware says; *file is written on OK alone and
+ * closed with efi_file_close.
  */
-status_t efi_file_open(const char *path, size_t path_length, struct efi_file *file);
+status_t efi_file_open(const uint16_t *path, struct efi_file *file);
 
 /**
- * Reads exactly size bytes from offset on, in pieces of at most 1 MiB.
+ * Reads exactly size bytes from offset on, in pieces of at most `piece` bytes (some firmware corrupts large reads).
  * Returns OK, ERR_TRUNCATED (the file ends earlier), or what the firmware says; the buffer's content is then undefined.
  */
-status_t efi_file_read(struct efi_file *file, uint64_t offset, void *to, uint64_t size);
+status_t efi_file_read(struct efi_file *file, uint64_t offset, void *to, uint64_t size, uint64_t piece);
 
 /** Closes; file->handle NULL is allowed. */
 void efi_file_close(struct efi_file *file);

@@ -32,14 +32,15 @@ struct efi_gop efi_gop_find(void) {
   return display;
 }
 
-status_t efi_gop_query(const struct efi_gop *display, uint32_t mode, uint32_t *width, uint32_t *height) {
+status_t efi_gop_query(const struct efi_gop *display, uint32_t mode, struct efi_gop_mode *description) {
   EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *info = NULL;
   UINTN size = 0;
   EFI_STATUS s = display->gop->QueryMode(display->gop, mode, &size, &info);
   if (EFI_ERROR(s)) return efi_tables_status(s);
   if (!info) return ERR_CORRUPT;
-  *width = info->HorizontalResolution;
-  *height = info->VerticalResolution;
+  *description = (struct efi_gop_mode){.width = info->HorizontalResolution,
+                                       .height = info->VerticalResolution,
+                                       .is_linear = info->PixelFormat < PixelBltOnly};
   (void)efi_tables_system()->BootServices->FreePool(info);
   return OK;
 }

@@ -16,8 +16,13 @@ struct efi_gop {
 /** The console's display if it has one, else the first. */
 struct efi_gop efi_gop_find(void);
 
-/** Size of a mode in pixels.  Returns OK, or what the firmware says. */
-status_t efi_gop_query(const struct efi_gop *display, uint32_t mode, uint32_t *width, uint32_t *height);
+struct efi_gop_mode {
+  uint32_t width, height; /* Pixels. */
+  bool is_linear;         /* Has a framebuffer; false for Blt only. */
+};
+
+/** Describes a mode without setting it.  Returns OK, ERR_CORRUPT (no description), or what the firmware says. */
+status_t efi_gop_query(const struct efi_gop *display, uint32_t mode, struct efi_gop_mode *description);
 
 /** Switches to a mode.  Returns OK, or what the firmware says. */
 status_t efi_gop_set(const struct efi_gop *display, uint32_t mode);
