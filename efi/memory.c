@@ -19,7 +19,7 @@ static size_t memory_given_count;
 #define MAP_SLACK_DESCRIPTORS 64
 #define MAP_TRIES             64
 #define MAP_STRIDE_MIN        40 /* sizeof(EFI_MEMORY_DESCRIPTOR), version 1. */
-#define MAP_STRIDE_MAX        1024
+#define MAP_STRIDE_MAX        EFI_MEMORY_MAP_SPARE
 
 static status_t alloc_pages(EFI_ALLOCATE_TYPE how, enum efi_memory_use use, uint64_t frames, uint64_t *physical) {
   EFI_PHYSICAL_ADDRESS at = *physical;
@@ -74,7 +74,7 @@ void efi_memory_free_pool(void *memory) {
 /* Replaces the buffer by one with room for `needed` bytes and some more descriptors. */
 static status_t grow(struct efi_memory_map *map, size_t needed, size_t stride) {
   void *larger = NULL;
-  size_t capacity = needed + MAP_SLACK_DESCRIPTORS * stride;
+  size_t capacity = needed + MAP_SLACK_DESCRIPTORS * stride + EFI_MEMORY_MAP_SPARE;
   if (needed > GIB || capacity <= map->capacity) return ERR_CORRUPT;
   status_t s = efi_memory_alloc_pool(capacity, &larger);
   if (s != OK) return s;
@@ -86,7 +86,8 @@ static status_t grow(struct efi_memory_map *map, size_t needed, size_t stride) {
 
 status_t efi_memory_get_map(struct efi_memory_map *map) {
   for (unsigned i = 0; i < MAP_TRIES; i++) {
-    UINTN size = map->capacity;
+    UINTN size = map->capacity > EFI_MEMORY_MAP_SPARE ? map->capacity - EFI_MEMORY_MAP_SPARE : 0;
+    UINTN room = size;
     UINTN key = 0;
     UINTN stride = 0;
     UINT32 version = 0;
@@ -94,14 +95,14 @@ status_t efi_memory_get_map(struct efi_memory_map *map) {
     if (s != EFI_BUFFER_TOO_SMALL && EFI_ERROR(s)) return efi_tables_status(s);
     if (stride < MAP_STRIDE_MIN || stride > MAP_STRIDE_MAX || stride % 8 != 0) return ERR_CORRUPT;
     if (!EFI_ERROR(s)) {
-      if (size > map->capacity) return ERR_CORRUPT;
+      if (size > room) return ERR_CORRUPT;
       map->size = size - size % stride;
       map->stride = stride;
       map->key = key;
       map->version = version;
       return OK;
     }
-    status_t grown = grow(map, size > map->capacity ? size : map->capacity + stride, stride);
+    status_t grown = grow(map, size > room ? size : room + stride, stride);
     if (grown != OK) return grown;
   }
   return ERR_TIMEOUT;

@@ -82,8 +82,7 @@ static void write_both(const char *text, size_t n) {
 
 /* Formats into a line; returns its length, line end included. */
 static size_t make_line(char line[static CONSOLE_LINE_MAX], const char *prefix, const char *format, va_list args) {
-  size_t n = strlen(prefix);
-  memcpy(line, prefix, n);
+  size_t n = format_string(line, CONSOLE_LINE_MAX, "%s", prefix);
   n += format_string_v(line + n, CONSOLE_LINE_MAX - n, format, args);
   if (n > CONSOLE_LINE_MAX - 2) n = CONSOLE_LINE_MAX - 2;
   line[n++] = '\n';

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * loader/memmap.c — the firmware's map and the way out of boot services.
+ *
+ * HOW      take the map -> make everything from it (regions, page tables, handoff) -> ExitBootServices with its key
+ *              ^------------------------- the key is stale: again -----------------------'
+ *          Everything is made before the call and from exactly the map that the call confirms, so nothing is left to do, or
+ *          to fail, once the firmware is gone; until the first call even "not enough memory" can still be said on the
+ * screen. WHY NOT  make it afterwards: there is no memory to be had then, and nobody to tell. SOURCE   UEFI 2.10: 7.4.6
+ * (ExitBootServices), 7.2.3 (GetMemoryMap).
+ */
+#include "loader/memmap.h"
+
+#include "base/units.h"
+#include "efi/runtime.h"
+#include "lib/string.h"
+#include "loader/console.h"
+
+#define MEMMAP_ROUNDS      (2 * MEMMAP_EXIT_TRIES) /* Each round either calls ExitBootServices or has allocated something. */
+#define MEMMAP_SLACK       64                      /* Descriptors. */
+#define DESCRIPTOR_TYPE_IO 11                      /* EfiMemoryMappedIO. */
+
+status_t memmap_capture(struct memmap *m) { return efi_memory_get_map(&m->raw); }
+
+static size_t descriptor_count(const struct memmap *m) { return m->raw.size / m->raw.stride + 1; /* The hole. */ }
+
+size_t memmap_capacity(const struct memmap *m, size_t claim_count) {
+  return memmap_regions_max(descriptor_count(m), claim_count);
+}
+
+status_t memmap_reserve(struct memmap *m, size_t claim_count, bool *has_allocated) {
+  void *larger = NULL;
+  if (memmap_scratch_size(descriptor_count(m), claim_count) <= m->scratch_size) return OK;
+  size_t size = memmap_scratch_size(descriptor_count(m) + MEMMAP_SLACK, claim_count);
+  status_t s = efi_memory_alloc_pool(size, &larger);
+  if (s != OK) return s;
+  efi_memory_free_pool(m->scratch);
+  m->scratch = larger;
+  m->scratch_size = size;
+  *has_allocated = true;
+  return OK;
+}
+
+/* Appends the hole, in the spare room that efi_memory_get_map keeps; returns the bytes of the map with it. */
+static size_t append_hole(struct memmap *m) {
+  struct memmap_descriptor hole = {
+      .type = DESCRIPTOR_TYPE_IO,
+      .physical_start = m->hole_start & ~(FRAME_SIZE - 1),
+      .pages = (m->hole_end - (m->hole_start & ~(FRAME_SIZE - 1)) + FRAME_SIZE - 1) / FRAME_SIZE,
+  };
+  if (m->hole_start >= m->hole_end) return m->raw.size;
+  memcpy((uint8_t *)m->raw.descriptors + m->raw.size, &hole, sizeof hole);
+  return m->raw.size + m->raw.stride;
+}
+
+/* True when some descriptor of a RAM kind that the kernel may use shares a byte with the hole. */
+static bool hole_is_in_ram(const struct memmap *m) {
+  for (size_t at = 0; at < m->raw.size; at += m->raw.stride) {
+    const struct memmap_descriptor *d = (const void *)((const uint8_t *)m->raw.descriptors + at);
+    if (!memmap_kind_in_direct_map((uint32_t)memmap_kind_of_type(d->type)) || d->pages == 0) continue;
+    uint64_t last = d->physical_start + (d->pages - 1) * FRAME_SIZE + (FRAME_SIZE - 1);
+    if (d->physical_start < m->hole_end && last >= m->hole_start) return true;
+  }
+  return false;
+}
+
+status_t memmap_build(struct memmap *m, const struct memmap_claim *claims, size_t claim_count, struct boot_region *regions,
+                      size_t capacity, size_t *region_count) {
+  size_t size = hole_is_in_ram(m) ? append_hole(m) : m->raw.size;
+  return memmap_canonicalise(m->raw.descriptors, size, m->raw.stride, claims, claim_count, regions, capacity, m->scratch,
+                             region_count, &m->report);
+}
+
+status_t memmap_leave(struct memmap *m, memmap_prepare_t prepare, void *context, uint32_t *tries) {
+  *tries = 0;
+  for (unsigned round = 0; round < MEMMAP_ROUNDS && *tries < MEMMAP_EXIT_TRIES; round++) {
+    bool is_stale = false;
+    status_t s = memmap_capture(m);
+    if (s == OK) s = prepare(context, &is_stale);
+    if (s != OK) return s;
+    if (is_stale) continue;
+    ++*tries;
+    if (efi_runtime_exit_boot_services(m->raw.key) == OK) return OK;
+    console_leave_firmware();
+  }
+  return ERR_TIMEOUT;
+}
