@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/compiler.h"
+
 /* Values of the enumerated options; the names stand in options.def. */
 enum option_panic { OPTION_PANIC_WAIT, OPTION_PANIC_REBOOT, OPTION_PANIC_EXIT };
 enum option_serial { OPTION_SERIAL_AUTO, OPTION_SERIAL_OFF };
