@@ -39,7 +39,7 @@ BASE := -std=c23 -g $(WARN) -I. -Iinclude -I$(BUILD)/gen -ffile-prefix-map=$(CUR
 CFLAGS.loader := $(BASE) -Os --target=x86_64-unknown-windows -ffreestanding -fshort-wchar -mno-red-zone -mgeneral-regs-only \
   -mno-stack-arg-probe -fno-stack-protector -DCAIRN_LOADER -DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi \
   -isystem /usr/include/efi/x86_64
-LDFLAGS.loader := /subsystem:efi_application /entry:efi_main /nodefaultlib /dynamicbase /nxcompat /align:4096 /filealign:512 \
+LDFLAGS.loader := /subsystem:efi_application /entry:efi_main /nodefaultlib /dynamicbase /nxcompat /filealign:512 \
   /Brepro /debug:none /opt:ref /map:$(BUILD)/loader.map
 
 CFLAGS.kernel := $(BASE) -O2 --target=x86_64-linux-gnu -ffreestanding -fpie -fvisibility=hidden -mcmodel=small -mno-red-zone \

@@ -11,8 +11,6 @@
  * COST     Counted in instructions (make insns): no text output, no mode set without need, few allocations, nothing zeroed
  *          that is going to be written.
  */
-#include <efi.h>
-
 #include "base/bits.h"
 #include "base/compiler.h"
 #include "efi/console.h"
