@@ -13,6 +13,7 @@ CC      := $(call tool,clang)
 LD      := $(call tool,ld.lld)
 LDLINK  := $(call tool,lld-link)
 AR      := $(call tool,llvm-ar)
+NM      := $(call tool,llvm-nm)
 STRIP   := $(call tool,llvm-strip)
 SIZE    := $(call tool,llvm-size)
 FORMAT  := $(call tool,clang-format)
@@ -43,7 +44,7 @@ LDFLAGS.loader := /subsystem:efi_application /entry:efi_main /nodefaultlib /dyna
   /Brepro /debug:none /opt:ref /map:$(BUILD)/loader.map
 
 CFLAGS.kernel := $(BASE) -O2 --target=x86_64-linux-gnu -ffreestanding -fpie -fvisibility=hidden -mcmodel=small -mno-red-zone \
-  -mgeneral-regs-only -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-common -DCAIRN_KERNEL \
+  -Ikernel/arch/x86_64   -mgeneral-regs-only -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-common -DCAIRN_KERNEL \
   -fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs -mstack-protector-guard-offset=40
 LDFLAGS.kernel := -pie --no-dynamic-linker -z text -z noexecstack -z separate-code -z relro --pack-dyn-relocs=relr \
   --build-id=sha1 --gc-sections -z max-page-size=4096
@@ -56,7 +57,7 @@ CFLAGS.fuzz := $(BASE) -O1 $(HOSTED) $(SANITIZE) -fsanitize=fuzzer-no-link
 # --- sources ---------------------------------------------------------------------------------------------------------
 # PURE: no hardware; part of a product and of the host tests.
 PURE.loader := $(wildcard $(addprefix loader/,config.c image.c placement.c entropy.c x86_64/paging.c))
-PURE.kernel := $(wildcard kernel/options.c)
+PURE.kernel := $(wildcard kernel/options.c kernel/handoff.c)
 MM   := $(wildcard mm/*/*.c)
 LIB  := $(wildcard lib/*.c)
 SRC.loader := $(wildcard loader/*.c loader/x86_64/*.c loader/x86_64/*.S efi/*.c) $(LIB)
@@ -108,9 +109,18 @@ $(BUILD)/BOOTX64.EFI: $(call objects,loader)
 	$(call say,LD,$@)
 	$(Q)$(LDLINK) $(LDFLAGS.loader) /out:$@ $(call objects,loader)
 
-$(BUILD)/kernel.elf: $(call objects,kernel) kernel/arch/x86_64/kernel.ld
+# Linked twice: the symbol table for backtraces is made from the first link, and the second must not move a function.
+LINK.kernel = $(Q)$(LD) $(LDFLAGS.kernel) -T kernel/arch/x86_64/kernel.ld
+$(BUILD)/kernel.elf: $(call objects,kernel) kernel/arch/x86_64/kernel.ld scripts/gen-symtab
 	$(call say,LD,$@)
-	$(Q)$(LD) $(LDFLAGS.kernel) -T kernel/arch/x86_64/kernel.ld -o $@ $(call objects,kernel)
+	$(Q)mkdir -p $(BUILD)/gen
+	$(Q)scripts/gen-symtab $(NM) - $(BUILD)/gen/symtab0.gen.c
+	$(Q)$(CC) $(CFLAGS.kernel) -c $(BUILD)/gen/symtab0.gen.c -o $(BUILD)/gen/symtab0.gen.o
+	$(LINK.kernel) -o $(BUILD)/gen/kernel.pass1 $(call objects,kernel) $(BUILD)/gen/symtab0.gen.o
+	$(Q)scripts/gen-symtab $(NM) $(BUILD)/gen/kernel.pass1 $(BUILD)/gen/symtab.gen.c
+	$(Q)$(CC) $(CFLAGS.kernel) -c $(BUILD)/gen/symtab.gen.c -o $(BUILD)/gen/symtab.gen.o
+	$(LINK.kernel) -o $@ $(call objects,kernel) $(BUILD)/gen/symtab.gen.o
+	$(Q)scripts/gen-symtab --check $(NM) $@ $(BUILD)/gen/symtab.gen.c
 
 # The tree: what `make install` copies and every boot reads.  The kernel goes in without its debug information.
 $(BUILD)/esp.ok: $(BUILD)/BOOTX64.EFI $(BUILD)/kernel.elf esp/boot.cfg scripts/mkesp

@@ -25,6 +25,8 @@ unsigned arch_cpu_paging_levels(void);
 /** Sleeps until the next interrupt.  => interrupts on. */
 void arch_cpu_idle(void);
 [[noreturn]] void arch_cpu_stop(void); /* Interrupts off, for ever. */
+void arch_cpu_relax(void);             /* In a loop that waits for somebody else. */
+void arch_cpu_reset(void);             /* The CPU's own way to reset the machine; returns where it has none. */
 uint64_t arch_cpu_timestamp(void);     /* Time stamp counter, ticks. */
 
 bool arch_irq_save(void); /* Masks interrupts; returns whether they were on. */

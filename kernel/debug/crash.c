@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kernel/debug/crash.c — every fault the kernel promises to catch, one function each.
+ *
+ * The accesses are volatile and their addresses hidden from the compiler, which would otherwise see undefined behaviour and
+ * leave them out.
+ */
+#include "kernel/crash.h"
+
+#include "arch/trap.h"
+#include "base/compiler.h"
+#include "kernel/image.h"
+#include "kernel/layout.h"
+#include "lib/string.h"
+
+static volatile uint64_t sink;
+
+/* An address that the compiler knows nothing about. */
+static void *hide(uint64_t address) {
+  void *p = (void *)(uintptr_t)address; // NOLINT(performance-no-int-to-ptr)
+  __asm__("" : "+r"(p));
+  return p;
+}
+
+static void touch(uint64_t address) { sink = *(volatile uint64_t *)hide(address); }
+static void write_to(uint64_t address) { *(volatile uint64_t *)hide(address) = 0; }
+static void run_at(uint64_t address) { ((void (*)(void))hide(address))(); }
+
+/* The last page of the device window: nothing is ever mapped so high. */
+static uint64_t wild(void) { return layout_window(BOOT_WINDOW_KSPACE).end.raw - FRAME_SIZE; }
+
+static void crash_read(void) { touch(wild()); }
+static void crash_write(void) { write_to(wild()); }
+static void crash_exec(void) { run_at((uint64_t)(uintptr_t)&sink); }
+static void crash_rodata(void) { write_to((uint64_t)(uintptr_t)image_rodata_start); }
+static void crash_text(void) { write_to((uint64_t)(uintptr_t)image_text_start); }
+static void crash_null(void) { touch(8); }
+
+/* Deeper and deeper; the volatile array keeps the compiler from making a loop of it. */
+[[gnu::noinline]] static uint64_t sink_down(uint64_t depth) {
+  volatile uint64_t room[32];
+  room[depth % ARRAY_COUNT(room)] = depth;
+  return (sink == UINT64_MAX ? 0 : sink_down(depth + 1)) + room[0];
+}
+static void crash_stack(void) { sink = sink_down(1); }
+
+static void crash_divide(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_DIVIDE); }
+static void crash_ud(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_UNDEFINED); }
+static void crash_gp(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_PROTECTION); }
+static void crash_doublefault(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_DOUBLE_FAULT); }
+
+static const struct {
+  const char *name, *what;
+  void (*run)(void);
+} crashes[] = {
+    {"read", "reads an address that is not mapped", crash_read},
+    {"write", "writes to an address that is not mapped", crash_write},
+    {"exec", "jumps into data", crash_exec},
+    {"rodata", "writes to the kernel's constants", crash_rodata},
+    {"text", "writes to the kernel's code", crash_text},
+    {"null", "follows a null pointer", crash_null},
+    {"stack", "calls itself until the stack ends", crash_stack},
+    {"doublefault", "faults with a stack that is not there", crash_doublefault},
+    {"divide", "divides by zero", crash_divide},
+    {"ud", "executes what is no instruction", crash_ud},
+    {"gp", "follows an address that is not canonical", crash_gp},
+};
+
+bool crash_run(const char *name) {
+  for (size_t i = 0; i < ARRAY_COUNT(crashes); i++) {
+    if (strcmp(crashes[i].name, name) == 0) crashes[i].run();
+  }
+  return false;
+}
+
+bool crash_list(size_t index, const char **name, const char **what) {
+  if (index >= ARRAY_COUNT(crashes)) return false;
+  *name = crashes[index].name;
+  *what = crashes[index].what;
+  return true;
+}
