@@ -4,5 +4,9 @@
 
 #include <stdint.h>
 
+#include "base/status.h"
+
 /** Microseconds; 0 before the time stamp counter's rate is known.  => any context. */
 uint64_t clock_us(void);
+/** Finds the counter's rate and starts the tick; see arch_timer_init.  => boot, after kspace_init and acpi_init. */
+status_t clock_init(uint16_t pm_timer);

@@ -24,3 +24,9 @@ struct layout_place {
 };
 /** Never prints a kernel address: offsets and physical addresses only. */
 void layout_describe(vaddr_t address, struct layout_place *out);
+
+struct boot_handoff;
+/** => boot, once, after handoff_check. */
+void layout_init(const struct boot_handoff *h);
+/** The window that holds an address, BOOT_WINDOW_COUNT when none does. */
+enum boot_window_id layout_window_of(vaddr_t address);

@@ -5,8 +5,23 @@
 #include <stddef.h>
 
 #include "boot/handoff.h"
+#include "mm/pagetable.h"
 #include "mm/pmm.h"
+
+/**
+ * Brings memory up: maps the frame records, builds the allocator, takes boot-services and loader memory back.
+ *   => boot, once, after arch_cpu_init.  Panics when the machine has too little memory to go on.
+ */
+void memory_init(const struct boot_handoff *h);
+/** Makes the kernel's boot-time data read-only: [image_seal_start, image_seal_end).  => the end of boot. */
+void memory_seal(void);
 
 struct pmm *memory_pmm(void); /* NULL before memory_init. */
 const struct boot_region *memory_regions(size_t *count);
 const struct boot_handoff *memory_handoff(void);
+/** The kernel's own tables. */
+struct pagetable *memory_tables(void);
+/** "EDK II" and the like, in ASCII; never NULL. */
+const char *memory_firmware_vendor(void);
+/** Where the framebuffer is mapped, NULL when there is none. */
+void *memory_framebuffer(void);

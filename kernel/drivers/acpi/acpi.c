@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kernel/drivers/acpi/acpi.c — finds the tables, keeps the facts, pulls the levers.
+ *
+ * WHAT   RSDP -> XSDT (or RSDT) -> FADT, MADT, DSDT and SSDTs; facts are read once at boot, so that the levers (reset, power
+ *        off) need no table when they are pulled, perhaps from a panic.
+ * HOW    A table is looked at through the direct map where that covers it, else through a mapping of its own; header first,
+ *        then the length it claims, then its checksum.
+ * WHY NOT an AML interpreter: \_S5 is a constant package on every machine known; what is missing falls through to the next
+ *        way of ending (kernel/power.c).
+ */
+#include "kernel/acpi.h"
+
+#include "arch/cpu.h"
+#include "arch/port.h"
+#include "base/compiler.h"
+#include "kernel/drivers/acpi/tables.h"
+#include "kernel/klog.h"
+#include "lib/string.h"
+#include "mm/kspace.h"
+#include "mm/physmap.h"
+
+#define PM1_SCI_ENABLE   1U
+#define PM1_SLEEP_TYPE   10
+#define PM1_SLEEP_ENABLE (1U << 13)
+#define ENTRIES_MAX      256U
+#define WAIT_STEPS       1000000U
+
+RO_AFTER_INIT static struct {
+  struct acpi_fadt fadt;
+  bool has_fadt, has_s5;
+  uint8_t s5_a, s5_b;
+  unsigned cpus;
+  volatile void *reset_memory; /* When the reset register is in memory. */
+} facts = {.cpus = 1};
+
+static const void *look(paddr_t at, uint64_t size) {
+  void *mapped;
+  if (physmap_covers(at, size)) return physmap_at(at);
+  return kspace_map(at, size, 0, &mapped) == OK ? mapped : nullptr;
+}
+
+/* A whole table whose header, length and checksum are right, or NULL. */
+static const void *open_table(uint64_t address, uint32_t *length) {
+  if (address == 0 || address >= UINT64_C(1) << 52) return nullptr;
+  const uint8_t *header = look(paddr(address), ACPI_HEADER_SIZE);
+  if (!header) return nullptr;
+  memcpy(length, header + 4, 4);
+  if (*length < ACPI_HEADER_SIZE || *length > ACPI_TABLE_MAX) return nullptr;
+  const void *table = look(paddr(address), *length);
+  if (!table || !acpi_checksum(table, *length)) return nullptr;
+  return table;
+}
+
+static void read_s5(const void *table, uint32_t length) {
+  if (facts.has_s5 || length <= ACPI_HEADER_SIZE) return;
+  const uint8_t *aml = (const uint8_t *)table + ACPI_HEADER_SIZE;
+  facts.has_s5 = acpi_find_s5(aml, length - ACPI_HEADER_SIZE, &facts.s5_a, &facts.s5_b) == OK;
+}
+
+static void read_fadt(const void *table, uint32_t length) {
+  if (acpi_fadt_read(table, length, &facts.fadt) != OK) return;
+  facts.has_fadt = true;
+  uint32_t dsdt_length;
+  const void *dsdt = open_table(facts.fadt.dsdt, &dsdt_length);
+  if (dsdt) {
+    read_s5(dsdt, dsdt_length);
+  } else {
+    klog(KLOG_WARN, "acpi", "the DSDT is missing or broken");
+  }
+  const struct acpi_address *reset = &facts.fadt.reset;
+  void *mapped;
+  if (reset->space == ACPI_SPACE_MEMORY && reset->address != 0 &&
+      kspace_map(paddr(reset->address), 1, PAGE_WRITE | PAGE_UNCACHED, &mapped) == OK) {
+    facts.reset_memory = mapped;
+  }
+}
+
+static void read_table(uint64_t address) {
+  uint32_t length;
+  const void *table = open_table(address, &length);
+  if (!table) {
+    klog(KLOG_WARN, "acpi", "a table at physical 0x%llx is broken: left alone", (unsigned long long)address);
+    return;
+  }
+  if (memcmp(table, "FACP", 4) == 0) read_fadt(table, length);
+  if (memcmp(table, "SSDT", 4) == 0) read_s5(table, length);
+  if (memcmp(table, "APIC", 4) == 0) {
+    const unsigned cpus = acpi_madt_cpus(table, length);
+    if (cpus > 0) facts.cpus = cpus;
+  }
+}
+
+/* RSDP (5.2.5.3): 20 bytes and a checksum in revision 0, 36 and a second checksum from revision 2 on. */
+static status_t find_root(paddr_t rsdp, uint64_t *root, size_t *entry_size) {
+  const uint8_t *r = rsdp.raw ? look(rsdp, 36) : nullptr;
+  if (!r || memcmp(r, "RSD PTR ", 8) != 0) return ERR_NOT_FOUND;
+  if (!acpi_checksum(r, 20)) return ERR_CORRUPT;
+  uint64_t xsdt = 0;
+  uint32_t rsdt;
+  memcpy(&rsdt, r + 16, 4);
+  if (r[15] >= 2 && acpi_checksum(r, 36)) memcpy(&xsdt, r + 24, 8);
+  *root = xsdt ? xsdt : rsdt;
+  *entry_size = xsdt ? 8 : 4;
+  return OK;
+}
+
+status_t acpi_init(paddr_t rsdp) {
+  uint64_t root;
+  size_t entry_size;
+  uint32_t length;
+  const status_t s = find_root(rsdp, &root, &entry_size);
+  if (s != OK) return s;
+  const uint8_t *table = open_table(root, &length);
+  if (!table) return ERR_CORRUPT;
+  const uint32_t count = (length - ACPI_HEADER_SIZE) / (uint32_t)entry_size;
+  for (uint32_t i = 0; i < count && i < ENTRIES_MAX; i++) {
+    uint64_t address = 0;
+    memcpy(&address, table + ACPI_HEADER_SIZE + i * entry_size, entry_size);
+    read_table(address);
+  }
+  klog(KLOG_INFO, "acpi", "%u tables, %u CPUs, timer port 0x%x, S5 %s", (unsigned)count, facts.cpus,
+       (unsigned)acpi_pm_timer(), facts.has_s5 ? "known" : "not found");
+  return OK;
+}
+
+static bool is_port(const struct acpi_address *a) {
+  return a->space == ACPI_SPACE_IO && a->address > 0 && a->address <= UINT16_MAX;
+}
+
+uint16_t acpi_pm_timer(void) {
+  const struct acpi_address *a = &facts.fadt.pm_timer;
+  return facts.has_fadt && is_port(a) ? (uint16_t)a->address : 0;
+}
+
+unsigned acpi_cpu_count(void) { return facts.cpus; }
+
+/* Bus 0, address = device << 32 | function << 16 | offset (5.2.3.2), through the old configuration ports. */
+static void write_pci(uint64_t address, uint8_t value) {
+  const uint32_t where = UINT32_C(0x80000000) | (uint32_t)(address >> 32 & 0x1f) << 11 | (uint32_t)(address >> 16 & 7) << 8 |
+                         (uint32_t)(address & 0xfc);
+  arch_port_write32(0xcf8, where);
+  arch_port_write8((uint16_t)(0xcfc + (address & 3)), value);
+}
+
+static void wait_a_while(void) {
+  for (unsigned i = 0; i < WAIT_STEPS; i++) arch_cpu_relax();
+}
+
+void acpi_reset(void) {
+  const struct acpi_fadt *f = &facts.fadt;
+  if (!facts.has_fadt || !(f->flags & ACPI_FADT_RESET_SUPPORTED) || f->reset.address == 0) return;
+  switch (f->reset.space) {
+  case ACPI_SPACE_IO:
+    if (is_port(&f->reset)) arch_port_write8((uint16_t)f->reset.address, f->reset_value);
+    break;
+  case ACPI_SPACE_MEMORY:
+    if (facts.reset_memory) *(volatile uint8_t *)facts.reset_memory = f->reset_value;
+    break;
+  case ACPI_SPACE_PCI:
+    write_pci(f->reset.address, f->reset_value);
+    break;
+  default:
+    return;
+  }
+  wait_a_while();
+}
+
+/* A PC whose firmware still owns the events hands them over first (4.8.3.2.1). */
+static void enable_acpi(uint16_t control) {
+  const struct acpi_fadt *f = &facts.fadt;
+  if ((arch_port_read16(control) & PM1_SCI_ENABLE) || f->acpi_enable == 0) return;
+  if (f->smi_command == 0 || f->smi_command > UINT16_MAX) return;
+  arch_port_write8((uint16_t)f->smi_command, f->acpi_enable);
+  for (unsigned i = 0; i < WAIT_STEPS && !(arch_port_read16(control) & PM1_SCI_ENABLE); i++) arch_cpu_relax();
+}
+
+static void sleep(const struct acpi_address *control, uint8_t type) {
+  if (!is_port(control)) return;
+  const uint16_t port = (uint16_t)control->address;
+  const uint16_t keep = arch_port_read16(port) & 0x03ff;
+  arch_port_write16(port, (uint16_t)(keep | (uint16_t)(type << PM1_SLEEP_TYPE) | PM1_SLEEP_ENABLE));
+}
+
+void acpi_power_off(void) {
+  const struct acpi_fadt *f = &facts.fadt;
+  if (!facts.has_fadt || !facts.has_s5 || (f->flags & ACPI_FADT_HARDWARE_REDUCED)) return;
+  if (!is_port(&f->pm1a_control)) return;
+  enable_acpi((uint16_t)f->pm1a_control.address);
+  sleep(&f->pm1a_control, facts.s5_a);
+  sleep(&f->pm1b_control, facts.s5_b);
+  wait_a_while();
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kernel/drivers/acpi/tables.c — reads the bytes of ACPI tables, trusting none of them.
+ *
+ * Pure: bytes in, facts out.  Every field is fetched by offset with a bounds check; a field beyond the table's length reads
+ * as 0, which is what older revisions mean by leaving it out.
+ */
+#include "kernel/drivers/acpi/tables.h"
+
+#include "lib/string.h"
+
+bool acpi_checksum(const void *bytes, size_t n) {
+  const uint8_t *b = bytes;
+  uint8_t sum = 0;
+  for (size_t i = 0; i < n; i++) sum = (uint8_t)(sum + b[i]);
+  return sum == 0;
+}
+
+static uint64_t field(const void *table, size_t n, size_t offset, size_t size) {
+  uint64_t value = 0;
+  if (offset > n || size > n - offset) return 0;
+  memcpy(&value, (const uint8_t *)table + offset, size);
+  return value;
+}
+
+static struct acpi_address address_field(const void *table, size_t n, size_t offset) {
+  if (offset + 12 > n) return (struct acpi_address){0};
+  return (struct acpi_address){
+      .space = (uint8_t)field(table, n, offset, 1),
+      .bits = (uint8_t)field(table, n, offset + 1, 1),
+      .offset = (uint8_t)field(table, n, offset + 2, 1),
+      .width = (uint8_t)field(table, n, offset + 3, 1),
+      .address = field(table, n, offset + 4, 8),
+  };
+}
+
+/* The extended field if it is filled, else the old 32-bit port. */
+static struct acpi_address port_field(const void *table, size_t n, size_t extended, size_t old, uint8_t bits) {
+  struct acpi_address a = address_field(table, n, extended);
+  if (a.address == 0) a = (struct acpi_address){ACPI_SPACE_IO, bits, 0, 0, field(table, n, old, 4)};
+  return a;
+}
+
+status_t acpi_fadt_read(const void *table, size_t n, struct acpi_fadt *out) {
+  if (n < 116) return ERR_TRUNCATED; /* Revision 1 ends there. */
+  *out = (struct acpi_fadt){
+      .dsdt = field(table, n, 140, 8),
+      .flags = (uint32_t)field(table, n, 112, 4),
+      .smi_command = (uint32_t)field(table, n, 48, 4),
+      .acpi_enable = (uint8_t)field(table, n, 52, 1),
+      .reset_value = (uint8_t)field(table, n, 128, 1),
+      .reset = address_field(table, n, 116),
+      .pm1a_control = port_field(table, n, 172, 64, 16),
+      .pm1b_control = port_field(table, n, 184, 68, 16),
+      .pm_timer = port_field(table, n, 208, 76, 32),
+  };
+  if (out->dsdt == 0) out->dsdt = field(table, n, 40, 4);
+  return OK;
+}
+
+/* Type 0: local APIC, flags at 4; type 9: local x2APIC, flags at 8. */
+unsigned acpi_madt_cpus(const void *table, size_t n) {
+  unsigned count = 0;
+  for (size_t at = ACPI_HEADER_SIZE + 8; at + 2 <= n;) {
+    const uint64_t type = field(table, n, at, 1);
+    const uint64_t length = field(table, n, at + 1, 1);
+    if (length < 2 || length > n - at) break;
+    const size_t flags = type == 0 ? at + 4 : at + 8;
+    if ((type == 0 || type == 9) && (field(table, n, flags, 4) & 1)) count++;
+    at += length;
+  }
+  return count;
+}
+
+/* One integer of a package (20.2.3); moves *at behind it. */
+static bool aml_integer(const uint8_t *aml, size_t n, size_t *at, uint8_t *value) {
+  if (*at >= n) return false;
+  const uint8_t op = aml[*at];
+  size_t size = 0;
+  if (op == 0x00 || op == 0x01) {
+    *value = op;
+    *at += 1;
+    return true;
+  }
+  if (op == 0x0a) size = 1;
+  if (op == 0x0b) size = 2;
+  if (op == 0x0c) size = 4;
+  if (size == 0 || size > n - *at - 1) return false;
+  *value = aml[*at + 1];
+  *at += 1 + size;
+  return true;
+}
+
+/* At `at`: PackageOp, PkgLength, NumElements, elements. */
+static bool s5_package(const uint8_t *aml, size_t n, size_t at, uint8_t *type_a, uint8_t *type_b) {
+  if (at + 3 > n || aml[at] != 0x12) return false;
+  at += 2 + (aml[at + 1] >> 6); /* The length's top bits say how many bytes follow (20.2.4). */
+  if (at >= n || aml[at] < 2) return false;
+  at++;
+  return aml_integer(aml, n, &at, type_a) && aml_integer(aml, n, &at, type_b) && *type_a <= 7 && *type_b <= 7;
+}
+
+status_t acpi_find_s5(const void *bytes, size_t n, uint8_t *type_a, uint8_t *type_b) {
+  const uint8_t *aml = bytes;
+  for (size_t i = 1; i + 5 <= n; i++) {
+    if (memcmp(aml + i, "_S5_", 4) != 0) continue;
+    const bool is_name = aml[i - 1] == 0x08 || (i > 1 && aml[i - 1] == '\\' && aml[i - 2] == 0x08);
+    uint8_t a;
+    uint8_t b;
+    if (!is_name || !s5_package(aml, n, i + 4, &a, &b)) continue;
+    *type_a = a;
+    *type_b = b;
+    return OK;
+  }
+  return ERR_NOT_FOUND;
+}

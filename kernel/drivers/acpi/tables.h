@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* kernel/drivers/acpi/tables.h — layouts of the static tables (ACPI 6.5 5.2) and the pure code that reads them. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+#define ACPI_HEADER_SIZE 36U
+#define ACPI_TABLE_MAX   (UINT32_C(8) * 1024 * 1024)
+
+/* Generic address structure (5.2.3.2). */
+struct acpi_address {
+  uint8_t space; /* ACPI_SPACE_*. */
+  uint8_t bits;
+  uint8_t offset;
+  uint8_t width; /* 1 byte, 2 words, 3 dwords, 4 qwords; 0 unknown. */
+  uint64_t address;
+};
+#define ACPI_SPACE_MEMORY 0
+#define ACPI_SPACE_IO     1
+#define ACPI_SPACE_PCI    2
+
+/* What Cairn takes from the FADT (5.2.9). */
+struct acpi_fadt {
+  uint64_t dsdt;
+  uint32_t flags;
+  uint32_t smi_command;
+  uint8_t acpi_enable;
+  uint8_t reset_value;
+  struct acpi_address reset;
+  struct acpi_address pm1a_control, pm1b_control; /* Address 0: absent. */
+  struct acpi_address pm_timer;
+};
+#define ACPI_FADT_RESET_SUPPORTED  (UINT32_C(1) << 10)
+#define ACPI_FADT_HARDWARE_REDUCED (UINT32_C(1) << 20)
+
+/** True when the bytes add up to 0 modulo 256.  => pure. */
+bool acpi_checksum(const void *bytes, size_t n);
+/** Reads an FADT of `n` bytes; fields that an old revision lacks are 0.  ERR_TRUNCATED when it is too short.  => pure. */
+status_t acpi_fadt_read(const void *table, size_t n, struct acpi_fadt *out);
+/** Counts the enabled CPUs of a MADT (5.2.12).  => pure. */
+unsigned acpi_madt_cpus(const void *table, size_t n);
+/**
+ * Looks for Name(_S5_, Package{a, b, ...}) in AML by its bytes (20.2.5): no interpreter, so packages built by code are not
+ * seen.  ERR_NOT_FOUND.  => pure.
+ */
+status_t acpi_find_s5(const void *aml, size_t n, uint8_t *type_a, uint8_t *type_b);

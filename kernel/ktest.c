@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kernel/ktest.c — runs the tests of tests/kernel/ inside the booted kernel.
+ *
+ * Tests register themselves: KTEST puts an entry into the section `ktests`, kernel.ld marks its borders.  After each test
+ * the whole memory is checked (mm_check) and the ledger must balance, so a test that damages memory fails itself and not the
+ * next one.  The lines are for scripts and go to the consoles directly, whatever the log's level.
+ */
+#include "kernel/ktest.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+
+#include "kernel/console.h"
+#include "kernel/memory.h"
+#include "lib/format.h"
+#include "lib/string.h"
+#include "mm/check.h"
+#include "mm/ledger.h"
+
+extern const struct ktest __start_ktests[];
+extern const struct ktest __stop_ktests[];
+
+static struct {
+  bool failed;
+  const char *skipped;
+  char notes[400];
+  size_t notes_used;
+} now;
+
+void ktest_fail(const char *expression, const char *file, int line) {
+  now.failed = true;
+  console_printf("[T] # %s:%d: expected %s\n", file, line, expression);
+}
+
+void ktest_skip(const char *reason) { now.skipped = reason; }
+
+void ktest_note(const char *format, ...) {
+  va_list args;
+  if (now.notes_used + 2 >= sizeof now.notes) return;
+  now.notes[now.notes_used++] = ' ';
+  va_start(args, format);
+  const size_t room = sizeof now.notes - now.notes_used;
+  const size_t length = format_string_v(now.notes + now.notes_used, room, format, args);
+  va_end(args);
+  now.notes_used += length < room ? length : room - 1;
+}
+
+static bool ledger_is_good(void) {
+  struct ledger l;
+  ledger_read(memory_pmm(), &l);
+  return ledger_balances(&l);
+}
+
+static void check_memory(void) {
+  struct mm_check_report report;
+  if (!mm_check(memory_pmm(), 0, &report)) {
+    now.failed = true;
+    console_printf("[T] # mm_check: INV-%02u %s\n", (unsigned)report.invariant, report.text);
+  }
+}
+
+enum outcome { OUTCOME_PASS, OUTCOME_FAIL, OUTCOME_SKIP, OUTCOME_COUNT };
+
+static enum outcome run_one(const struct ktest *t) {
+  static const char *const words[OUTCOME_COUNT] = {"PASS", "FAIL", "SKIP"};
+  now.failed = false;
+  now.skipped = nullptr;
+  now.notes_used = 0;
+  now.notes[0] = '\0';
+  t->run();
+  check_memory();
+  enum outcome outcome = OUTCOME_PASS;
+  if (now.skipped) outcome = OUTCOME_SKIP;
+  if (now.failed) outcome = OUTCOME_FAIL;
+  console_printf("[T] %s %s name=%s%s%s%s\n", t->row, words[outcome], t->name, now.notes, now.skipped ? " reason=" : "",
+                 now.skipped ? now.skipped : "");
+  return outcome;
+}
+
+static bool matches(const struct ktest *t, const char *filter) {
+  const size_t n = strlen(filter);
+  return strncmp(t->row, filter, n) == 0 || strncmp(t->name, filter, n) == 0;
+}
+
+unsigned ktest_run(const char *filter) {
+  unsigned counts[OUTCOME_COUNT] = {0};
+  for (const struct ktest *t = __start_ktests; t < __stop_ktests; t++) {
+    if (matches(t, filter)) counts[run_one(t)]++;
+  }
+  console_printf("[T] SUMMARY pass=%u fail=%u skip=%u ledger=%s\n", counts[OUTCOME_PASS], counts[OUTCOME_FAIL],
+                 counts[OUTCOME_SKIP], ledger_is_good() ? "ok" : "broken");
+  return counts[OUTCOME_FAIL] + (ledger_is_good() ? 0 : 1);
+}

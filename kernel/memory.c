@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kernel/memory.c — from the loader's region list to an allocator and a ledger that balances.
+ *
+ * WHAT   The order of memory's boot:
+ *          1 early       a bump allocator over usable regions (mm/early.h)
+ *          2 keep        what the firmware left in memory that is about to be reclaimed is copied
+ *          3 records     16 bytes for each frame of RAM, mapped in the window FRAMES at base + 16 * frame number, only where
+ *                        there is RAM, so that their cost follows RAM and not the highest address
+ *          4 pmm         bitmaps and tiers over all general memory; from here boot-services and loader memory is free
+ *          5 sources     tables and stacks come from pmm
+ * HOW    Records take large pages where a whole one is needed (one covers 512 MiB of RAM).  All record memory and all tables
+ *        for it are taken in a few large runs before the first is mapped, because the early allocator's list of what was
+ *        taken is short and neighbours of one owner share an entry.
+ * LOCKING  One CPU; nothing runs beside it.
+ * WHY NOT  a panic for each failing step: too little memory is the one reason, and the message says so with the figures.
+ */
+#include "kernel/memory.h"
+
+#include "arch/boot.h"
+#include "arch/cpu.h"
+#include "base/bits.h"
+#include "base/compiler.h"
+#include "kernel/firmware.h"
+#include "kernel/handoff.h"
+#include "kernel/image.h"
+#include "kernel/klog.h"
+#include "kernel/layout.h"
+#include "kernel/options.h"
+#include "kernel/panic.h"
+#include "lib/format.h"
+#include "lib/memmap.h"
+#include "lib/string.h"
+#include "mm/early.h"
+#include "mm/kspace.h"
+#include "mm/ledger.h"
+#include "mm/physmap.h"
+
+#define RECORD_SIZE       UINT64_C(16)
+#define ATTRIBUTES_MAX    4096U /* Entries of the memory attributes table; real ones have some dozens. */
+#define ATTRIBUTES_STRIDE 256U
+#define VENDOR_MAX        64
+
+static struct pagetable tables;
+RO_AFTER_INIT static struct pmm *pmm;
+RO_AFTER_INIT static const struct boot_handoff *handoff;
+RO_AFTER_INIT static char vendor[VENDOR_MAX];
+
+struct pmm *memory_pmm(void) { return pmm; }
+const struct boot_handoff *memory_handoff(void) { return handoff; }
+struct pagetable *memory_tables(void) { return &tables; }
+const char *memory_firmware_vendor(void) { return vendor; }
+
+const struct boot_region *memory_regions(size_t *count) {
+  *count = handoff->regions.count;
+  return handoff_span(handoff, handoff->regions);
+}
+
+/* Boot cannot go on without it. */
+static void need(status_t s, const char *what) {
+  if (s == OK) return;
+  char size[12];
+  uint64_t usable = 0;
+  size_t count;
+  const struct boot_region *r = memory_regions(&count);
+  for (size_t i = 0; i < count; i++) usable += memmap_kind_is_general(r[i].kind) ? r[i].end - r[i].start : 0;
+  panic("%s: %s, with %s of usable memory: Cairn needs 48 MiB", what, status_name(s), format_size(size, usable));
+}
+
+/* --- 1: early memory --------------------------------------------------------------------------------------------------- */
+
+static status_t early_take_table(void *context, paddr_t *frame) {
+  return early_alloc(context, FRAME_OWNER_PAGE_TABLES, FRAME_SIZE, FRAME_SIZE, frame);
+}
+static status_t early_take_stack(void *context, uint64_t frames, paddr_t *start) {
+  return early_alloc(context, FRAME_OWNER_STACKS, frames * FRAME_SIZE, FRAME_SIZE, start);
+}
+
+static void init_maps(struct early *e, const struct boot_handoff *h) {
+  pagetable_init(&tables, arch_mmu_root(), (struct pagetable_source){early_take_table, nullptr, e});
+  kspace_init(&tables, layout_window(BOOT_WINDOW_KSPACE), layout_window(BOOT_WINDOW_STACKS),
+              (struct kspace_source){early_take_stack, e});
+  need(kspace_stack_adopt("boot stack", vaddr(h->boot_stack), h->boot_stack_size), "boot stack");
+}
+
+/* --- 2: what the firmware left ------------------------------------------------------------------------------------------
+ */
+
+/* Physical memory for reading, wherever it lies; NULL when that cannot be. */
+static const void *look(uint64_t at, uint64_t size) {
+  void *mapped;
+  if (at == 0 || at >= MEMMAP_ADDRESS_END || size == 0) return nullptr;
+  if (physmap_covers(paddr(at), size)) return physmap_at(paddr(at));
+  return kspace_map(paddr(at), size, 0, &mapped) == OK ? mapped : nullptr;
+}
+
+static void keep_vendor(const struct boot_handoff *h) {
+  const uint16_t *name = look(h->firmware_vendor, sizeof(uint16_t) * VENDOR_MAX);
+  for (size_t i = 0; name && i + 1 < VENDOR_MAX && name[i]; i++) {
+    vendor[i] = name[i] >= ' ' && name[i] < 0x7f ? (char)name[i] : '?';
+  }
+}
+
+struct attributes_header {
+  uint32_t version, count, stride, flags;
+};
+
+static bool attributes_entry(const void *at, struct firmware_region *out) {
+  struct memmap_descriptor d;
+  uint64_t bytes;
+  uint64_t end;
+  memcpy(&d, at, sizeof d);
+  if (!bits_is_aligned(d.physical_start, FRAME_SIZE) || d.pages == 0) return false;
+  if (!bits_mul(d.pages, FRAME_SIZE, &bytes) || !bits_add(d.physical_start, bytes, &end)) return false;
+  if (end > UINT64_C(1) << 47) return false;
+  *out = (struct firmware_region){d.physical_start, end, d.attributes};
+  return true;
+}
+
+/* The list must be sorted and disjoint, or it is not believed at all. */
+static void keep_attributes(struct early *e, const struct boot_handoff *h) {
+  const struct attributes_header *header = look(h->memory_attributes, sizeof *header);
+  struct firmware_region *list = nullptr;
+  size_t count = 0;
+  paddr_t storage;
+  if (header && header->count > 0 && header->count <= ATTRIBUTES_MAX && header->stride >= sizeof(struct memmap_descriptor) &&
+      header->stride <= ATTRIBUTES_STRIDE) {
+    const uint64_t size = (uint64_t)header->count * sizeof *list;
+    const uint8_t *entries = look(h->memory_attributes + sizeof *header, (uint64_t)header->count * header->stride);
+    if (entries && early_alloc(e, FRAME_OWNER_KERNEL, size, FRAME_SIZE, &storage) == OK) list = physmap_at(storage);
+    for (uint32_t i = 0; list && i < header->count; i++) {
+      struct firmware_region r;
+      const bool good = attributes_entry(entries + (size_t)i * header->stride, &r);
+      if (!good || (count > 0 && r.start < list[count - 1].end)) {
+        klog(KLOG_WARN, "memory", "memory attributes table: entry %u makes no sense; the table is not used", (unsigned)i);
+        count = 0;
+        break;
+      }
+      list[count++] = r;
+    }
+  }
+  firmware_init(h, list, count);
+}
+
+/* --- 3: frame records ---------------------------------------------------------------------------------------------------
+ */
+
+/* A piece of the record array: [start, end) virtual, in large pages or small ones. */
+struct piece {
+  uint64_t start, end;
+  bool large;
+};
+
+typedef void (*piece_t)(void *context, const struct piece *p);
+
+static void cut(uint64_t start, uint64_t end, piece_t visit, void *context) {
+  const uint64_t large_start = bits_align_up(start, FRAME_2M_SIZE);
+  const uint64_t large_end = bits_align_down(end, FRAME_2M_SIZE);
+  if (large_start >= large_end) {
+    visit(context, &(struct piece){start, end, false});
+    return;
+  }
+  if (start < large_start) visit(context, &(struct piece){start, large_start, false});
+  visit(context, &(struct piece){large_start, large_end, true});
+  if (large_end < end) visit(context, &(struct piece){large_end, end, false});
+}
+
+/* Calls visit for each piece of the array that RAM needs.  Regions whose records share a page share the piece. */
+static void each_piece(const struct boot_handoff *h, piece_t visit, void *context) {
+  const struct boot_region *r = handoff_span(h, h->regions);
+  const uint64_t base = layout_window(BOOT_WINDOW_FRAMES).start.raw;
+  uint64_t start = 0;
+  uint64_t end = 0;
+  for (uint32_t i = 0; i < h->regions.count; i++) {
+    if (!memmap_kind_is_ram(r[i].kind)) continue;
+    const uint64_t first = bits_align_down(base + r[i].start / FRAME_SIZE * RECORD_SIZE, FRAME_SIZE);
+    const uint64_t last = bits_align_up(base + r[i].end / FRAME_SIZE * RECORD_SIZE, FRAME_SIZE);
+    if (first > end) {
+      if (end > start) cut(start, end, visit, context);
+      start = first;
+    }
+    end = last;
+  }
+  if (end > start) cut(start, end, visit, context);
+}
+
+/* Memory for records: runs as long as can be had, handed out piece by piece. */
+struct record_pool {
+  struct early *early;
+  uint64_t step;   /* 4 KiB or 2 MiB. */
+  uint64_t wanted; /* Bytes not yet taken from the early allocator. */
+  paddr_t at;      /* What is left of the run at hand. */
+  uint64_t left;
+};
+
+static void pool_refill(struct record_pool *pool) {
+  uint64_t size = pool->wanted;
+  for (;; size = bits_align_up(size / 2, pool->step)) {
+    const status_t s = early_alloc(pool->early, FRAME_OWNER_FRAME_RECORDS, size, pool->step, &pool->at);
+    if (s == OK) break;
+    if (size == pool->step) need(s, "frame records");
+  }
+  memset(physmap_at(pool->at), 0, size);
+  pool->left = size;
+  pool->wanted -= size;
+}
+
+struct records {
+  struct record_pool small, large;
+  uint64_t tables;
+};
+
+static void piece_count(void *context, const struct piece *p) {
+  struct records *r = context;
+  uint64_t cost;
+  need(pagetable_map_cost(&tables, vrange(p->start, p->end), paddr(0), &cost), "frame records");
+  r->tables += cost;
+  *(p->large ? &r->large.wanted : &r->small.wanted) += p->end - p->start;
+}
+
+static void piece_map(void *context, const struct piece *p) {
+  struct records *r = context;
+  struct record_pool *pool = p->large ? &r->large : &r->small;
+  for (uint64_t at = p->start; at < p->end;) {
+    if (pool->left == 0) pool_refill(pool);
+    const uint64_t size = bits_min(pool->left, p->end - at);
+    need(pagetable_map(&tables, vrange(at, at + size), pool->at, PAGE_WRITE | PAGE_GLOBAL), "frame records");
+    pool->at = paddr_add(pool->at, size);
+    pool->left -= size;
+    at += size;
+  }
+}
+
+static void map_records(struct early *e, const struct boot_handoff *h) {
+  struct records r = {.small = {.early = e, .step = FRAME_SIZE}, .large = {.early = e, .step = FRAME_2M_SIZE}};
+  each_piece(h, piece_count, &r);
+  need(pagetable_reserve(&tables, r.tables), "tables for frame records");
+  each_piece(h, piece_map, &r);
+}
+
+/* --- 4, 5: the allocator ------------------------------------------------------------------------------------------------
+ */
+
+static void create_pmm(struct early *e, const struct boot_handoff *h) {
+  const struct boot_region *regions = handoff_span(h, h->regions);
+  const uint64_t size = pmm_metadata_size(regions, h->regions.count);
+  paddr_t metadata;
+  need(early_alloc(e, FRAME_OWNER_BITMAPS, size, FRAME_SIZE, &metadata), "bitmaps");
+  memset(physmap_at(metadata), 0, size);
+  void *records = (void *)(uintptr_t)layout_window(BOOT_WINDOW_FRAMES).start.raw; // NOLINT(performance-no-int-to-ptr)
+  need(pmm_create(physmap_at(metadata), records, regions, h->regions.count, e->taken, e->taken_count, &pmm),
+       "the frame allocator");
+}
+
+static status_t take_table(void *context, paddr_t *out) {
+  pfn_t frame;
+  (void)context;
+  const status_t s = pmm_alloc_frame(pmm, FRAME_OWNER_PAGE_TABLES, &frame);
+  if (s == OK) *out = paddr_of_pfn(frame);
+  return s;
+}
+
+static void give_table(void *context, paddr_t frame) {
+  (void)context;
+  if (pmm_free_frame(pmm, FRAME_OWNER_PAGE_TABLES, pfn_of_paddr(frame)) != OK) panic("a table's frame has another owner");
+}
+
+static status_t take_stack(void *context, uint64_t frames, paddr_t *start) {
+  pfn_t first;
+  (void)context;
+  const status_t s = pmm_alloc_run(pmm, FRAME_OWNER_STACKS, frames, nullptr, &first);
+  if (s == OK) *start = paddr_of_pfn(first);
+  return s;
+}
+
+static void retire_early(void) {
+  tables.source = (struct pagetable_source){take_table, give_table, nullptr};
+  kspace_set_source((struct kspace_source){take_stack, nullptr});
+}
+
+static void mark_bad(void) {
+  for (uint32_t i = 0; i < options->badmem.count; i++) {
+    const uint64_t start = options->badmem.range[i].start;
+    uint64_t end;
+    if (!bits_add(start, options->badmem.range[i].size, &end)) end = UINT64_MAX - FRAME_SIZE;
+    uint64_t marked = 0;
+    uint64_t frame = start / FRAME_SIZE;
+    const uint64_t last = bits_align_up(end, FRAME_SIZE) / FRAME_SIZE;
+    for (; frame < last && frame < MEMMAP_ADDRESS_END / FRAME_SIZE; frame++) {
+      const status_t s = pmm_mark_bad(pmm, pfn(frame));
+      if (s == OK) marked++;
+      if (s == ERR_STATE) klog(KLOG_WARN, "memory", "badmem: frame 0x%llx is in use already", (unsigned long long)frame);
+      if (s == ERR_RANGE && marked == 0) break; /* Not RAM of ours. */
+    }
+    klog(KLOG_NOTICE, "memory", "badmem: %llu frames from 0x%llx will never be handed out", (unsigned long long)marked,
+         (unsigned long long)start);
+  }
+}
+
+static void log_ledger(void) {
+  struct ledger l;
+  char ram[12];
+  char available[12];
+  ledger_read(pmm, &l);
+  klog(KLOG_NOTICE, "memory", "%s of RAM, %s free; %llu frames taken back from the firmware, %llu from the loader",
+       format_size(ram, l.total * FRAME_SIZE), format_size(available, l.frames[FRAME_OWNER_FREE] * FRAME_SIZE),
+       (unsigned long long)l.reclaimed_boot_services, (unsigned long long)l.reclaimed_loader);
+  if (!ledger_balances(&l)) {
+    panic("the ledger does not balance: %llu frames by the map, %llu by owners", (unsigned long long)l.total,
+          (unsigned long long)l.sum);
+  }
+}
+
+void memory_init(const struct boot_handoff *h) {
+  static struct early early; /* Three KiB: too much for a boot stack. */
+  handoff = h;
+  early_init(&early, handoff_span(h, h->regions), h->regions.count);
+  init_maps(&early, h);
+  keep_vendor(h);
+  keep_attributes(&early, h);
+  map_records(&early, h);
+  create_pmm(&early, h);
+  retire_early();
+  mark_bad();
+  log_ledger();
+}
+
+void memory_seal(void) {
+  const vrange_t image = vrange((uint64_t)(uintptr_t)image_seal_start, (uint64_t)(uintptr_t)image_seal_end);
+  const uint64_t offset = image.start.raw - (uint64_t)(uintptr_t)image_start;
+  const uint64_t alias = (uint64_t)(uintptr_t)physmap_at(paddr(handoff->kernel_physical + offset));
+  need(pagetable_protect(&tables, image, PAGE_GLOBAL), "sealing the kernel's data");
+  need(pagetable_protect(&tables, vrange(alias, alias + vrange_size(image)), PAGE_GLOBAL), "sealing its alias");
+}
+
+/* The loader maps it in its own window, with the offset it has in 2 MiB. */
+void *memory_framebuffer(void) {
+  const struct boot_framebuffer *fb = &handoff->framebuffer;
+  const uint64_t at = layout_window(BOOT_WINDOW_FRAMEBUFFER).start.raw + fb->base % FRAME_2M_SIZE;
+  struct pagetable_leaf leaf;
+  if (fb->format == BOOT_PIXEL_NONE || pagetable_find(&tables, vaddr(at), &leaf) != OK) return nullptr;
+  return (void *)(uintptr_t)at; // NOLINT(performance-no-int-to-ptr)
+}

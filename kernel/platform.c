@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kernel/platform.c — what mm may ask of the kernel (mm/platform.h).
+ *
+ * The lock spins with interrupts masked, so that a holder cannot be interrupted by somebody who wants the same lock.
+ */
+#include "mm/platform.h"
+
+#include <stdarg.h>
+
+#include "arch/cpu.h"
+#include "kernel/klog.h"
+#include "kernel/panic.h"
+#include "lib/format.h"
+
+#define LINE_MAX 160
+
+void platform_lock_acquire(struct platform_lock *l) NO_ANALYSIS("this is the lock itself") {
+  const bool were_on = arch_irq_save();
+  while (__atomic_exchange_n(&l->word, 1, __ATOMIC_ACQUIRE) != 0) arch_cpu_relax();
+  l->saved = were_on;
+}
+
+void platform_lock_release(struct platform_lock *l) NO_ANALYSIS("this is the lock itself") {
+  const bool were_on = l->saved != 0;
+  __atomic_store_n(&l->word, 0, __ATOMIC_RELEASE);
+  arch_irq_restore(were_on);
+}
+
+void platform_log(const char *room, const char *format, ...) {
+  char line[LINE_MAX];
+  va_list args;
+  va_start(args, format);
+  format_string_v(line, sizeof line, format, args);
+  va_end(args);
+  klog(KLOG_WARN, room, "%s", line);
+}
+
+void platform_panic(const char *format, ...) {
+  char line[LINE_MAX];
+  va_list args;
+  va_start(args, format);
+  format_string_v(line, sizeof line, format, args);
+  va_end(args);
+  panic("%s", line);
+}
