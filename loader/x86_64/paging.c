@@ -194,7 +194,8 @@ static status_t add_region(struct builder *b, const struct paging_request *q, co
   if (r->kind == BOOT_MEMORY_ACPI_RECLAIM || r->kind == BOOT_MEMORY_ACPI_NVS) {
     return add_direct(b, base, r->start, r->end, READ_ONLY);
   }
-  for (size_t i = 0; s == OK && r->kind == BOOT_MEMORY_KERNEL && i < q->run_count; i++) {
+  if (r->end <= q->image_physical) return add_direct(b, base, r->start, r->end, READ_WRITE);
+  for (size_t i = 0; s == OK && i < q->run_count; i++) {
     uint64_t start = bits_max(at, q->image_physical + q->runs[i].offset);
     uint64_t end = bits_min(r->end, q->image_physical + q->runs[i].offset + q->runs[i].size);
     if ((q->runs[i].permissions & IMAGE_WRITE) || start >= end) continue;
@@ -278,33 +279,54 @@ uint64_t paging_frames_max(const struct paging_request *request) {
   return b.tables;
 }
 
-static status_t check_request(const struct paging_request *q) {
-  const struct boot_window *w = q->windows;
-  uint64_t pages =
+/* --- what is asked for must make sense ------------------------------------------------------------------------------ */
+
+static bool is_paged(const struct paging_request *q) {
+  uint64_t all =
       q->image_physical | q->stack_physical | q->stack_size | q->handoff_physical | q->handoff_size | q->jump_page;
-  if (q->levels != 4 && q->levels != 5) return ERR_INVALID;
+  for (size_t i = 0; i < BOOT_WINDOW_COUNT; i++) all |= q->windows[i].base;
+  for (size_t i = 0; i < q->run_count; i++) all |= q->runs[i].offset | q->runs[i].size;
+  for (size_t i = 0; i < q->region_count; i++) all |= q->regions[i].start | q->regions[i].end;
+  return bits_is_aligned(all, FRAME_SIZE) && bits_is_aligned(q->windows[BOOT_WINDOW_DIRECT_MAP].base, FRAME_1G_SIZE);
+}
+
+/* True when [offset, offset + size) lies in the window and `physical` .. in 52 bits. */
+static bool fits(const struct paging_request *q, enum boot_window_id id, uint64_t offset, uint64_t physical, uint64_t size) {
+  uint64_t room = q->windows[id].size;
+  return offset <= room && size <= room - offset && physical < MEMMAP_ADDRESS_END && size <= MEMMAP_ADDRESS_END - physical;
+}
+
+static bool is_in_range(const struct paging_request *q) {
   uint64_t start = q->levels == 5 ? LAYOUT_START_5 : LAYOUT_START_4;
   uint64_t end = q->levels == 5 ? LAYOUT_END_5 : LAYOUT_END_4;
   for (size_t i = 0; i < BOOT_WINDOW_COUNT; i++) {
-    pages |= w[i].base;
-    if (w[i].base < start || w[i].base >= end || w[i].size > end - w[i].base) return ERR_RANGE;
+    const struct boot_window *w = &q->windows[i];
+    if (w->base < start || w->base >= end || w->size > end - w->base) return false;
   }
-  for (size_t i = 0; i < q->run_count; i++) pages |= q->runs[i].offset | q->runs[i].size;
-  for (size_t i = 0; i < q->region_count; i++) pages |= q->regions[i].start | q->regions[i].end;
-  if (!bits_is_aligned(pages, FRAME_SIZE)) return ERR_UNALIGNED;
-  if (!bits_is_aligned(w[BOOT_WINDOW_DIRECT_MAP].base, FRAME_1G_SIZE)) return ERR_UNALIGNED;
-  if (q->jump_page == 0 || q->jump_page >= UINT64_C(1) << 47) return ERR_RANGE;
-  return OK;
+  for (size_t i = 0; i < q->run_count; i++) {
+    const struct image_run *r = &q->runs[i];
+    if (!fits(q, BOOT_WINDOW_IMAGE, r->offset, q->image_physical + r->offset, r->size)) return false;
+  }
+  for (size_t i = 0; i < q->region_count; i++) {
+    const struct boot_region *r = &q->regions[i];
+    if (!memmap_kind_in_direct_map(r->kind)) continue;
+    if (r->start > r->end || !fits(q, BOOT_WINDOW_DIRECT_MAP, r->start, r->start, r->end - r->start)) return false;
+  }
+  return fits(q, BOOT_WINDOW_STACKS, 2 * FRAME_SIZE, q->stack_physical, q->stack_size) &&
+         fits(q, BOOT_WINDOW_HANDOFF, 0, q->handoff_physical, q->handoff_size) &&
+         fits(q, BOOT_WINDOW_FRAMEBUFFER, q->framebuffer % FRAME_2M_SIZE, q->framebuffer, q->framebuffer_size) &&
+         q->jump_page != 0 && q->jump_page < UINT64_C(1) << 47;
 }
 
 status_t paging_build(const struct paging_request *request, struct paging_pool *pool, uint64_t *root) {
   struct builder b;
   uint64_t top = 0;
-  status_t s = check_request(request);
-  if (s != OK) return s;
+  if (request->levels != 4 && request->levels != 5) return ERR_INVALID;
+  if (!is_paged(request)) return ERR_UNALIGNED;
+  if (!is_in_range(request)) return ERR_RANGE;
   init(&b, request, pool);
   pool->used = 0;
-  s = take_table(&b, &b.table[b.levels], &top);
+  status_t s = take_table(&b, &b.table[b.levels], &top);
   if (s == OK) s = map_all(&b, request);
   if (s != OK) {
     pool->used = 0;
