@@ -393,12 +393,23 @@ static void two_mappings_of_one_page_are_refused(void **state) {
   machine.windows[BOOT_WINDOW_HANDOFF].base = machine.windows[BOOT_WINDOW_IMAGE].base;
   fresh_pool(POOL_FRAMES);
   assert_int_equal(paging_build(&machine.q, &pool, &root), ERR_OVERLAP);
-  /* Also where a large leaf is in the way of a table. */
+  /* Also where a table is in the way of a large leaf, */
   make_machine(5, 4, true);
   machine.regions[0] = (struct boot_region){.start = 0, .end = 4 * FRAME_1G_SIZE, .kind = BOOT_MEMORY_USABLE};
   machine.q.region_count = 1;
   machine.windows[BOOT_WINDOW_DIRECT_MAP].size = 4 * FRAME_1G_SIZE;
   machine.windows[BOOT_WINDOW_HANDOFF].base = machine.windows[BOOT_WINDOW_DIRECT_MAP].base + FRAME_SIZE;
+  fresh_pool(POOL_FRAMES);
+  assert_int_equal(paging_build(&machine.q, &pool, &root), ERR_OVERLAP);
+  /* and a large leaf in the way of a table. */
+  make_machine(5, 4, true);
+  machine.regions[0] =
+      (struct boot_region){.start = FRAME_2M_SIZE, .end = FRAME_2M_SIZE + FRAME_SIZE, .kind = BOOT_MEMORY_USABLE};
+  machine.q.region_count = 1;
+  machine.q.framebuffer = 8 * FRAME_1G_SIZE;
+  machine.q.framebuffer_size = FRAME_2M_SIZE;
+  machine.windows[BOOT_WINDOW_FRAMEBUFFER] =
+      (struct boot_window){.base = machine.windows[BOOT_WINDOW_DIRECT_MAP].base + FRAME_2M_SIZE, .size = FRAME_2M_SIZE};
   fresh_pool(POOL_FRAMES);
   assert_int_equal(paging_build(&machine.q, &pool, &root), ERR_OVERLAP);
 }
