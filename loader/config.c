@@ -40,11 +40,9 @@ struct text {
 
 PRINTF_LIKE(2, 3) static void report(struct reporter *r, const char *format, ...) {
   char sentence[256];
-  size_t n = 0;
-  if (r->count++ >= CONFIG_WARNINGS_MAX) return;
-  if (r->line != 0) n = format_string(sentence, sizeof(sentence), "%s:%u: ", r->source, r->line);
-  if (r->line == 0) n = format_string(sentence, sizeof(sentence), "%s: ", r->source);
   va_list args;
+  if (r->count++ >= CONFIG_WARNINGS_MAX) return;
+  size_t n = format_string(sentence, sizeof(sentence), r->line == 0 ? "%s: " : "%s:%u: ", r->source, r->line);
   va_start(args, format);
   format_string_v(sentence + n, sizeof(sentence) - n, format, args);
   va_end(args);
@@ -114,7 +112,7 @@ static bool set_kernel(struct boot_config *c, struct text value) {
 }
 
 static bool set_command_line(struct boot_config *c, struct text value) {
-  if (value.n > CONFIG_COMMAND_LINE_MAX) return false;
+  static_assert(CONFIG_LINE_MAX <= CONFIG_COMMAND_LINE_MAX); /* So what stands in a line always fits. */
   memcpy(c->command_line, value.at, value.n);
   c->command_size = (uint32_t)value.n;
   return true;
@@ -193,7 +191,7 @@ static const struct key {
   const char *expected;
 } keys[] = {
     {"kernel", set_kernel, "the path of a file, at most 254 characters"},
-    {"cmdline", set_command_line, "at most 4096 bytes"},
+    {"cmdline", set_command_line, "a text"},
     {"video", set_video, "panel, largest, keep or WIDTHxHEIGHT"},
     {"log", set_log, "error, warn, notice, info or verbose"},
     {"kaslr", set_kaslr, "on, off or a number"},
