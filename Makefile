@@ -57,14 +57,16 @@ CFLAGS.fuzz := $(BASE) -O1 $(HOSTED) $(SANITIZE) -fsanitize=fuzzer-no-link
 # --- sources ---------------------------------------------------------------------------------------------------------
 # PURE: no hardware; part of a product and of the host tests.
 PURE.loader := $(wildcard $(addprefix loader/,config.c image.c placement.c entropy.c x86_64/paging.c))
-PURE.kernel := $(wildcard kernel/options.c kernel/handoff.c)
+PURE.kernel := $(wildcard kernel/options.c kernel/handoff.c kernel/klog.c \
+  $(addprefix kernel/drivers/console/,vt.c pixels.c input.c) $(addprefix kernel/debug/,lineedit.c picture.c))
+FONT := $(BUILD)/gen/font.gen.c
 MM   := $(wildcard mm/*/*.c)
 LIB  := $(wildcard lib/*.c)
 SRC.loader := $(wildcard loader/*.c loader/x86_64/*.c loader/x86_64/*.S efi/*.c) $(LIB)
-SRC.kernel := $(wildcard kernel/*.c kernel/*/*.c kernel/*/*/*.c kernel/*/*/*.S tests/kernel/*.c) $(MM) $(LIB)
-SRC.host   := $(LIB) $(MM) $(PURE.loader) $(PURE.kernel) $(wildcard tests/harness/*.c tests/fake/*.c)
+SRC.kernel := $(wildcard kernel/*.c kernel/*/*.c kernel/*/*/*.c kernel/*/*/*.S tests/kernel/*.c) $(FONT) $(MM) $(LIB)
+SRC.host   := $(LIB) $(MM) $(PURE.loader) $(PURE.kernel) $(FONT) $(wildcard tests/harness/*.c tests/fake/*.c)
 SRC.fuzz   := $(SRC.host)
-TESTS      := $(wildcard tests/unit/*_test.c tests/unit/*/*_test.c tests/unit/*/*/*_test.c)
+TESTS      := $(wildcard $(addsuffix /*_test.c,tests/unit tests/unit/* tests/unit/*/* tests/unit/*/*/*))
 FUZZERS    := $(wildcard tests/fuzz/*_fuzz.c)
 TOOLS      := $(wildcard tests/tools/*.c)
 
@@ -99,6 +101,10 @@ all: loader kernel esp ## The loader, the kernel and the tree for an EFI system 
 loader: $(BUILD)/BOOTX64.EFI
 kernel: $(BUILD)/kernel.elf
 esp: $(BUILD)/esp.ok
+
+$(FONT): scripts/gen-font | $(SETUP)
+	$(call say,FONT,$@)
+	$(Q)scripts/gen-font $@
 
 $(SETUP): scripts/setup
 	$(Q)scripts/setup && mkdir -p $(@D) && touch $@

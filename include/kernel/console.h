@@ -56,3 +56,4 @@ void console_add(const struct console_output *o);
 
 /** From now on output ignores locks and colours itself as a panic's; irreversible. */
 void console_enter_panic(void);
+bool console_is_panicking(void);

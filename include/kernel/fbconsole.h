@@ -11,7 +11,7 @@
  *
  * `mapped` is the virtual address of fb->base, at least fb->size bytes, writable (write-combining for speed; never read).
  * Needs no memory but its own static cells.  Format NONE, impossible sizes and NULL leave the machine without it.
- *   => boot; again after the mapping has moved, with the same geometry (fbconsole_move).
+ *   => boot.  When the mapping moves later: fbconsole_move.
  * True when there is a picture.
  */
 bool fbconsole_init(const struct boot_framebuffer *fb, void *mapped);
@@ -21,6 +21,9 @@ void fbconsole_move(void *mapped);
 
 /** Draws bytes of text.  => the console's lock, or a panic. */
 void fbconsole_write(const char *bytes, size_t n);
+
+/** A panic's colours from now on, and a parser in its first state, whatever was interrupted. */
+void fbconsole_enter_panic(void);
 
 /** Size of the grid in characters; 0 and 0 when there is none. */
 void fbconsole_size(unsigned *columns, unsigned *rows);

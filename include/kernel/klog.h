@@ -26,6 +26,8 @@ struct klog_record {
 };
 /** Oldest record still held with a sequence of at least `from`; false when there is none. */
 bool klog_read(uint64_t from, struct klog_record *out);
+/** Records lost because a writer was interrupted in their slot. */
+uint32_t klog_dropped(void);
 /** Shows every record still held, at or below the level, on one output: it has just been added. */
 void klog_replay(void (*write)(const char *bytes, size_t n));
 /** Records at or below this level also go to the consoles at once. */

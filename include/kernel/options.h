@@ -14,7 +14,7 @@
 
 /* Values of the enumerated options; the names stand in options.def. */
 enum option_panic { OPTION_PANIC_WAIT, OPTION_PANIC_REBOOT, OPTION_PANIC_EXIT };
-enum option_serial { OPTION_SERIAL_AUTO, OPTION_SERIAL_OFF };
+enum option_serial { OPTION_SERIAL_AUTO, OPTION_SERIAL_OFF, OPTION_SERIAL_ASCII };
 enum option_log { OPTION_LOG_ERROR, OPTION_LOG_WARN, OPTION_LOG_NOTICE, OPTION_LOG_INFO, OPTION_LOG_VERBOSE };
 
 #define OPTION_TEXT_MAX 128

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kernel/drivers/console/serial.c — the first serial port, a 16550 or what looks like one.
+ *
+ * HOW      Probe: what is written to the scratch register must come back, twice, and a byte must come back in loopback mode;
+ *          a port that is not there reads all ones.  Output fills the 16-byte FIFO each time the holding register reports
+ *          empty.  At 115200 baud a FIFO takes 1.4 ms to drain; WAIT_MAX reads of about 1 us each are a generous multiple.
+ *          When that is not enough the cable's other end holds us up or the device has died: the port is dropped for good.
+ *          While it waits it takes in what arrives, so that a paste does not overrun the receiver.
+ * LOCKING  serial_write runs under the console's lock; the receive ring is only touched with interrupts masked.
+ * SOURCE   PC16550D data sheet (National Semiconductor, 1995).
+ */
+#include "kernel/serial.h"
+
+#include "arch/cpu.h"
+#include "arch/port.h"
+#include "base/compiler.h"
+#include "kernel/console.h"
+#include "kernel/klog.h"
+#include "kernel/options.h"
+
+#define PORT 0x3f8
+
+enum {
+  REGISTER_DATA = PORT,           /* Divisor, low, with LCR_DLAB. */
+  REGISTER_INTERRUPTS = PORT + 1, /* Divisor, high, with LCR_DLAB. */
+  REGISTER_FIFO = PORT + 2,
+  REGISTER_LINE_CONTROL = PORT + 3,
+  REGISTER_MODEM_CONTROL = PORT + 4,
+  REGISTER_LINE_STATUS = PORT + 5,
+  REGISTER_SCRATCH = PORT + 7,
+};
+
+#define LCR_8N1       0x03
+#define LCR_DLAB      0x80
+#define FCR_ENABLE    0x07 /* FIFOs on and emptied. */
+#define MCR_READY     0x03 /* DTR and RTS. */
+#define MCR_LOOPBACK  0x1e /* OUT1, OUT2, RTS, loop. */
+#define LSR_READY     0x01
+#define LSR_THR_EMPTY 0x20
+
+#define FIFO_SIZE 16
+#define WAIT_MAX  200000
+#define RING_SIZE 256
+
+static bool is_present;
+static unsigned fifo_room;
+static uint8_t ring[RING_SIZE];
+static unsigned ring_head, ring_tail; /* Free-running; head - tail is the fill. */
+
+static void receive(void) {
+  for (unsigned i = 0; i < FIFO_SIZE && (arch_port_read8(REGISTER_LINE_STATUS) & LSR_READY) != 0; i++) {
+    const uint8_t byte = arch_port_read8(REGISTER_DATA);
+    if (ring_head - ring_tail < RING_SIZE) ring[ring_head++ % RING_SIZE] = byte;
+  }
+}
+
+static bool probe_scratch(uint8_t value) {
+  arch_port_write8(REGISTER_SCRATCH, value);
+  return arch_port_read8(REGISTER_SCRATCH) == value;
+}
+
+/* A byte sent in loopback mode arrives; bounded by the time ten bits take, many times over. */
+static bool probe_loopback(void) {
+  arch_port_write8(REGISTER_MODEM_CONTROL, MCR_LOOPBACK);
+  arch_port_write8(REGISTER_DATA, 0xa7);
+  unsigned tries = 10000;
+  while (tries != 0 && (arch_port_read8(REGISTER_LINE_STATUS) & LSR_READY) == 0) tries--;
+  const bool is_back = tries != 0 && arch_port_read8(REGISTER_DATA) == 0xa7;
+  arch_port_write8(REGISTER_MODEM_CONTROL, MCR_READY);
+  return is_back;
+}
+
+static void configure(void) {
+  arch_port_write8(REGISTER_INTERRUPTS, 0);
+  arch_port_write8(REGISTER_LINE_CONTROL, LCR_DLAB);
+  arch_port_write8(REGISTER_DATA, 1); /* 115200 / 1. */
+  arch_port_write8(REGISTER_INTERRUPTS, 0);
+  arch_port_write8(REGISTER_LINE_CONTROL, LCR_8N1);
+  arch_port_write8(REGISTER_FIFO, FCR_ENABLE);
+}
+
+static bool wait_for_room(void) {
+  for (unsigned tries = WAIT_MAX; tries != 0; tries--) {
+    if ((arch_port_read8(REGISTER_LINE_STATUS) & LSR_THR_EMPTY) != 0) {
+      fifo_room = FIFO_SIZE;
+      return true;
+    }
+    receive();
+  }
+  is_present = false;
+  return false;
+}
+
+static void send(uint8_t byte) {
+  if (!is_present || (fifo_room == 0 && !wait_for_room())) return;
+  arch_port_write8(REGISTER_DATA, byte);
+  fifo_room--;
+}
+
+/* The nearest ASCII for a character of the ranges that our own screens use: U+2500 to U+25ff, three bytes in UTF-8. */
+static char ascii_of(uint8_t second, uint8_t third) {
+  const unsigned code = ((unsigned)(second & 0x3f) << 6) | (third & 0x3f);
+  if (code >= 0x591 && code <= 0x593) return '.'; /* Shades. */
+  if (code >= 0x580 && code <= 0x59f) return '#';
+  if (code == 0x500 || code == 0x501 || code == 0x550) return '-';
+  if (code == 0x502 || code == 0x503 || code == 0x551) return '|';
+  return code >= 0x500 && code < 0x580 ? '+' : '*';
+}
+
+static void write_ascii(const char *bytes, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    const uint8_t c = (uint8_t)bytes[i];
+    if (c < 0x80)
+      send(c);
+    else if (c == 0xe2 && i + 2 < n)
+      send((uint8_t)ascii_of((uint8_t)bytes[i + 1], (uint8_t)bytes[i + 2]));
+    else if (c >= 0xc0)
+      send('?');
+  }
+}
+
+void serial_write(const char *bytes, size_t n) {
+  size_t start = 0;
+  for (size_t i = 0; i <= n; i++) {
+    if (i != n && bytes[i] != '\n') continue;
+    if (options->serial == OPTION_SERIAL_ASCII)
+      write_ascii(bytes + start, i - start);
+    else
+      for (size_t k = start; k < i; k++) send((uint8_t)bytes[k]);
+    if (i != n) {
+      send('\r');
+      send('\n');
+    }
+    start = i + 1;
+  }
+}
+
+int serial_poll(void) {
+  if (!is_present) return -1;
+  const bool were_on = arch_irq_save();
+  if (ring_head == ring_tail) receive();
+  const int byte = ring_head == ring_tail ? -1 : ring[ring_tail++ % RING_SIZE];
+  arch_irq_restore(were_on);
+  return byte;
+}
+
+bool serial_init(void) {
+  static const struct console_output output = {"serial", serial_write};
+  if (is_present) return true;
+  if (options->serial == OPTION_SERIAL_OFF) return false;
+  if (!probe_scratch(0x5a) || !probe_scratch(0xa5)) return false;
+  configure();
+  if (!probe_loopback()) return false;
+  is_present = true;
+  console_add(&output);
+  klog(KLOG_INFO, "serial", "16550 at port 0x%x, 115200 8N1", PORT);
+  return true;
+}
