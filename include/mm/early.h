@@ -18,17 +18,18 @@
 struct early {
   const struct boot_region *regions;
   size_t region_count;
-  uint64_t low, high; /* Physical: what is left of the current region. */
-  size_t current;
-  uint64_t used_below; /* Size of the regions used up, for picking the next. */
+  uint64_t low, high; /* Physical: what is left of the current region; both 0 when there is none. */
+  size_t current;     /* Region that serves now. */
   struct pmm_taken taken[EARLY_TAKEN_MAX];
   size_t taken_count;
 };
 
+/** Begins with everything usable and nothing taken; `regions`, a canonical map, must stay. */
 void early_init(struct early *e, const struct boot_region *regions, size_t region_count);
 /**
  * Takes `size` bytes (rounded up to frames), physically contiguous, aligned to `align` (a power of two, at least 4 KiB).
  * The memory is not zeroed.  Neighbouring takings of one owner become one entry of `taken`.
- * Returns OK, ERR_NO_MEMORY (no region has room, or `taken` is full), ERR_INVALID.
+ *   => boot, one CPU.
+ * Returns OK; ERR_NO_MEMORY (no region has room, or `taken` is full); ERR_INVALID (size 0, or such an alignment).
  */
 status_t early_alloc(struct early *e, enum frame_owner owner, uint64_t size, uint64_t align, paddr_t *out);

@@ -14,26 +14,26 @@
 
 /* State of a frame.  The legal steps are the table in mm/phys/frame.c; every other one is refused and reported. */
 enum frame_state : uint8_t {
-  FRAME_ABSENT = 0, /* No RAM here, or RAM that the map does not list. */
-  FRAME_FIRMWARE,   /* RAM that stays the firmware's: runtime, ACPI, low memory. */
-  FRAME_FREE,       /* Ours to hand out. */
-  FRAME_ALLOCATED,  /* Handed out; `owner` says to whom. */
-  FRAME_BAD,        /* Ours, never handed out: it is broken. */
+  FRAME_FREE = 0,  /* Ours to hand out; 0, so that fresh records of zeros need no initialisation. */
+  FRAME_ALLOCATED, /* Handed out; `owner` says to whom. */
+  FRAME_FIRMWARE,  /* RAM that stays as the firmware left it: runtime, ACPI, low memory. */
+  FRAME_BAD,       /* Never handed out: it is broken. */
+  FRAME_ABSENT,    /* No RAM here: the answer about a frame without a record, stored in none. */
   FRAME_STATE_COUNT
 };
 
 /*
  * Owners: who a frame is charged to.  The ledger has one row for each.  Columns: id, mark for maps, name.
- * Rows up to UNUSABLE are the firmware's; FREE is nobody's; the rest are Cairn's.
+ * FREE is nobody's, NONE is for frames that are not there, FIRMWARE to BAD were never ours, the rest are Cairn's.
  */
 #define FRAME_OWNERS(X)                                                                                                     \
+  X(FREE, '.', "free")                                                                                                      \
   X(NONE, ' ', "none")                                                                                                      \
   X(FIRMWARE, 'f', "firmware runtime")                                                                                      \
   X(ACPI, 'A', "ACPI tables")                                                                                               \
   X(LOW, '0', "low memory")                                                                                                 \
   X(UNACCEPTED, 'u', "unaccepted")                                                                                          \
   X(BAD, 'x', "bad memory")                                                                                                 \
-  X(FREE, '.', "free")                                                                                                      \
   X(KERNEL_IMAGE, 'k', "kernel image")                                                                                      \
   X(FRAME_RECORDS, 'r', "frame records")                                                                                    \
   X(BITMAPS, 'b', "bitmaps and tiers")                                                                                      \
@@ -52,6 +52,9 @@ enum frame_owner : uint8_t {
 #undef FRAME_OWNER_ENUM
       FRAME_OWNER_COUNT
 };
+
+/* The first owner that frames are handed out to. */
+#define FRAME_OWNER_FIRST_OURS FRAME_OWNER_KERNEL_IMAGE
 
 const char *frame_state_name(enum frame_state s); /* "free"; "?" when out of range. */
 const char *frame_owner_name(enum frame_owner o); /* "page tables"; "?" when out of range. */

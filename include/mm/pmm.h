@@ -17,10 +17,10 @@
 
 struct pmm;
 
-/* What a run may look like.  All in frames; a zeroed struct with max = UINT64_MAX means anywhere. */
+/* What a run may look like.  All in frames; all zeros means anywhere. */
 struct frame_limits {
   uint64_t min;      /* First frame number allowed. */
-  uint64_t max;      /* First frame number no longer allowed: the run ends at or below it. */
+  uint64_t max;      /* First frame number no longer allowed: the run ends at or below it; 0 for no limit. */
   uint64_t align;    /* The run starts at a multiple of it: 0 or 1 for none, else a power of two. */
   uint64_t boundary; /* The run does not cross a multiple of it: 0 for none, else a power of two. */
 };
@@ -34,27 +34,36 @@ struct pmm_taken {
 
 /**
  * Bytes of frame metadata a map needs: bitmaps, tiers and the struct itself, contiguous, 64-byte aligned; without records.
- * Follows RAM, never the highest address.
+ * Follows RAM, never the highest address: about 36.2 KiB for each GiB that holds any.
  */
 uint64_t pmm_metadata_size(const struct boot_region *regions, size_t count);
 
 /**
+ * Walks over the ranges of frames that must have records, in order: every maximal range of RAM of the map.  *cursor is 0 at
+ * the start; true with [*start, *end) in frame numbers, false at the end.
+ */
+bool pmm_next_record_range(const struct boot_region *regions, size_t count, size_t *cursor, uint64_t *start, uint64_t *end);
+
+/* Bytes of one record; record i lies at `records` + i * PMM_RECORD_SIZE. */
+#define PMM_RECORD_SIZE 16
+
+/**
  * Builds the allocator over a canonical map.
  *
- * `metadata` is pmm_metadata_size bytes and stays in use for the life of the instance; `records` is the base of the record
- * array: record i is that of frame i, mapped (zeroed) at least for every frame of RAM; see pmm_records_ranges.  Nothing is
- * free before this returns; `taken` names what boot has used.
- *   => boot, one CPU.
- * Returns OK; ERR_CORRUPT (the map is not canonical), ERR_OVERLAP (taken ranges overlap, or lie outside general memory),
- * ERR_NOT_FOUND (no usable memory).
+ * `metadata` is pmm_metadata_size bytes, 64-byte aligned, and stays in use for the life of the instance, as does `regions`;
+ * `records` is the base of the record array: record i is that of frame i, mapped and zeroed at least for every frame that
+ * pmm_next_record_range names.  Free frames' records are not touched.  `taken` names what boot has used of general memory.
+ *   => boot, one CPU.   => cost follows metadata and what is not free, not RAM.
+ * Returns OK; ERR_CORRUPT (the map is not canonical), ERR_INVALID (a taken range is empty or its owner is not one of ours),
+ * ERR_OVERLAP (taken ranges overlap, or lie outside general memory), ERR_NOT_FOUND (no general memory).
  */
 status_t pmm_create(void *metadata, void *records, const struct boot_region *regions, size_t count,
                     const struct pmm_taken *taken, size_t taken_count, struct pmm **out);
 
 /**
- * Allocates one frame; from the top, from blocks that are broken already.
- *   => any CPU, interrupts may be off, never sleeps.
- * Returns OK or ERR_NO_MEMORY; on failure nothing has changed.
+ * Allocates one frame: the highest of a 2 MiB block that is broken already, so that whole blocks stay whole.
+ *   => any CPU, interrupts may be off, never sleeps.   => O(tiers).
+ * Returns OK; ERR_NO_MEMORY; ERR_INVALID (not one of our owners).  On failure nothing has changed.
  */
 status_t pmm_alloc_frame(struct pmm *p, enum frame_owner owner, pfn_t *out);
 /** Returns one frame.  ERR_RANGE (no frame of ours), ERR_STATE (it is not allocated), ERR_OWNER (not this owner's). */
@@ -63,20 +72,22 @@ status_t pmm_free_frame(struct pmm *p, enum frame_owner owner, pfn_t frame);
 /**
  * Allocates `count` physically contiguous frames, any count; found if and only if such a run exists.
  *
- * `where` limits addresses, alignment and boundary; NULL means anywhere.  On OK the caller owns [*first, *first + count).
- *   => any CPU; never sleeps.   => cost grows with the number of tier words, not of frames.
+ * `where` limits addresses, alignment and boundary; NULL means anywhere.  The highest run that fits is taken; a 2 MiB block
+ * without limits comes from a 1 GiB group that is broken already.  On OK the caller owns [*first, *first + count) and gives
+ * it back with pmm_free_run, whole or in parts.
+ *   => any CPU; never sleeps.   => the search costs tier words, not frames; 2 MiB and 1 GiB blocks are O(tiers).
  * Returns OK, ERR_NO_MEMORY (no such run now), ERR_INVALID (count 0, alignment or boundary not a power of two, count over
- * boundary, min >= max).
+ * boundary, min >= max, not one of our owners).
  */
 status_t pmm_alloc_run(struct pmm *p, enum frame_owner owner, uint64_t count, const struct frame_limits *where,
                        pfn_t *first);
-/** Returns a whole run or a part of one; all or nothing.  Statuses as pmm_free_frame, ERR_INVALID (count 0 or wrapping). */
+/** Returns a whole run or a part of one; all or nothing.  Statuses as pmm_free_frame; ERR_INVALID (count 0, or it wraps). */
 status_t pmm_free_run(struct pmm *p, enum frame_owner owner, pfn_t first, uint64_t count);
 
-/** Moves allocated frames to another owner, all or nothing.  Statuses as pmm_free_run. */
+/** Moves allocated frames to another owner, all or nothing.  Statuses as pmm_free_run; ERR_INVALID for an owner not ours. */
 status_t pmm_give_run(struct pmm *p, enum frame_owner from, enum frame_owner to, pfn_t first, uint64_t count);
 
-/** Takes a free frame out of service for ever (bad memory).  ERR_RANGE, ERR_STATE (in use). */
+/** Takes a free frame out of service for ever (bad memory).  ERR_RANGE (no frame of ours), ERR_STATE (in use, or bad). */
 status_t pmm_mark_bad(struct pmm *p, pfn_t frame);
 
 /* What pmm knows about one address. */
