@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mm/phys/instance.h — what a struct pmm is made of.  Private to mm/phys and mm/guard. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mm/phys/record.h"
+#include "mm/phys/tier.h"
+#include "mm/platform.h"
+#include "mm/pmm.h"
+
+/* Fields marked (L) change under `lock`; the others never change after pmm_create. */
+struct pmm {
+  struct platform_lock lock;
+  const struct boot_region *regions; /* The canonical map, borrowed. */
+  size_t region_count;
+  struct frame_record *records;      /* (L) By frame number; there where the map has RAM. */
+  struct tier tier;                  /* (L) */
+  uint64_t owned[FRAME_OWNER_COUNT]; /* (L) Frames by owner: the ledger. */
+  uint64_t total_frames;             /* RAM by the map. */
+  uint64_t reclaimed_boot_services;  /* Frames that boot services had. */
+  uint64_t reclaimed_loader;         /* Frames that the loader had. */
+  uint64_t metadata_bytes;
+  uint64_t allocations, frees, failures; /* (L) Calls. */
+};

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mm/phys/pmm_view.c — looks at an instance: one address, all ranges, the statistics.
+ *
+ * LOCKING  each look takes the instance's lock, for that look alone: pmm_visit lets go of it while the visitor runs, so what
+ *        is visited is true range by range, not as one moment.  Reading is no change, hence const; the lock is not part of
+ *        that promise, and `unlocked` is where that is said.
+ */
+#include "base/bits.h"
+#include "lib/memmap.h"
+#include "mm/phys/instance.h"
+
+static struct pmm *unlocked(const struct pmm *p) { return (struct pmm *)p; }
+
+/* The region that holds a frame; NULL when none does. */
+static const struct boot_region *region_at(const struct pmm *p, uint64_t frame) {
+  for (size_t i = 0; i < p->region_count; i++) {
+    if (frame >= p->regions[i].start / FRAME_SIZE && frame < p->regions[i].end / FRAME_SIZE) return &p->regions[i];
+  }
+  return NULL;
+}
+
+void pmm_describe(const struct pmm *p, paddr_t address, struct pmm_story *out) {
+  uint64_t frame = pfn_of_paddr(address).raw;
+  const struct boot_region *r = region_at(p, frame);
+  *out = (struct pmm_story){.state = FRAME_ABSENT, .owner = FRAME_OWNER_NONE};
+  if (!r) return;
+  out->region = *r;
+  out->has_region = true;
+  out->has_record = memmap_kind_is_ram(r->kind);
+  if (!out->has_record) return;
+  struct pmm *u = unlocked(p);
+  platform_lock_acquire(&u->lock);
+  out->state = u->records[frame].state;
+  out->owner = u->records[frame].owner;
+  if (out->state == FRAME_FREE) {
+    out->free_run = tier_free_end(&u->tier, frame, UINT64_MAX) - tier_free_start(&u->tier, frame, 0);
+  }
+  platform_lock_release(&u->lock);
+}
+
+/* How far the frame's state and owner reach; `end` is the end of its region. */
+static uint64_t like_end(const struct pmm *p, uint64_t frame, uint64_t end) {
+  const struct frame_record *r = &p->records[frame];
+  if (r->state == FRAME_FREE) return tier_free_end(&p->tier, frame, end);
+  uint64_t at = frame + 1;
+  while (at < end && p->records[at].state == r->state && p->records[at].owner == r->owner) at++;
+  return at;
+}
+
+/* The range of equal frames from `from` on, in region *index or a later one; false when there is no more RAM. */
+static bool next_range(const struct pmm *p, size_t *index, uint64_t from, struct pmm_range *range) {
+  range->start = range->end = UINT64_MAX;
+  for (; *index < p->region_count; (*index)++) {
+    const struct boot_region *r = &p->regions[*index];
+    uint64_t end = r->end / FRAME_SIZE, at = bits_max(r->start / FRAME_SIZE, from);
+    if (!memmap_kind_is_ram(r->kind) || at >= end) continue;
+    bool is_first = range->start == UINT64_MAX;
+    if (is_first) *range = (struct pmm_range){at, at, p->records[at].state, p->records[at].owner};
+    if (at != range->end || p->records[at].state != range->state || p->records[at].owner != range->owner) return true;
+    range->end = like_end(p, at, end);
+    if (range->end < end) return true;
+  }
+  return range->start != UINT64_MAX;
+}
+
+void pmm_visit(const struct pmm *p, bool (*visit)(void *context, const struct pmm_range *range), void *context) {
+  struct pmm *u = unlocked(p);
+  struct pmm_range range = {0};
+  size_t index = 0;
+  for (bool more = true; more;) {
+    platform_lock_acquire(&u->lock);
+    more = next_range(u, &index, range.end, &range);
+    platform_lock_release(&u->lock);
+    if (more) more = visit(context, &range);
+  }
+}
+
+#define ORDERS (sizeof((struct pmm_stats){0}.free_by_order) / sizeof(uint64_t))
+
+/* Cuts a free run into aligned powers of two, as large as they fit. */
+static void add_run(void *context, uint64_t start, uint64_t end) {
+  struct pmm_stats *s = context;
+  s->largest_free_run = bits_max(s->largest_free_run, end - start);
+  while (start < end) {
+    unsigned order = bits_log2_floor(end - start);
+    if (start != 0) order = (unsigned)bits_min(order, bits_lowest(start));
+    order = (unsigned)bits_min(order, ORDERS - 1);
+    s->free_by_order[order]++;
+    start += UINT64_C(1) << order;
+  }
+}
+
+void pmm_stats_read(const struct pmm *p, struct pmm_stats *out) {
+  struct pmm *u = unlocked(p);
+  platform_lock_acquire(&u->lock);
+  *out = (struct pmm_stats){.total_frames = u->total_frames,
+                            .free_frames = u->tier.free_frames,
+                            .free_2m = u->tier.free_2m,
+                            .free_1g = u->tier.free_1g,
+                            .allocations = u->allocations,
+                            .frees = u->frees,
+                            .failures = u->failures,
+                            .metadata_bytes = u->metadata_bytes,
+                            .record_bytes = u->total_frames * PMM_RECORD_SIZE};
+  tier_each_run(&u->tier, add_run, out);
+  platform_lock_release(&u->lock);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mm/phys/tier.h — which frames are free: tiered bitmaps.  Private to mm/phys; the theory stands in tier.c.
+ *
+ * All positions are frame numbers.  Nothing here takes a lock: pmm.c holds the one that guards a struct tier.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "boot/handoff.h"
+#include "mm/phys/ladder.h"
+#include "mm/pmm.h"
+
+/* The tiers, by the logarithm of their groups' size in frames. */
+#define TIER_FRAME 0  /* 4 KiB */
+#define TIER_64K   4  /* x 16 */
+#define TIER_2M    9  /* x 32 */
+#define TIER_32M   13 /* x 16 */
+#define TIER_1G    18 /* x 32 */
+
+#define TIER_WORDS_PER_BLOCK    8 /* 512 frames in 64-bit words: one cache line. */
+#define TIER_BLOCKS_PER_SECTION 16
+#define TIER_SECTIONS_PER_GIG   32
+
+/* Two bits say what a group is: whole (all frames free), broken (some are), full (neither bit is set). */
+struct tier_block { /* 2 MiB, over 32 groups of 64 KiB. */
+  uint32_t whole, broken;
+};
+struct tier_section { /* 32 MiB, over 16 blocks of 2 MiB. */
+  uint16_t whole, broken;
+};
+/* Above 2 MiB "broken" is no answer to either question asked there, so its two parts are kept: may overlap. */
+struct tier_gig {      /* 1 GiB, over 32 sections. */
+  uint64_t number;     /* First frame >> TIER_1G. */
+  uint32_t first;      /* Number of its first section in `sections`. */
+  uint32_t present;    /* Sections that hold managed memory; the others cost nothing. */
+  uint32_t whole;      /* Sections wholly free. */
+  uint32_t has_whole;  /* Sections not wholly free that have a wholly free block of 2 MiB. */
+  uint32_t has_broken; /* Sections that have a broken block of 2 MiB. */
+  uint32_t padding;
+};
+
+struct tier {
+  struct tier_gig *gigs; /* Sorted; a GiB without managed memory has none. */
+  uint64_t gig_count;
+  struct tier_section *sections; /* All sections present, in order; section i has blocks 16 i .. 16 i + 15. */
+  uint64_t section_count;
+  struct tier_block *blocks; /* Block i has words 8 i .. 8 i + 7. */
+  uint64_t *bits;            /* One bit a frame: 1 is free. */
+  struct ladder whole;       /* Over gigs: wholly free. */
+  struct ladder has_whole;   /* Over gigs: not wholly free, but some block of 2 MiB in it is. */
+  struct ladder has_broken;  /* Over gigs: some block of 2 MiB in it is broken. */
+  uint64_t free_frames;
+  uint64_t free_2m; /* Blocks wholly free. */
+  uint64_t free_1g; /* Gigs wholly free. */
+};
+
+/** True for a region whose frames the allocator may ever hand out: general memory and what the loader used above 1 MiB. */
+bool tier_manages(const struct boot_region *r);
+
+/** Bytes that tier_init needs for a map. */
+uint64_t tier_size(const struct boot_region *regions, size_t count);
+/** Builds the tiers in tier_size bytes, 64-byte aligned, with no frame free; returns the byte behind them. */
+void *tier_init(struct tier *t, void *memory, const struct boot_region *regions, size_t count);
+
+/** Makes frames free that are not, all of them managed. */
+void tier_put(struct tier *t, uint64_t first, uint64_t count);
+/** Makes frames not free that are. */
+void tier_take(struct tier *t, uint64_t first, uint64_t count);
+
+/** Finds the free frame that costs least to take: in a broken block if there is one.  False when none is free. */
+bool tier_find_frame(const struct tier *t, uint64_t *frame);
+/** Finds the wholly free block of 2 MiB that costs least to take.  False when there is none. */
+bool tier_find_block(const struct tier *t, uint64_t *first);
+/** Finds the highest wholly free GiB.  False when there is none. */
+bool tier_find_gig(const struct tier *t, uint64_t *first);
+/** Finds the highest run within `where` (checked by the caller); false when there is none. */
+bool tier_find_run(const struct tier *t, uint64_t count, const struct frame_limits *where, uint64_t *first);
+
+bool tier_is_free(const struct tier *t, uint64_t frame);
+/** First frame at or above `frame` that is not free, or `limit` when that comes first. */
+uint64_t tier_free_end(const struct tier *t, uint64_t frame, uint64_t limit);
+/** The lowest s in [floor, frame] for which all of [s, frame) is free. */
+uint64_t tier_free_start(const struct tier *t, uint64_t frame, uint64_t floor);
+/** Calls visit for every maximal run of free frames, in order.  => costs words, not frames. */
+void tier_each_run(const struct tier *t, void (*visit)(void *context, uint64_t start, uint64_t end), void *context);
