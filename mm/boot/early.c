@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mm/boot/early.c — memory before the allocator is.
+ *
+ * WHAT   The allocator needs memory for its own bitmaps, its records and the tables that map them; this bump supplies it and
+ *        then retires: its list of what it took becomes pmm_create's `taken`, and everything else is free.
+ * HOW    Down from the top of the largest usable region, so that low memory is spared; when a request does not fit what is
+ *        left there, from the top of the next largest.  What is left behind is not lost: it was never taken.  Only USABLE
+ *        memory serves: what boot services and the loader had may still be read at this time (strings, the handoff's
+ *        neighbours).
+ * LOCKING  none: boot, one CPU.
+ */
+#include "mm/early.h"
+
+#include "base/bits.h"
+
+/* Is region a served before region b?  The larger first; of equal ones the first. */
+static bool serves_before(const struct boot_region *regions, size_t a, size_t b) {
+  uint64_t size_a = regions[a].end - regions[a].start, size_b = regions[b].end - regions[b].start;
+  return size_a != size_b ? size_a > size_b : a < b;
+}
+
+/* The region that serves after `current` (after none: the largest); false when there is none. */
+static bool next_region(const struct early *e, size_t current, bool has_current, size_t *next) {
+  bool found = false;
+  for (size_t i = 0; i < e->region_count; i++) {
+    if (e->regions[i].kind != BOOT_MEMORY_USABLE || e->regions[i].start < MIB) continue;
+    if (has_current && !serves_before(e->regions, current, i)) continue;
+    if (found && !serves_before(e->regions, i, *next)) continue;
+    *next = i;
+    found = true;
+  }
+  return found;
+}
+
+void early_init(struct early *e, const struct boot_region *regions, size_t region_count) {
+  *e = (struct early){.regions = regions, .region_count = region_count};
+  if (!next_region(e, 0, false, &e->current)) return;
+  e->low = regions[e->current].start;
+  e->high = regions[e->current].end;
+}
+
+/* Top of a range that holds `size` aligned bytes: where they start; false when they do not fit. */
+static bool fit(uint64_t low, uint64_t high, uint64_t size, uint64_t align, uint64_t *start) {
+  if (high - low < size) return false;
+  *start = bits_align_down(high - size, align);
+  return *start >= low;
+}
+
+/* The entry of `taken` that the frames [start, end) touch and that has the same owner; else a new one; NULL when full. */
+static struct pmm_taken *entry_for(struct early *e, enum frame_owner owner, uint64_t start, uint64_t end) {
+  for (size_t i = e->taken_count; i-- > 0;) {
+    struct pmm_taken *t = &e->taken[i];
+    if (t->owner == owner && (t->start == end || t->end == start)) return t;
+  }
+  return e->taken_count < EARLY_TAKEN_MAX ? &e->taken[e->taken_count] : NULL;
+}
+
+static void enter(struct early *e, struct pmm_taken *t, enum frame_owner owner, uint64_t start, uint64_t end) {
+  bool is_new = t == &e->taken[e->taken_count];
+  if (is_new) e->taken_count++;
+  *t = (struct pmm_taken){is_new ? start : bits_min(t->start, start), is_new ? end : bits_max(t->end, end), owner};
+}
+
+status_t early_alloc(struct early *e, enum frame_owner owner, uint64_t size, uint64_t align, paddr_t *out) {
+  if (size == 0 || !bits_is_power_of_two(align) || align < FRAME_SIZE) return ERR_INVALID;
+  if (!bits_align_up_checked(size, FRAME_SIZE, &size)) return ERR_NO_MEMORY;
+  uint64_t low = e->low, high = e->high, start;
+  size_t current = e->current;
+  while (!fit(low, high, size, align, &start)) {
+    if (high == 0 || !next_region(e, current, true, &current)) return ERR_NO_MEMORY;
+    low = e->regions[current].start;
+    high = e->regions[current].end;
+  }
+  struct pmm_taken *entry = entry_for(e, owner, start / FRAME_SIZE, (start + size) / FRAME_SIZE);
+  if (!entry) return ERR_NO_MEMORY;
+  enter(e, entry, owner, start / FRAME_SIZE, (start + size) / FRAME_SIZE);
+  e->current = current;
+  e->low = low;
+  e->high = start;
+  *out = paddr(start);
+  return OK;
+}
