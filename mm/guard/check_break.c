@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mm/guard/check_break.c — damages one invariant, so that a test can see mm_check find exactly that one.
+ *
+ * A check that cannot fail is a defect.  Each breaker does the smallest damage that breaks its invariant and none with a
+ * lower number; it writes into the instance behind the allocator's back.
+ */
+#include "base/bits.h"
+#include "base/compiler.h"
+#include "lib/memmap.h"
+#include "lib/string.h"
+#include "mm/check.h"
+#include "mm/phys/instance.h"
+
+/* Two regions that overlap: the map itself lies in read-only memory. */
+static const struct boot_region crossed[] = {
+    {.start = MIB, .end = 3 * MIB, .kind = BOOT_MEMORY_USABLE},
+    {.start = 2 * MIB, .end = 4 * MIB, .kind = BOOT_MEMORY_RESERVED},
+};
+
+static status_t break_map(struct pmm *p) {
+  p->regions = crossed;
+  p->region_count = ARRAY_COUNT(crossed);
+  return OK;
+}
+
+/* The first frame of RAM that is managed, or is not. */
+static bool find_frame(const struct pmm *p, bool is_managed, uint64_t *frame) {
+  for (size_t i = 0; i < p->region_count; i++) {
+    const struct boot_region *r = &p->regions[i];
+    if (!memmap_kind_is_ram(r->kind) || r->kind == BOOT_MEMORY_UNUSABLE || tier_manages(r) != is_managed) continue;
+    *frame = r->start / FRAME_SIZE;
+    return true;
+  }
+  return false;
+}
+
+static status_t break_record(struct pmm *p) {
+  uint64_t frame;
+  if (!find_frame(p, true, &frame)) return ERR_NOT_FOUND;
+  p->records[frame].state = FRAME_ABSENT;
+  return OK;
+}
+
+static status_t break_bitmap(struct pmm *p) {
+  uint64_t frame;
+  if (!tier_find_frame(&p->tier, &frame)) return ERR_NOT_FOUND;
+  tier_take(&p->tier, frame, 1); /* Tiers and counts follow; the record is left behind. */
+  return OK;
+}
+
+static status_t break_tier(struct pmm *p) {
+  p->tier.blocks[0].whole ^= 1;
+  return OK;
+}
+
+static status_t break_counter(struct pmm *p) {
+  p->tier.free_frames++;
+  return OK;
+}
+
+static status_t break_owner(struct pmm *p) {
+  p->owned[FRAME_OWNER_FREE]--;
+  p->owned[FRAME_OWNER_TEST]++;
+  return OK;
+}
+
+static status_t break_ledger(struct pmm *p) {
+  p->total_frames++;
+  return OK;
+}
+
+static status_t break_forbidden(struct pmm *p) {
+  uint64_t frame;
+  if (!find_frame(p, false, &frame)) return ERR_NOT_FOUND;
+  p->records[frame].state = FRAME_ALLOCATED;
+  return OK;
+}
+
+status_t mm_check_break(struct pmm *p, const char *invariant_name) {
+  static const struct {
+    const char *name;
+    status_t (*damage)(struct pmm *p);
+  } breakers[] = {
+#define BREAKER_ROW(number, name, text) {#name, break_##name},
+      MM_INVARIANTS(BREAKER_ROW)
+#undef BREAKER_ROW
+  };
+  for (size_t i = 0; i < ARRAY_COUNT(breakers); i++) {
+    if (strcmp(invariant_name, breakers[i].name) == 0) return breakers[i].damage(p);
+  }
+  return ERR_NOT_FOUND;
+}
