@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tests/fake/platform.c — mm's wall sockets on the host: locks that notice misuse, a log that is counted, a panic that
+ * stops.
+ */
+#include "platform.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "mm/platform.h"
+
+static uint64_t log_count;
+static char last_line[256];
+static bool is_loud;
+
+uint64_t fake_platform_log_count(void) { return log_count; }
+const char *fake_platform_last_line(void) { return last_line; }
+void fake_platform_log_to_stderr(bool on) { is_loud = on; }
+
+void assert_fail(const char *kind, const char *expression, const char *file, int line) {
+  fprintf(stderr, "%s(%s) failed at %s:%d\n", kind, expression, file, line);
+  abort();
+}
+
+/* One thread: a lock that is taken twice, or let go of when free, is a bug in mm. */
+void platform_lock_acquire(struct platform_lock *l) NO_ANALYSIS("implements the lock") {
+  if (__atomic_exchange_n(&l->word, 1U, __ATOMIC_ACQUIRE) != 0) platform_panic("lock taken twice");
+}
+
+void platform_lock_release(struct platform_lock *l) NO_ANALYSIS("implements the lock") {
+  if (__atomic_exchange_n(&l->word, 0U, __ATOMIC_RELEASE) != 1) platform_panic("lock released that was free");
+}
+
+void platform_log(const char *room, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  int n = snprintf(last_line, sizeof last_line, "%s: ", room);
+  vsnprintf(last_line + n, sizeof last_line - (size_t)n, format, args);
+  va_end(args);
+  log_count++;
+  if (is_loud) fprintf(stderr, "%s\n", last_line);
+}
+
+void platform_panic(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fputs("panic: ", stderr);
+  vfprintf(stderr, format, args);
+  fputc('\n', stderr);
+  va_end(args);
+  abort();
+}

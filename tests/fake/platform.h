@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* tests/fake/platform.h — what a test may ask about the calls that mm made of the platform. */
+#pragma once
+
+#include <stdint.h>
+
+/* Lines that mm has logged since the program began; the last one is kept. */
+uint64_t fake_platform_log_count(void);
+const char *fake_platform_last_line(void);
+/** Prints what is logged from now on, or stops doing so (the default). */
+void fake_platform_log_to_stderr(bool on);

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* tests/harness/hosted.c — see hosted.h. */
+#define _GNU_SOURCE /* Behind the C23 of the build, the host is a Linux. */
+#include "hosted.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/bits.h"
+#include "mm/phys/instance.h"
+
+#define METADATA_MAX  GIB
+#define ADDRESS_SPACE (UINT64_C(1) << 45) /* What a host program can map without running out of addresses. */
+
+static void *map_sparse(uint64_t size) {
+  void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return p == MAP_FAILED ? NULL : p;
+}
+
+struct hosted hosted_create(const struct boot_region *regions, size_t count, const struct pmm_taken *taken,
+                            size_t taken_count) {
+  struct hosted h = {.regions = regions, .region_count = count, .status = ERR_NO_MEMORY};
+  uint64_t start, end = 1;
+  for (size_t cursor = 0; pmm_next_record_range(regions, count, &cursor, &start, &end);) {}
+  h.metadata_size = pmm_metadata_size(regions, count);
+  h.records_size = end * PMM_RECORD_SIZE;
+  if (h.metadata_size > METADATA_MAX || h.records_size > ADDRESS_SPACE) return h;
+  h.metadata = aligned_alloc(64, h.metadata_size);
+  h.records = map_sparse(h.records_size);
+  if (!h.metadata || !h.records) return h;
+  h.status = pmm_create(h.metadata, h.records, regions, count, taken, taken_count, &h.pmm);
+  if (h.status != OK) h.pmm = NULL;
+  return h;
+}
+
+void hosted_destroy(struct hosted *h) {
+  free(h->metadata);
+  if (h->records) munmap(h->records, h->records_size);
+  *h = (struct hosted){0};
+}
+
+void hosted_must_be_sound(const struct hosted *h, const char *when) {
+  struct mm_check_report report;
+  struct ledger ledger;
+  ledger_read(h->pmm, &ledger);
+  bool ok = mm_check(h->pmm, 0, &report) && ledger_balances(&ledger);
+  if (ok) return;
+  fprintf(stderr, "%s: %s; ledger %llu of %llu\n", when, report.text, (unsigned long long)ledger.sum,
+          (unsigned long long)ledger.total);
+  abort();
+}
+
+static uint64_t mix(uint64_t hash, const void *data, size_t n) {
+  const uint8_t *bytes = data;
+  for (size_t i = 0; i < n; i++) hash = (hash ^ bytes[i]) * 0x100000001b3;
+  return hash;
+}
+
+uint64_t hosted_digest(const struct hosted *h) {
+  const struct pmm *p = h->pmm;
+  const struct tier *t = &p->tier;
+  uint64_t hash = mix(0xcbf29ce484222325, p->owned, sizeof p->owned);
+  uint64_t blocks = t->section_count * TIER_BLOCKS_PER_SECTION, start, end;
+  hash = mix(hash, t->bits, blocks * TIER_WORDS_PER_BLOCK * sizeof(uint64_t));
+  hash = mix(hash, t->blocks, blocks * sizeof *t->blocks);
+  hash = mix(hash, t->sections, t->section_count * sizeof *t->sections);
+  hash = mix(hash, t->gigs, t->gig_count * sizeof *t->gigs);
+  hash = mix(hash, &t->free_frames, 3 * sizeof t->free_frames);
+  for (size_t cursor = 0; pmm_next_record_range(h->regions, h->region_count, &cursor, &start, &end);) {
+    hash = mix(hash, &p->records[start], (end - start) * sizeof *p->records);
+  }
+  return hash;
+}
+
+void hosted_forget_records(const struct hosted *h, uint64_t first, uint64_t count) {
+  uint64_t start = bits_align_up(first * PMM_RECORD_SIZE, FRAME_SIZE);
+  uint64_t end = bits_align_down((first + count) * PMM_RECORD_SIZE, FRAME_SIZE);
+  if (start < end) madvise((char *)h->records + start, end - start, MADV_DONTNEED);
+}
+
+struct boot_region hosted_plain_region(uint64_t frames) {
+  return (struct boot_region){
+      .start = MIB, .end = MIB + frames * FRAME_SIZE, .kind = BOOT_MEMORY_USABLE, .firmware_type = 7, .attributes = 0xf};
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Every map there is, through canonicaliser, allocator and ledger: all frames are handed out, none of them lies where it
+ * must not, all come back, and mm_check is content at every stage.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "sweep.h"
+
+static void sweep_one(const struct map *m) {
+  struct canon c = canon_of(m, NULL, 0);
+  struct hosted h = hosted_create(c.regions, c.count, NULL, 0);
+  if (!h.pmm) {
+    assert_true(h.status == ERR_NOT_FOUND || h.status == ERR_NO_MEMORY);
+    hosted_destroy(&h);
+    canon_free(&c);
+    return;
+  }
+  struct sweep_result r = sweep_map(&h, &sweep_quick);
+  if (!r.is_sound) fail_msg("%s: %s", m->name, r.wrong);
+  assert_int_equal(r.allocated, r.returned);
+  hosted_destroy(&h);
+  canon_free(&c);
+}
+
+static size_t sweep_files(char **paths) {
+  size_t n = 0;
+  for (; paths && paths[n]; n++) {
+    struct map m;
+    assert_true(map_read(paths[n], &m));
+    sweep_one(&m);
+    map_free(&m);
+  }
+  map_paths_free(paths);
+  return n;
+}
+
+static void every_frame_of_real_machines_is_handed_out_and_comes_back(void **state) {
+  (void)state;
+  printf("maps of real machines: %zu\n", sweep_files(map_paths_of_real_machines()));
+}
+
+static void every_frame_of_our_own_maps_is_handed_out_and_comes_back(void **state) {
+  (void)state;
+  size_t n = sweep_files(map_paths_of_our_own());
+  printf("maps of our own: %zu\n", n);
+  assert_true(n >= 16);
+}
+
+static void every_frame_of_hostile_maps_is_handed_out_and_comes_back(void **state) {
+  (void)state;
+  const char *wanted = getenv("CAIRN_MAPS");
+  unsigned long maps = wanted ? strtoul(wanted, NULL, 0) : 1500;
+  uint64_t seed = seed_of_run();
+  for (unsigned long i = 0; i < maps; i++) {
+    struct dice d = dice_of(seed + i);
+    struct map m;
+    map_generate(&d, dice_one_in(&d, 10) ? 1 << 16 : 1 << 12, &m);
+    sweep_one(&m);
+    map_free(&m);
+  }
+  printf("hostile maps: %lu\n", maps);
+}
+
+/* Row P9: what memory costs follows RAM, not the highest address. */
+static void metadata_follows_ram_and_not_the_highest_address(void **state) {
+  (void)state;
+  struct boot_region half_gib = {MIB, 512 * MIB, BOOT_MEMORY_USABLE, 7, 8};
+  struct boot_region with_mmio[] = {half_gib, {56 * TIB, 57 * TIB, BOOT_MEMORY_MMIO, 11, 0}};
+  struct boot_region far[] = {half_gib, {12 * TIB, 12 * TIB + 64 * GIB, BOOT_MEMORY_USABLE, 7, 8}};
+  uint64_t alone = pmm_metadata_size(&half_gib, 1), gib_64 = pmm_metadata_size(&far[1], 1);
+  assert_int_equal(alone, pmm_metadata_size(with_mmio, 2));
+  assert_true(pmm_metadata_size(far, 2) < alone + gib_64);
+  assert_true(gib_64 < 64 * GIB / 100000 * 4); /* 0.004 %. */
+  printf("metadata: %llu bytes for 512 MiB, %llu for 64 GiB\n", (unsigned long long)alone, (unsigned long long)gib_64);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(metadata_follows_ram_and_not_the_highest_address),
+      cmocka_unit_test(every_frame_of_our_own_maps_is_handed_out_and_comes_back),
+      cmocka_unit_test(every_frame_of_real_machines_is_handed_out_and_comes_back),
+      cmocka_unit_test(every_frame_of_hostile_maps_is_handed_out_and_comes_back),
+  };
+  return cmocka_run_group_tests_name("mm/maps", tests, NULL, NULL);
+}
