@@ -209,19 +209,19 @@ static void look_at_memory(void) {
 
 /* --- entropy -------------------------------------------------------------------------------------------------------- */
 
-static void add_samples(uint32_t source, const char *name, const void *samples, size_t n) {
-  if (entropy_add(&loader.entropy, source, samples, n) != OK)
-    console_warn("entropy from %s is unhealthy; not counted", name);
+#define ENTROPY_WANTED 256 /* Bits: with fewer something is missing that a user can change. */
+
+/* What a source gives too little of, or in bad quality, entropy_add has taken note of. */
+static void add_samples(uint32_t source, const void *samples, size_t n) {
+  (void)!entropy_add(&loader.entropy, source, samples, n);
 }
 
-static void add_words(uint32_t source, const char *name, size_t (*take)(uint64_t *, size_t), size_t n) {
+static void add_words(uint32_t source, size_t (*take)(uint64_t *, size_t), size_t n) {
   uint64_t words[ENTROPY_RDRAND_BEST];
-  size_t count = take(words, n);
-  if (count == n) {
-    add_samples(source, name, words, n * sizeof words[0]);
+  if (take(words, n) == n) {
+    add_samples(source, words, n * sizeof words[0]);
   } else {
     entropy_reject(&loader.entropy, source);
-    console_warn("%s gives no numbers; not used", name);
   }
   string_wipe(words, sizeof words);
 }
@@ -231,14 +231,19 @@ static void gather_entropy(void) {
   uint64_t jitter[ENTROPY_JITTER_BEST];
   entropy_init(&loader.entropy);
   status_t s = efi_random_bytes(bytes, sizeof bytes);
-  if (s == OK) add_samples(BOOT_ENTROPY_EFI_RNG, "EFI_RNG_PROTOCOL", bytes, sizeof bytes);
+  if (s == OK) add_samples(BOOT_ENTROPY_EFI_RNG, bytes, sizeof bytes);
   if (s != OK && s != ERR_NOT_FOUND) entropy_reject(&loader.entropy, BOOT_ENTROPY_EFI_RNG);
-  if (loader.cpu.has_rdseed) add_words(BOOT_ENTROPY_RDSEED, "RDSEED", cpu_rdseed, ENTROPY_RDSEED_BEST);
-  if (loader.cpu.has_rdrand) add_words(BOOT_ENTROPY_RDRAND, "RDRAND", cpu_rdrand, ENTROPY_RDRAND_BEST);
+  if (loader.cpu.has_rdseed) add_words(BOOT_ENTROPY_RDSEED, cpu_rdseed, ENTROPY_RDSEED_BEST);
+  if (loader.cpu.has_rdrand) add_words(BOOT_ENTROPY_RDRAND, cpu_rdrand, ENTROPY_RDRAND_BEST);
   cpu_jitter(jitter, ARRAY_COUNT(jitter));
-  add_samples(BOOT_ENTROPY_JITTER, "the time stamp counter", jitter, sizeof jitter);
+  add_samples(BOOT_ENTROPY_JITTER, jitter, sizeof jitter);
   entropy_add_memory_map(&loader.entropy, loader.map.raw.descriptors, loader.map.raw.size);
   entropy_finish(&loader.entropy, &loader.random);
+  if (entropy_bits(&loader.entropy) < ENTROPY_WANTED) {
+    console_warn("only %u bits of entropy: healthy sources 0x%x, unhealthy ones 0x%x (EFI_RNG 1, RDSEED 2, RDRAND 4, time "
+                 "stamps 8)",
+                 entropy_bits(&loader.entropy), loader.entropy.sources, loader.entropy.rejected);
+  }
   string_wipe(bytes, sizeof bytes);
   string_wipe(jitter, sizeof jitter);
   mark(BOOT_PHASE_ENTROPY);
