@@ -10,6 +10,7 @@
 #include "arch/boot.h"
 #include "arch/cpu.h"
 #include "kernel/acpi.h"
+#include "kernel/breaker.h"
 #include "kernel/clock.h"
 #include "kernel/crash.h"
 #include "kernel/fbconsole.h"
@@ -67,8 +68,9 @@ static void init_stacks(void) {
   if (s != OK) panic("stacks for exceptions: %s", status_name(s));
 }
 
-/* test= and crash= make a boot into a test. */
+/* break=, test= and crash= make a boot into a test. */
 static void run_requests(void) {
+  if (options->break_invariant[0]) (void)breaker_run(options->break_invariant);
   if (options->test[0]) {
     const char *filter = strcmp(options->test, "all") == 0 ? "" : options->test;
     const unsigned failed = ktest_run(filter);

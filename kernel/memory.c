@@ -278,6 +278,17 @@ static void retire_early(void) {
   kspace_set_source((struct kspace_source){take_stack, nullptr});
 }
 
+/* nofeat=pdpe1gb: the loader's direct map may have 1 GiB leaves already. */
+static void split_large_leaves(void) {
+  const vrange_t window = layout_window(BOOT_WINDOW_DIRECT_MAP);
+  if (arch_mmu_has_leaf(2)) return;
+  for (uint64_t at = window.start.raw; at < window.end.raw; at += FRAME_1G_SIZE) {
+    struct pagetable_leaf leaf;
+    if (pagetable_find(&tables, vaddr(at), &leaf) != OK || leaf.size < FRAME_1G_SIZE) continue;
+    need(pagetable_split(&tables, vaddr(at)), "splitting the direct map");
+  }
+}
+
 static void mark_bad(void) {
   for (uint32_t i = 0; i < options->badmem.count; i++) {
     const uint64_t start = options->badmem.range[i].start;
@@ -321,6 +332,7 @@ void memory_init(const struct boot_handoff *h) {
   map_records(&early, h);
   create_pmm(&early, h);
   retire_early();
+  split_large_leaves();
   mark_bad();
   log_ledger();
 }

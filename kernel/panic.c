@@ -89,12 +89,36 @@ static void show_fault(const struct trap_frame *frame) {
   console_printf("at        %s\n", text);
 }
 
+/* A function that calls itself is told once, with a count. */
+struct callers {
+  uint64_t last;
+  unsigned repeats;
+};
+
+static void end_repeats(struct callers *c) {
+  if (c->repeats > 0) console_printf("      ... and %u times more\n", c->repeats);
+  c->repeats = 0;
+}
+
 static bool show_caller(void *context, unsigned depth, vaddr_t pc) {
+  struct callers *c = context;
   char text[96];
-  (void)context;
+  if (depth > 0 && pc.raw == c->last) {
+    c->repeats++;
+    return true;
+  }
+  end_repeats(c);
+  c->last = pc.raw;
   symtab_describe(pc, text, sizeof text);
-  console_printf("  #%-2u %s\n", depth, text);
+  console_printf("  #%-3u %s\n", depth, text);
   return true;
+}
+
+static void show_callers(vaddr_t fp) {
+  struct callers c = {0};
+  console_printf("called from\n");
+  backtrace_walk(fp, show_caller, &c);
+  end_repeats(&c);
 }
 
 static void show_records(void) {
@@ -130,12 +154,15 @@ static bool stack_overflow(const struct trap_frame *frame, struct layout_place *
          (address.raw < stack.low.raw || address.raw >= stack.high.raw);
 }
 
+/* Static: a panic may have a small stack, and there is one panic only. */
+static char reason[200];
+
 static void show_reason(const struct trap_frame *frame, const char *format, va_list args) {
   struct layout_place place;
-  console_printf("\n*** PANIC: ");
-  if (stack_overflow(frame, &place)) console_printf("stack overflow: %s: ", place.text);
-  console_vprintf(format, args);
-  console_printf(" ***\n");
+  size_t n = 0;
+  if (stack_overflow(frame, &place)) n = format_string(reason, sizeof reason, "stack overflow: %s: ", place.text);
+  if (n < sizeof reason) format_string_v(reason + n, sizeof reason - n, format, args);
+  console_printf("\n*** PANIC: %s ***\n", reason);
 }
 
 [[noreturn]] static void die(const struct trap_frame *frame, vaddr_t fp, const char *format, va_list args) {
@@ -151,11 +178,11 @@ static void show_reason(const struct trap_frame *frame, const char *format, va_l
   }
   show_reason(frame, format, args);
   if (frame) show_fault(frame);
-  console_printf("called from\n");
-  backtrace_walk(fp, show_caller, nullptr);
+  show_callers(fp);
   if (frame) show_registers(frame);
   show_records();
   show_memory();
+  console_printf("*** PANIC: %s ***\n", reason); /* Once more: a small screen has scrolled. */
   finish();
 }
 

@@ -48,6 +48,10 @@ status_t pagetable_protect(struct pagetable *t, vrange_t where, uint32_t flags);
 /** Takes mapped pages away; tables stay.  As pagetable_protect. */
 status_t pagetable_unmap(struct pagetable *t, vrange_t where);
 
+/** Splits the leaf that maps an address into leaves one level below.  ERR_NOT_FOUND, ERR_UNSUPPORTED (the smallest),
+ * ERR_NO_MEMORY. */
+status_t pagetable_split(struct pagetable *t, vaddr_t address);
+
 /* One leaf as it stands in the tables. */
 struct pagetable_leaf {
   vaddr_t start;

@@ -11,7 +11,7 @@
 #include "kernel/symtab.h"
 #include "mm/kspace.h"
 
-#define DEPTH_MAX 64
+#define DEPTH_MAX 2000 /* More than fit on any stack of ours. */
 
 struct frame {
   uint64_t next;

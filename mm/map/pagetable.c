@@ -257,6 +257,18 @@ static status_t change(struct pagetable *t, vrange_t where, bool unmap, uint32_t
 status_t pagetable_protect(struct pagetable *t, vrange_t where, uint32_t flags) { return change(t, where, false, flags); }
 status_t pagetable_unmap(struct pagetable *t, vrange_t where) { return change(t, where, true, 0); }
 
+status_t pagetable_split(struct pagetable *t, vaddr_t address) {
+  unsigned level;
+  arch_pte_t *slot = is_canonical(address) ? find_leaf(t, address, &level) : nullptr;
+  if (!slot) return ERR_NOT_FOUND;
+  if (level == 0) return ERR_UNSUPPORTED;
+  const status_t s = pagetable_reserve(t, 1);
+  if (s != OK) return s;
+  split(t, slot, level);
+  arch_tlb_flush_page(address);
+  return OK;
+}
+
 /* --- look ------------------------------------------------------------------------------------------------------------ */
 
 status_t pagetable_find(const struct pagetable *t, vaddr_t address, struct pagetable_leaf *out) {

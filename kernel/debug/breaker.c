@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kernel/debug/breaker.c — a check that cannot fail is a defect; this is how each is made to fail.
+ *
+ * mm breaks its own invariants.  W^X needs help from here: pagetable_map refuses such a page, so a good one is mapped and
+ * its entry overwritten by hand.
+ */
+#include "kernel/breaker.h"
+
+#include "arch/boot.h"
+#include "arch/mmu.h"
+#include "arch/tlb.h"
+#include "kernel/klog.h"
+#include "kernel/memory.h"
+#include "lib/string.h"
+#include "mm/check.h"
+#include "mm/kspace.h"
+#include "mm/physmap.h"
+
+static void overwrite_leaf(vaddr_t address, uint32_t flags) {
+  arch_pte_t *table = physmap_at(arch_mmu_root());
+  unsigned level = arch_mmu_levels() - 1;
+  while (!arch_pte_is_leaf(table[arch_mmu_index(address, level)], level)) {
+    table = physmap_at(arch_pte_address(table[arch_mmu_index(address, level)], level));
+    level--;
+  }
+  arch_pte_t *slot = &table[arch_mmu_index(address, level)];
+  *(volatile arch_pte_t *)slot = arch_pte_leaf(arch_pte_address(*slot, level), flags, level);
+  arch_tlb_flush_page(address);
+}
+
+static status_t break_wxorx(void) {
+  pfn_t frame;
+  void *mapped;
+  status_t s = pmm_alloc_frame(memory_pmm(), FRAME_OWNER_TEST, &frame);
+  if (s == OK) s = kspace_map(paddr_of_pfn(frame), FRAME_SIZE, PAGE_WRITE, &mapped);
+  if (s == OK) overwrite_leaf(vaddr((uint64_t)(uintptr_t)mapped), PAGE_WRITE | PAGE_EXECUTE);
+  return s;
+}
+
+status_t breaker_run(const char *name) {
+  const status_t s = strcmp(name, "wxorx") == 0 ? break_wxorx() : mm_check_break(memory_pmm(), name);
+  if (s == OK) {
+    klog(KLOG_WARN, "breaker", "break=%s: done; its test must fail now", name);
+  } else {
+    klog(KLOG_ERROR, "breaker", "break=%s: %s", name, status_name(s));
+  }
+  return s;
+}
