@@ -27,8 +27,13 @@ void arch_irq_enable(void);
 paddr_t arch_mmu_root(void);
 /** Top-level slots of the kernel's half: [first, end). */
 void arch_mmu_kernel_slots(unsigned *first, unsigned *end);
-/** Whether write-combining and no-execute mean what they say on this machine. */
-bool arch_mmu_has_write_combining(void);
-bool arch_mmu_has_no_execute(void);
+/* What a page's flags may not mean on this machine: the CPU lacks it, or nofeat= took it away. */
+enum arch_mmu_promise {
+  ARCH_MMU_NO_EXECUTE,
+  ARCH_MMU_WRITE_COMBINING,
+  ARCH_MMU_WRITE_PROTECT, /* Read-only binds the kernel. */
+  ARCH_MMU_GLOBAL
+};
+bool arch_mmu_keeps(enum arch_mmu_promise promise);
 /** Changes to another root of tables whose upper half is the kernel's. */
 void arch_mmu_use_root(paddr_t root);

@@ -203,8 +203,15 @@ void arch_mmu_kernel_slots(unsigned *first, unsigned *end) {
   *first = 256;
   *end = 512;
 }
-bool arch_mmu_has_write_combining(void) { return used[FEATURE_PAT]; }
-bool arch_mmu_has_no_execute(void) { return mmu_features.nx; }
+bool arch_mmu_keeps(enum arch_mmu_promise promise) {
+  static const enum cpu_feature_id needs[] = {
+      [ARCH_MMU_NO_EXECUTE] = FEATURE_NX,
+      [ARCH_MMU_WRITE_COMBINING] = FEATURE_PAT,
+      [ARCH_MMU_WRITE_PROTECT] = FEATURE_WP,
+      [ARCH_MMU_GLOBAL] = FEATURE_PGE,
+  };
+  return used[needs[promise]];
+}
 
 bool arch_irq_save(void) {
   uint64_t flags;
