@@ -38,7 +38,7 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wthread-safety -Wstrict-prototypes 
 BASE := -std=c23 -g $(WARN) -I. -Iinclude -I$(BUILD)/gen -ffile-prefix-map=$(CURDIR)/=
 
 CFLAGS.loader := $(BASE) -Os --target=x86_64-unknown-windows -ffreestanding -fshort-wchar -mno-red-zone -mgeneral-regs-only \
-  -mno-stack-arg-probe -fno-stack-protector -DCAIRN_LOADER -DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi \
+  -mno-stack-arg-probe -fno-stack-protector -DCAIRN_LOADER -DCAIRN_OWN_COPY -DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi \
   -isystem /usr/include/efi/x86_64
 LDFLAGS.loader := /subsystem:efi_application /entry:efi_main /nodefaultlib /dynamicbase /nxcompat /filealign:512 \
   /Brepro /debug:none /opt:ref /map:$(BUILD)/loader.map

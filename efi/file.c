@@ -12,6 +12,8 @@
 #include "efi/tables.h"
 
 static EFI_FILE_HANDLE file_root;
+static EFI_FILE_HANDLE file_open[EFI_FILES_MAX];
+static size_t file_open_count;
 
 status_t efi_file_mount(void) {
   static const EFI_GUID guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
@@ -37,6 +39,7 @@ status_t efi_file_open(const uint16_t *path, struct efi_file *file) {
   uint64_t size = 0;
   status_t mounted = efi_file_mount();
   if (mounted != OK) return mounted;
+  if (file_open_count == EFI_FILES_MAX) return ERR_FULL;
   /* The firmware's prototype is not const; Open does not write to the name. */
   EFI_STATUS s = file_root->Open(file_root, &handle, (CHAR16 *)(uintptr_t)path, EFI_FILE_MODE_READ, 0);
   if (EFI_ERROR(s)) return efi_tables_status(s);
@@ -45,6 +48,7 @@ status_t efi_file_open(const uint16_t *path, struct efi_file *file) {
     (void)handle->Close(handle);
     return efi_tables_status(s);
   }
+  file_open[file_open_count++] = handle;
   *file = (struct efi_file){.handle = handle, .size = size};
   return OK;
 }
@@ -65,7 +69,11 @@ status_t efi_file_read(struct efi_file *file, uint64_t offset, void *to, uint64_
   return efi_tables_status(s);
 }
 
-void efi_file_close(struct efi_file *file) {
-  if (file->handle) (void)file->handle->Close(file->handle);
-  file->handle = NULL;
+void efi_file_close_all(void) {
+  while (file_open_count > 0) {
+    EFI_FILE_HANDLE handle = file_open[--file_open_count];
+    (void)handle->Close(handle);
+  }
+  if (file_root) (void)file_root->Close(file_root);
+  file_root = NULL;
 }

@@ -9,6 +9,8 @@
 
 struct _EFI_FILE_HANDLE;
 
+#define EFI_FILES_MAX 4
+
 struct efi_file {
   struct _EFI_FILE_HANDLE *handle;
   uint64_t size; /* Bytes. */
@@ -22,8 +24,8 @@ status_t efi_file_mount(void);
 
 /**
  * Opens a file for reading; the path is UTF-16 with backslashes.  Mounts the volume when that has not happened yet.
- * Returns OK, ERR_NOT_FOUND, ERR_UNSUPPORTED (a directory), or what the firmware says; *file is written on OK alone and
- * closed with efi_file_close.
+ * Returns OK, ERR_NOT_FOUND, ERR_UNSUPPORTED (a directory), ERR_FULL (EFI_FILES_MAX are open), or what the firmware says;
+ * *file is written on OK alone.  The file stays open until efi_file_close_all.
  */
 status_t efi_file_open(const uint16_t *path, struct efi_file *file);
 
@@ -33,5 +35,8 @@ status_t efi_file_open(const uint16_t *path, struct efi_file *file);
  */
 status_t efi_file_read(struct efi_file *file, uint64_t offset, void *to, uint64_t size, uint64_t piece);
 
-/** Closes; file->handle NULL is allowed. */
-void efi_file_close(struct efi_file *file);
+/**
+ * Closes every file and the volume.  Only for a loader that gives up: when boot services end the file system ends with them,
+ * and closing two files that were only read costs 40,000 instructions.
+ */
+void efi_file_close_all(void);

@@ -78,7 +78,8 @@ static status_t grow(struct efi_memory_map *map, size_t needed, size_t stride) {
   if (needed > GIB || capacity <= map->capacity) return ERR_CORRUPT;
   status_t s = efi_memory_alloc_pool(capacity, &larger);
   if (s != OK) return s;
-  efi_memory_free_pool(map->descriptors);
+  if (map->is_from_pool) efi_memory_free_pool(map->descriptors);
+  map->is_from_pool = true;
   map->descriptors = larger;
   map->capacity = capacity;
   return OK;

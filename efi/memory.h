@@ -43,7 +43,8 @@ struct efi_memory_map {
   size_t size;     /* Bytes used. */
   size_t stride;   /* Bytes from one descriptor to the next. */
   uint64_t key;
-  uint32_t version; /* Of the descriptors; 1. */
+  uint32_t version;  /* Of the descriptors; 1. */
+  bool is_from_pool; /* The buffer is; false for one that the caller gave, which is not freed when it is too small. */
 };
 
 /**

@@ -13,6 +13,12 @@
 
 #ifndef CAIRN_HOSTED
 
+#undef memcpy
+#undef memmove
+#undef memset
+#undef memcmp
+#undef strlen
+
 #define NO_BUILTIN [[clang::no_builtin("memcpy", "memmove", "memset", "memcmp", "bcmp", "strlen")]]
 
 typedef uint64_t word_t __attribute__((may_alias, aligned(1)));
@@ -59,6 +65,8 @@ static inline void move_down(uint8_t *to, const uint8_t *from, size_t n) {
   store(to, first);
 }
 
+/* A product whose CPU copies and fills with one instruction brings its own (CAIRN_OWN_COPY). */
+#ifndef CAIRN_OWN_COPY
 NO_BUILTIN void *memcpy(void *restrict to, const void *restrict from, size_t n) {
   if (n < WORD)
     move_few(to, from, n);
@@ -66,6 +74,8 @@ NO_BUILTIN void *memcpy(void *restrict to, const void *restrict from, size_t n) 
     move_up(to, from, n);
   return to;
 }
+
+#endif
 
 NO_BUILTIN void *memmove(void *to, const void *from, size_t n) {
   if (n < WORD)
@@ -77,6 +87,7 @@ NO_BUILTIN void *memmove(void *to, const void *from, size_t n) {
   return to;
 }
 
+#ifndef CAIRN_OWN_COPY
 NO_BUILTIN void *memset(void *to, int byte, size_t n) {
   uint8_t *p = to;
   if (n < WORD) {
@@ -94,6 +105,7 @@ NO_BUILTIN void *memset(void *to, int byte, size_t n) {
   for (; n > WORD; n -= WORD, p += WORD) store(p, w);
   return to;
 }
+#endif
 
 NO_BUILTIN int memcmp(const void *a, const void *b, size_t n) {
   const uint8_t *x = a, *y = b;
@@ -123,8 +135,11 @@ int strncmp(const char *a, const char *b, size_t n) {
 #endif /* CAIRN_HOSTED */
 
 void string_wipe(void *p, size_t n) {
+  typedef volatile uint64_t wiped_t __attribute__((may_alias, aligned(1)));
   volatile uint8_t *bytes = p;
-  for (size_t i = 0; i < n; i++) bytes[i] = 0;
+  size_t i = 0;
+  for (; i + sizeof(wiped_t) <= n; i += sizeof(wiped_t)) *(wiped_t *)(bytes + i) = 0;
+  for (; i < n; i++) bytes[i] = 0;
 }
 
 bool string_equals(const char *text, size_t n, const char *word) {

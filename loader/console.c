@@ -14,6 +14,7 @@
 
 #include "base/assert.h"
 #include "efi/console.h"
+#include "efi/file.h"
 #include "efi/memory.h"
 #include "efi/runtime.h"
 #include "lib/format.h"
@@ -137,8 +138,11 @@ void loader_fail(status_t status, const char *hint, const char *what, ...) {
   n += format_string(text + n, sizeof text - n, "  what to try: %s (%s)\n", hint, status_name(status));
   if (n > sizeof text - 1) n = sizeof text - 1;
   write_both(text, n);
+  if (!console.firmware_is_gone) {
+    efi_console_pause(FAIL_PAUSE_MS);
+    efi_file_close_all();
+  }
   efi_memory_free_all();
-  if (!console.firmware_is_gone) efi_console_pause(FAIL_PAUSE_MS);
   efi_runtime_give_back(status);
 }
 

@@ -36,14 +36,16 @@
 
 EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);
 
-#define LOW_END       (1 * MIB)
-#define FOUR_GIB      (4 * GIB)
-#define ADDRESS_DRAWS 16        /* Physical bases tried: the map may be older than the firmware's free list. */
-#define HANDOFF_SPARE (1 * MIB) /* Of the handoff's window: a map that grows while we leave stays inside it. */
-#define POOL_SPARE    8         /* Frames; as above for the tables. */
-#define MAP_SPARE     64        /* Descriptors. */
-#define KERNEL_NEEDS  (8 * MIB) /* Usable memory beside image and tables: frame records, heap, first stacks. */
-#define CLAIMS        5
+#define LOW_END          (1 * MIB)
+#define FOUR_GIB         (4 * GIB)
+#define ADDRESS_DRAWS    16        /* Physical bases tried: the map may be older than the firmware's free list. */
+#define HANDOFF_SPARE    (1 * MIB) /* Of the handoff's window: a map that grows while we leave stays inside it. */
+#define POOL_SPARE       8         /* Frames; as above for the tables. */
+#define MAP_SPARE        64        /* Descriptors. */
+#define KERNEL_NEEDS     (8 * MIB) /* Usable memory beside image and tables: frame records, heap, first stacks. */
+#define CLAIMS           5
+#define CONFIG_USUAL_MAX (4 * KIB)
+#define REGIONS_USUAL    640 /* For 300 descriptors. */
 
 static struct loader {
   uint64_t tsc[BOOT_PHASE_COUNT];
@@ -80,19 +82,20 @@ static struct boot_handoff *handoff_block(void) { return at_physical(loader.hand
 
 static void read_config_file(void) {
   static const uint16_t name[] = u"\\" CONFIG_FILE_NAME;
+  static uint8_t own[CONFIG_USUAL_MAX]; /* An allocation costs more instructions than reading the file. */
   struct efi_file file;
-  void *text = NULL;
+  void *text = own;
   status_t s = efi_file_open(name, &file);
   if (s == ERR_NOT_FOUND) return; /* Then the defaults stand. */
+  uint64_t size = s == OK ? bits_min(file.size, CONFIG_FILE_MAX + 1) : 0;
+  if (s == OK && size > sizeof own) s = efi_memory_alloc_pool(size, &text);
+  if (s == OK) s = efi_file_read(&file, 0, text, size, CONFIG_READ_CHUNK_MAX);
   if (s == OK) {
-    uint64_t size = bits_min(file.size, CONFIG_FILE_MAX + 1);
-    s = efi_memory_alloc_pool(size + 1, &text);
-    if (s == OK) s = efi_file_read(&file, 0, text, size, CONFIG_READ_CHUNK_MAX);
-    if (s == OK) loader.config_text = (struct handoff_bytes){text, bits_min(size, CONFIG_FILE_MAX)};
-    if (s == OK) config_read_file(&loader.config, text, size, console_take_warning, NULL);
-    efi_file_close(&file);
+    loader.config_text = (struct handoff_bytes){text, bits_min(size, CONFIG_FILE_MAX)};
+    config_read_file(&loader.config, text, size, console_take_warning, NULL);
+  } else {
+    console_warn("%s cannot be read (%s); using the defaults", CONFIG_FILE_NAME, status_name(s));
   }
-  if (s != OK) console_warn("%s cannot be read (%s); using the defaults", CONFIG_FILE_NAME, status_name(s));
 }
 
 static void read_config(void) {
@@ -137,7 +140,6 @@ static void read_file(void) {
     loader_fail(s, "check the disk; if the firmware is at fault, a smaller `read_chunk` in boot.cfg may help",
                 "the kernel file %s cannot be read (%llu bytes)", loader.config.kernel_name, (unsigned long long)file.size);
   }
-  efi_file_close(&file);
 }
 
 static void read_kernel(void) {
@@ -172,6 +174,7 @@ static void look_at_machine(void) {
     loader_fail(ERR_UNSUPPORTED, "switch \"execute disable\" (NX, XD) on in the firmware's set-up",
                 "the CPU does not offer non-executable pages");
   }
+  memmap_init(&loader.map);
   choose_levels();
   video_pick(&loader.config, &loader.framebuffer);
   loader.map.hole_start = loader.framebuffer.base;
@@ -181,13 +184,14 @@ static void look_at_machine(void) {
 
 /* Takes the map as it is now: entropy, the end of RAM, where the image may go. */
 static void look_at_memory(void) {
+  static struct boot_region own[REGIONS_USUAL];
   bool has_allocated = false;
-  void *regions = NULL;
+  void *regions = own;
   uint64_t usable = 0;
   status_t s = memmap_capture(&loader.map);
   size_t capacity = s == OK ? memmap_capacity(&loader.map, 0) : 0;
   if (s == OK) s = memmap_reserve(&loader.map, CLAIMS, &has_allocated);
-  if (s == OK) s = efi_memory_alloc_pool(capacity * sizeof(struct boot_region), &regions);
+  if (s == OK && capacity > REGIONS_USUAL) s = efi_memory_alloc_pool(capacity * sizeof(struct boot_region), &regions);
   loader.regions = regions;
   if (s == OK) s = memmap_build(&loader.map, NULL, 0, loader.regions, capacity, &loader.region_count);
   if (s != OK) {

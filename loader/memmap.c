@@ -20,6 +20,20 @@
 #define MEMMAP_SLACK       64                      /* Descriptors. */
 #define DESCRIPTOR_TYPE_IO 11                      /* EfiMemoryMappedIO. */
 
+/* Most machines have 60 to 200 descriptors; one with more gets buffers from the pool. */
+#define OWN_DESCRIPTORS    300
+#define OWN_STRIDE         48 /* Of a descriptor in the map. */
+#define OWN_SCRATCH_STRIDE 48 /* Of a descriptor in the canonicaliser; memmap_reserve knows whether it is enough. */
+
+static uint64_t own_map[(OWN_DESCRIPTORS * OWN_STRIDE + EFI_MEMORY_MAP_SPARE) / sizeof(uint64_t)];
+static uint64_t own_scratch[OWN_DESCRIPTORS * OWN_SCRATCH_STRIDE / sizeof(uint64_t)];
+
+void memmap_init(struct memmap *m) {
+  *m = (struct memmap){.raw = {.descriptors = own_map, .capacity = sizeof own_map},
+                       .scratch = own_scratch,
+                       .scratch_size = sizeof own_scratch};
+}
+
 status_t memmap_capture(struct memmap *m) { return efi_memory_get_map(&m->raw); }
 
 static size_t descriptor_count(const struct memmap *m) { return m->raw.size / m->raw.stride + 1; /* The hole. */ }
@@ -34,7 +48,8 @@ status_t memmap_reserve(struct memmap *m, size_t claim_count, bool *has_allocate
   size_t size = memmap_scratch_size(descriptor_count(m) + MEMMAP_SLACK, claim_count);
   status_t s = efi_memory_alloc_pool(size, &larger);
   if (s != OK) return s;
-  efi_memory_free_pool(m->scratch);
+  if (m->scratch_is_from_pool) efi_memory_free_pool(m->scratch);
+  m->scratch_is_from_pool = true;
   m->scratch = larger;
   m->scratch_size = size;
   *has_allocated = true;

@@ -20,10 +20,14 @@ struct memmap {
   struct efi_memory_map raw; /* As taken last. */
   uint64_t hole_start;       /* A range that is no RAM whatever the map says (the framebuffer); empty for none. */
   uint64_t hole_end;
-  void *scratch; /* Of the canonicaliser; from the pool. */
+  void *scratch; /* Of the canonicaliser. */
   size_t scratch_size;
+  bool scratch_is_from_pool;
   struct memmap_report report;
 };
+
+/** Begins with buffers of our own, which are large enough for most machines: an allocation costs 10,000 instructions. */
+void memmap_init(struct memmap *m);
 
 /** Takes the map.  Returns OK or what efi_memory_get_map says. */
 status_t memmap_capture(struct memmap *m);

@@ -19,6 +19,15 @@ size_t strlen(const char *s);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 
+/* Freestanding code may not assume that these names mean what they mean in C; said aloud, small copies become moves. */
+#ifndef CAIRN_HOSTED
+#define memcpy(to, from, n)  __builtin_memcpy(to, from, n)
+#define memmove(to, from, n) __builtin_memmove(to, from, n)
+#define memset(to, byte, n)  __builtin_memset(to, byte, n)
+#define memcmp(a, b, n)      __builtin_memcmp(a, b, n)
+#define strlen(s)            __builtin_strlen(s)
+#endif
+
 /** Overwrites n bytes so that no compiler can drop it (keys, seeds). */
 void string_wipe(void *p, size_t n);
 
