@@ -1,0 +1,302 @@
+"""Boot scenarios: what scripts/test-boot and scripts/test run.
+
+A scenario is a text file tests/boot/<name>.boot, one `key = value` a line, `#` comments.  Keys that may be repeated: expect,
+forbid, screen, type, file, config.
+
+    what      one sentence
+    machine   keys of scripts/qemu.py: memory, cpu, smp, nodes, disk, video, firmware, serial, rng; each its own line
+    config    KEY VALUE: a key of boot.cfg
+    cmdline   the kernel's command line (default: test=all)
+    file      PATH RECIPE [ARGUMENT]: a change to the partition: remove; text ARGUMENT; garbage SIZE; long SIZE (one line);
+              elf RECIPE (of scripts/corrupt-elf)
+    end       prompt    (default) the tests pass, the prompt comes, `poweroff` ends the machine
+              pass      the kernel ends the machine itself and says that all tests passed (test.exit)
+              fail      the kernel ends the machine itself and says that tests failed
+              text      the run is over when everything expected has been seen
+    expect    regular expression that a line of the serial log has to match
+    forbid    regular expression that no line may match
+    screen    regular expression that a line on the screen has to match
+    type      a line typed at the prompt; what it prints can be expected
+    check     memory: walk the page tables from outside; pat: and read IA32_PAT; screen: the prompt is on the screen
+    silence   seconds without output after which the machine counts as hanging
+    timeout   seconds for everything
+"""
+
+import os
+import re
+import select
+import shutil
+import subprocess
+import tempfile
+import time
+
+import qemu
+import witness
+
+DIRECTORY = os.path.join(qemu.ROOT, "tests/boot")
+LOGS = os.path.join(qemu.BUILD, "boot-logs")
+PROMPT = "cairn> "
+MANY = {"expect", "forbid", "screen", "type", "file", "config"}
+ONE = {"what", "cmdline", "end", "check", "silence", "timeout"} | set(qemu.DEFAULTS)
+ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()][A-Z0-9]|\r")
+STATUS = {"pass": 1, "fail": 3}  # isa-debug-exit: 2n + 1.
+
+
+class Scenario:
+    def __init__(self, path):
+        self.name = os.path.basename(path)[:-len(".boot")]
+        self.values = {key: [] for key in MANY}
+        with open(path) as f:
+            for number, line in enumerate(f, 1):
+                line = line.rstrip("\n")
+                if not line.strip() or line.startswith("#"):
+                    continue
+                key, _, value = (part.strip() for part in line.partition("="))
+                if key in MANY:
+                    self.values[key].append(value)
+                elif key in ONE:
+                    self.values[key] = value
+                else:
+                    raise SystemExit(f"{path}:{number}: unknown key '{key}'")
+        self.end = self.values.get("end", "prompt")
+        self.machine = {key: self.values[key] for key in qemu.DEFAULTS if key in self.values}
+        self.checks = self.values.get("check", "").split()
+
+    def get(self, key, otherwise):
+        return self.values.get(key, otherwise)
+
+    def expected(self):
+        """(what has to appear, what must not), with what every scenario of its kind promises."""
+        expect, forbid = list(self.values["expect"]), list(self.values["forbid"])
+        if self.end in ("prompt", "pass") and self.has_serial():
+            if "test=" in self.command_line():
+                expect.append(r"^\[T\] SUMMARY .*fail=0 .*ledger=ok")
+            forbid += [r"^\[T\] \S+ FAIL", r"PANIC"]
+        if self.end == "fail":
+            expect.append(r"^\[T\] SUMMARY .*fail=[1-9]")
+        return expect, forbid
+
+    def command_line(self):
+        line = self.get("cmdline", "test=all")
+        return line + " test.exit" if self.end in STATUS and "test.exit" not in line else line
+
+    def has_serial(self):
+        return self.machine.get("serial", "yes") == "yes"
+
+    def prepare(self, image):
+        """Makes the partition of this scenario."""
+        settings = {"cmdline": self.command_line()}
+        for item in self.values["config"]:
+            key, _, value = item.partition(" ")
+            settings[key] = value.strip()
+        qemu.write_file(image, "boot.cfg", qemu.configured(image, settings))
+        for item in self.values["file"]:
+            path, recipe, argument = (item.split(None, 2) + ["", ""])[:3]
+            qemu.write_file(image, path, self.content(image, path, recipe, argument))
+
+    def content(self, image, path, recipe, argument):
+        if recipe == "remove":
+            return None
+        if recipe == "text":
+            return argument.encode().decode("unicode_escape").encode("latin-1")
+        if recipe == "append":
+            return qemu.read_file(image, path) + argument.encode().decode("unicode_escape").encode("latin-1")
+        if recipe == "garbage":
+            # The same bytes every time: a generator of no quality, all byte values.
+            state, out = 1, bytearray()
+            for _ in range(int(argument)):
+                state = (state * 1103515245 + 12345) & 0x7FFFFFFF
+                out.append(state >> 16 & 0xFF)
+            return bytes(out)
+        if recipe == "long":
+            return b"cmdline = " + b"x" * int(argument) + b"\n"
+        if recipe == "elf":
+            with tempfile.TemporaryDirectory() as d:
+                good, bad = os.path.join(d, "good"), os.path.join(d, "bad")
+                with open(good, "wb") as f:
+                    f.write(qemu.read_file(image, path))
+                subprocess.run([os.path.join(qemu.ROOT, "scripts/corrupt-elf"), argument, good, bad], check=True)
+                with open(bad, "rb") as f:
+                    return f.read()
+        raise SystemExit(f"{self.name}: unknown recipe '{recipe}'")
+
+
+class Failure(Exception):
+    pass
+
+
+class Boot:
+    """One run of a scenario."""
+
+    def __init__(self, scenario, accel="tcg", verbose=False):
+        self.s, self.accel, self.verbose = scenario, accel, verbose
+        self.log_path = os.path.join(LOGS, scenario.name + ".log")
+        self.text = ""
+        self.result = {"name": scenario.name, "problems": [], "bases": {}, "log": self.log_path, "seconds": 0}
+        self.silence = float(scenario.get("silence", 60))
+        self.deadline = time.monotonic() + float(scenario.get("timeout", 240))
+
+    def run(self):
+        started = time.monotonic()
+        os.makedirs(LOGS, exist_ok=True)
+        scratch = tempfile.mkdtemp(prefix="cairn-boot-")
+        try:
+            with open(self.log_path, "w") as self.log:
+                image = qemu.scratch_copy(qemu.IMAGE, scratch)
+                self.s.prepare(image)
+                self.boot(image, scratch)
+        except Failure as failure:
+            self.result["problems"].append(str(failure))
+        except (OSError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
+            self.result["problems"].append(f"{type(error).__name__}: {error}")
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        self.result["seconds"] = time.monotonic() - started
+        return self.result
+
+    def boot(self, image, scratch):
+        control = os.path.join(scratch, "qmp")
+        line = qemu.command(self.s.machine, image, serial="stdio", accel=self.accel,
+                            extra=["-no-reboot", "-qmp", f"unix:{control},server=on,wait=off"])
+        self.process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            self.qmp = qemu.Qmp(control)
+            self.follow()
+            self.judge()
+            self.qmp.close()
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+            self.process.wait()
+            errors = self.process.stderr.read().decode(errors="replace")
+            if errors.strip():
+                self.log.write(f"\n[QEMU] {errors}")
+            for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+                pipe.close()
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def read(self, seconds):
+        """Takes what the serial port says within a time; False when it says nothing."""
+        if not self.s.has_serial():
+            time.sleep(seconds)
+            return False
+        if not select.select([self.process.stdout], [], [], seconds)[0]:
+            return False
+        data = os.read(self.process.stdout.fileno(), 65536)
+        if not data:
+            time.sleep(0.05)
+            return False
+        text = ESCAPES.sub("", data.decode(errors="replace"))
+        self.log.write(text)
+        self.log.flush()
+        if self.verbose:
+            print(text, end="", flush=True)
+        self.text += text
+        return True
+
+    def wait_until(self, what, condition):
+        """Reads until the condition holds; a machine that is silent for too long hangs."""
+        heard = time.monotonic()
+        while not condition():
+            now = time.monotonic()
+            if self.read(0.2):
+                heard = now
+            elif self.process.poll() is not None:
+                while self.read(0):
+                    pass
+                if condition():
+                    return
+                raise Failure(f"QEMU ended (status {self.process.returncode}) while waiting for {what}")
+            if now - heard > self.silence:
+                raise Failure(f"hang: no output for {self.silence:.0f} s while waiting for {what}")
+            if now > self.deadline:
+                raise Failure(f"timeout while waiting for {what}")
+
+    def seen(self, pattern):
+        return re.search(pattern, self.text, re.M) is not None
+
+    def screen_shows(self, pattern):
+        time.sleep(0.3)
+        lines = witness.Screen(self.qmp).lines()
+        self.result["screen"] = lines
+        return any(re.search(pattern, line) for line in lines)
+
+    # --- the phases ---------------------------------------------------------------------------------------------------
+
+    def follow(self):
+        end, serial = self.s.end, self.s.has_serial()
+        expect, _ = self.s.expected()
+        if end == "text":
+            for pattern in expect:
+                self.wait_until(f"/{pattern}/", lambda: self.seen(pattern))
+            self.read(0.5)
+            return
+        if end in STATUS:
+            self.wait_until("the end", lambda: self.process.poll() is not None)
+            while self.read(0):
+                pass
+            if self.process.returncode != STATUS[end]:
+                raise Failure(f"QEMU's exit status is {self.process.returncode}, not {STATUS[end]}")
+            return
+        if serial:
+            self.wait_until("the prompt", lambda: PROMPT in self.text)
+        else:
+            self.wait_until("the prompt on the screen", lambda: self.screen_shows(re.escape(PROMPT.strip())))
+        self.look_from_outside()
+        for line in self.s.values["type"]:
+            before = self.text.count(PROMPT)
+            self.send(line)
+            if serial:
+                self.wait_until(f"the prompt after '{line}'", lambda: self.text.count(PROMPT) > before)
+        for pattern in self.s.values["screen"]:
+            self.wait_until(f"/{pattern}/ on the screen", lambda: self.screen_shows(pattern))
+        self.send("poweroff")
+        self.wait_until("the machine to switch off", lambda: self.process.poll() is not None)
+        if self.process.returncode != 0:
+            raise Failure(f"after poweroff QEMU's exit status is {self.process.returncode}")
+
+    def send(self, line):
+        """Types a line: on the serial port, or without one on the PS/2 keyboard."""
+        if self.s.has_serial():
+            self.process.stdin.write(line.encode() + b"\r")
+            self.process.stdin.flush()
+            return
+        names = {" ": "spc", ".": "dot", "-": "minus", "=": "equal", ",": "comma", "/": "slash"}
+        for character in line:
+            self.qmp.monitor(f"sendkey {names.get(character, character)}")
+            time.sleep(0.15)
+        self.qmp.monitor("sendkey ret")
+
+    def look_from_outside(self):
+        if "memory" in self.s.checks or "pat" in self.s.checks:
+            for problem in witness.problems_of_memory(self.qmp, self.result, pat="pat" in self.s.checks):
+                self.result["problems"].append(problem)
+        if "screen" in self.s.checks:
+            self.wait_until("the prompt on the screen", lambda: self.screen_shows(re.escape(PROMPT.strip())))
+
+    def judge(self):
+        expect, forbid = self.s.expected()
+        for pattern in expect:
+            if not self.seen(pattern):
+                self.result["problems"].append(f"not seen: /{pattern}/")
+        for pattern in forbid:
+            if m := re.search(f".*(?:{pattern}).*", self.text, re.M):
+                self.result["problems"].append(f"forbidden: {m.group(0).strip()[:120]}")
+
+
+def scenarios(words=()):
+    """The scenarios whose names contain one of the words, all without words; slow ones first, for an even finish."""
+    found = [Scenario(os.path.join(DIRECTORY, f)) for f in sorted(os.listdir(DIRECTORY)) if f.endswith(".boot")]
+    return [s for s in found if not words or any(w in s.name for w in words)]
+
+
+def distinct_bases(results, wanted=16):
+    """Whether the first `wanted` random boots all drew different bases: (ok, sentence)."""
+    drawn = [r for r in results if len(r["bases"]) >= 3 and not r.get("fixed")][:wanted]
+    if len(drawn) < wanted:
+        return False, f"only {len(drawn)} boots with random bases, {wanted} are wanted"
+    for window in ("image", "direct map", "stack"):
+        if len({r["bases"][window] for r in drawn}) != wanted:
+            return False, f"two of {wanted} boots have the same base of the {window}"
+    return True, f"{wanted} boots, all bases of image, direct map and stacks distinct"

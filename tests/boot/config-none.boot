@@ -1,0 +1,3 @@
+what = No boot.cfg: the defaults hold.
+file = boot.cfg remove
+cmdline =

@@ -1,0 +1,5 @@
+what = Five levels of page tables, as boot.cfg asks.
+cpu = max,la57=on
+config = paging 5
+check = memory
+expect = levels[ =:]*5

@@ -1,0 +1,4 @@
+what = A deliberate fault: divide.
+cmdline = crash=divide panic=exit
+end = text
+expect = PANIC

@@ -1,0 +1,4 @@
+what = A deliberate fault: doublefault.
+cmdline = crash=doublefault panic=exit
+end = text
+expect = PANIC

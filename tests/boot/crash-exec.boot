@@ -1,0 +1,4 @@
+what = A deliberate fault: exec.
+cmdline = crash=exec panic=exit
+end = text
+expect = PANIC

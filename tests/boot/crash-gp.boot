@@ -1,0 +1,4 @@
+what = A deliberate fault: gp.
+cmdline = crash=gp panic=exit
+end = text
+expect = PANIC

@@ -1,0 +1,4 @@
+what = A deliberate fault: null.
+cmdline = crash=null panic=exit
+end = text
+expect = PANIC

@@ -1,0 +1,4 @@
+what = A deliberate fault: read.
+cmdline = crash=read panic=exit
+end = text
+expect = PANIC

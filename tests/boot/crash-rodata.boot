@@ -1,0 +1,4 @@
+what = A deliberate fault: rodata.
+cmdline = crash=rodata panic=exit
+end = text
+expect = PANIC

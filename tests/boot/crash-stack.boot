@@ -1,0 +1,4 @@
+what = A deliberate fault: stack.
+cmdline = crash=stack panic=exit
+end = text
+expect = PANIC

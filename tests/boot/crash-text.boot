@@ -1,0 +1,4 @@
+what = A deliberate fault: text.
+cmdline = crash=text panic=exit
+end = text
+expect = PANIC

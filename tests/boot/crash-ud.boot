@@ -1,0 +1,4 @@
+what = A deliberate fault: ud.
+cmdline = crash=ud panic=exit
+end = text
+expect = PANIC

@@ -1,0 +1,4 @@
+what = A deliberate fault: write.
+cmdline = crash=write panic=exit
+end = text
+expect = PANIC

@@ -1,0 +1,3 @@
+what = The partition on AHCI.
+disk = ahci
+check = memory

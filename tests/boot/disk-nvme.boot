@@ -1,0 +1,3 @@
+what = The partition on NVMe.
+disk = nvme
+check = memory

@@ -1,0 +1,3 @@
+what = The partition on a USB stick.
+disk = usb
+check = memory

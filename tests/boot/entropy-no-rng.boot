@@ -1,0 +1,3 @@
+what = No EFI_RNG_PROTOCOL: the CPU's sources have to do.
+rng = none
+check = memory

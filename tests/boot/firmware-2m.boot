@@ -1,0 +1,3 @@
+what = OVMF's 2 MiB build.
+firmware = 2M
+check = memory screen

@@ -1,0 +1,3 @@
+what = nokaslr: every window at its fixed place.
+config = kaslr off
+check = memory

@@ -1,0 +1,4 @@
+what = One more random placement.
+memory = 128M
+cmdline =
+check = memory

@@ -1,0 +1,3 @@
+what = A fixed seed.
+config = kaslr 42
+check = memory

@@ -1,0 +1,3 @@
+what = A small machine.
+memory = 128M
+check = memory screen

@@ -1,0 +1,3 @@
+what = The smallest machine that is promised.
+memory = 48M
+check = memory screen

@@ -1,0 +1,3 @@
+what = Memory above 4 GiB, beyond the hole.
+memory = 5G
+check = memory screen

@@ -1,0 +1,3 @@
+what = All features forced off that can be.
+cmdline = test=all nofeat=smep,smap,umip,pge,pdpe1gb
+check = memory

@@ -1,0 +1,4 @@
+what = panic=exit ends the machine.
+cmdline = panic=exit crash=ud
+end = text
+expect = PANIC

@@ -1,0 +1,4 @@
+what = panic=reboot reboots.
+cmdline = panic=reboot crash=ud
+end = text
+expect = PANIC

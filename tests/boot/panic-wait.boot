@@ -1,0 +1,4 @@
+what = panic=wait waits.
+cmdline = panic=wait crash=ud
+end = text
+expect = PANIC

@@ -1,0 +1,14 @@
+what = Every command answers.
+type = help
+type = mem
+type = map
+type = ledger
+type = why 0x100000
+type = check
+type = cpu
+type = layout
+type = options
+type = log
+type = alloc 4
+type = nonsense
+expect = (?i)unknown|no such|not a command

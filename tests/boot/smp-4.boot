@@ -1,0 +1,3 @@
+what = 4 CPUs.
+smp = 4
+check = memory

@@ -1,0 +1,3 @@
+what = 8 CPUs.
+smp = 8
+check = memory

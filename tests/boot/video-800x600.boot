@@ -1,0 +1,3 @@
+what = A mode of boot.cfg's choice.
+config = video 800x600
+check = memory screen

@@ -1,0 +1,3 @@
+what = No GOP at all.
+video = none
+check = memory

@@ -1,0 +1,3 @@
+what = A framebuffer in RAM.
+video = ramfb
+check = memory screen
