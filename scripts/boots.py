@@ -12,12 +12,14 @@ forbid, screen, type, file, config.
     end       prompt    (default) the tests pass, the prompt comes, `poweroff` ends the machine
               pass      the kernel ends the machine itself and says that all tests passed (test.exit)
               fail      the kernel ends the machine itself and says that tests failed
-              text      the run is over when everything expected has been seen
+              text      the run is over when everything expected has been seen; see status
+    status    for text: QEMU then ends with this exit status (0 reset or power off, 1 passed, 3 failed), or is still `running`
     expect    regular expression that a line of the serial log has to match
     forbid    regular expression that no line may match
     screen    regular expression that a line on the screen has to match
     type      a line typed at the prompt; what it prints can be expected
-    check     memory: walk the page tables from outside; pat: and read IA32_PAT; screen: the prompt is on the screen
+    check     memory: walk the page tables from outside; pat: and read IA32_PAT; levels4, levels5: so many levels of tables;
+              screen: the prompt is on the screen
     silence   seconds without output after which the machine counts as hanging
     timeout   seconds for everything
 """
@@ -37,7 +39,7 @@ DIRECTORY = os.path.join(qemu.ROOT, "tests/boot")
 LOGS = os.path.join(qemu.BUILD, "boot-logs")
 PROMPT = "cairn> "
 MANY = {"expect", "forbid", "screen", "type", "file", "config"}
-ONE = {"what", "cmdline", "end", "check", "silence", "timeout"} | set(qemu.DEFAULTS)
+ONE = {"what", "cmdline", "end", "status", "check", "silence", "timeout"} | set(qemu.DEFAULTS)
 ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()][A-Z0-9]|\r")
 STATUS = {"pass": 1, "fail": 3}  # isa-debug-exit: 2n + 1.
 
@@ -230,14 +232,11 @@ class Boot:
         if end == "text":
             for pattern in expect:
                 self.wait_until(f"/{pattern}/", lambda: self.seen(pattern))
-            self.read(0.5)
+            self.look_from_outside()
+            self.end_with(self.s.get("status", None))
             return
         if end in STATUS:
-            self.wait_until("the end", lambda: self.process.poll() is not None)
-            while self.read(0):
-                pass
-            if self.process.returncode != STATUS[end]:
-                raise Failure(f"QEMU's exit status is {self.process.returncode}, not {STATUS[end]}")
+            self.end_with(str(STATUS[end]))
             return
         if serial:
             self.wait_until("the prompt", lambda: PROMPT in self.text)
@@ -252,9 +251,24 @@ class Boot:
         for pattern in self.s.values["screen"]:
             self.wait_until(f"/{pattern}/ on the screen", lambda: self.screen_shows(pattern))
         self.send("poweroff")
-        self.wait_until("the machine to switch off", lambda: self.process.poll() is not None)
-        if self.process.returncode != 0:
-            raise Failure(f"after poweroff QEMU's exit status is {self.process.returncode}")
+        self.end_with("0")
+
+    def end_with(self, status):
+        """Waits for QEMU's end and asks for its exit status; `running`: for two seconds it must not end."""
+        if status is None:
+            self.read(0.5)
+        elif status == "running":
+            until = time.monotonic() + 2
+            while time.monotonic() < until:
+                self.read(0.2)
+            if self.process.poll() is not None:
+                raise Failure("QEMU has ended, the machine should be waiting")
+        else:
+            self.wait_until("the end", lambda: self.process.poll() is not None)
+            while self.read(0):
+                pass
+            if self.process.returncode != int(status):
+                raise Failure(f"QEMU's exit status is {self.process.returncode}, not {status}")
 
     def send(self, line):
         """Types a line: on the serial port, or without one on the PS/2 keyboard."""
@@ -270,8 +284,10 @@ class Boot:
 
     def look_from_outside(self):
         if "memory" in self.s.checks or "pat" in self.s.checks:
-            for problem in witness.problems_of_memory(self.qmp, self.result, pat="pat" in self.s.checks):
-                self.result["problems"].append(problem)
+            self.result["problems"] += witness.problems_of_memory(self.qmp, self.result, pat="pat" in self.s.checks)
+            for levels in (4, 5):
+                if f"levels{levels}" in self.s.checks and self.result["levels"] != levels:
+                    self.result["problems"].append(f"{self.result['levels']} levels of page tables, not {levels}")
         if "screen" in self.s.checks:
             self.wait_until("the prompt on the screen", lambda: self.screen_shows(re.escape(PROMPT.strip())))
 

@@ -1,4 +1,5 @@
 what = A deliberate fault: divide.
 cmdline = crash=divide panic=exit
 end = text
-expect = PANIC
+expect = \*\*\* PANIC:
+status = 3

@@ -1,4 +1,5 @@
 what = A deliberate fault: doublefault.
 cmdline = crash=doublefault panic=exit
 end = text
-expect = PANIC
+expect = \*\*\* PANIC:
+status = 3

@@ -1,4 +1,5 @@
 what = A deliberate fault: exec.
 cmdline = crash=exec panic=exit
 end = text
-expect = PANIC
+expect = \*\*\* PANIC:
+status = 3

@@ -1,4 +1,5 @@
 what = A deliberate fault: gp.
 cmdline = crash=gp panic=exit
 end = text
-expect = PANIC
+expect = \*\*\* PANIC:
+status = 3

@@ -1,4 +1,5 @@
 what = A deliberate fault: null.
 cmdline = crash=null panic=exit
 end = text
-expect = PANIC
+expect = \*\*\* PANIC:
+status = 3

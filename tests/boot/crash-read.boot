@@ -1,4 +1,5 @@
 what = A deliberate fault: read.
 cmdline = crash=read panic=exit
 end = text
-expect = PANIC
+expect = \*\*\* PANIC:
+status = 3

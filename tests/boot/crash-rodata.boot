@@ -1,4 +1,5 @@
 what = A deliberate fault: rodata.
 cmdline = crash=rodata panic=exit
 end = text
-expect = PANIC
+expect = \*\*\* PANIC:
+status = 3

@@ -1,4 +1,5 @@
 what = A deliberate fault: stack.
 cmdline = crash=stack panic=exit
 end = text
-expect = PANIC
+expect = \*\*\* PANIC:
+status = 3

@@ -1,4 +1,5 @@
 what = A deliberate fault: text.
 cmdline = crash=text panic=exit
 end = text
-expect = PANIC
+expect = \*\*\* PANIC:
+status = 3

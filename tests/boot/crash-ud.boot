@@ -1,4 +1,5 @@
 what = A deliberate fault: ud.
 cmdline = crash=ud panic=exit
 end = text
-expect = PANIC
+expect = \*\*\* PANIC:
+status = 3

@@ -1,4 +1,5 @@
 what = A deliberate fault: write.
 cmdline = crash=write panic=exit
 end = text
-expect = PANIC
+expect = \*\*\* PANIC:
+status = 3

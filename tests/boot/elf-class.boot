@@ -1,4 +1,5 @@
-what = A kernel file that is wrong: class.
+what = A kernel file that must be refused: class.
 file = cairn/kernel.elf elf class
 end = text
-expect = (?i)kernel
+expect = \[CLASS\]
+status = running

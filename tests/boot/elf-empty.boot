@@ -1,4 +1,5 @@
-what = A kernel file that is wrong: empty.
+what = A kernel file that must be refused: empty.
 file = cairn/kernel.elf elf empty
 end = text
-expect = (?i)kernel
+expect = \[FILE_SIZE\]
+status = running

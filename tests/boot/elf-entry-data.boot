@@ -1,4 +1,5 @@
-what = A kernel file that is wrong: entry-data.
+what = A kernel file that must be refused: entry-data.
 file = cairn/kernel.elf elf entry-data
 end = text
-expect = (?i)kernel
+expect = \[ENTRY\]
+status = running

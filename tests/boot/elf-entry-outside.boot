@@ -1,4 +1,5 @@
-what = A kernel file that is wrong: entry-outside.
+what = A kernel file that must be refused: entry-outside.
 file = cairn/kernel.elf elf entry-outside
 end = text
-expect = (?i)kernel
+expect = \[ENTRY\]
+status = running

@@ -1,4 +1,5 @@
-what = A kernel file that is wrong: huge.
+what = A kernel file that must be refused: huge.
 file = cairn/kernel.elf elf huge
 end = text
-expect = (?i)kernel
+expect = \[IMAGE_LIMIT\]
+status = running

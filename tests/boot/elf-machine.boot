@@ -1,4 +1,5 @@
-what = A kernel file that is wrong: machine.
+what = A kernel file that must be refused: machine.
 file = cairn/kernel.elf elf machine
 end = text
-expect = (?i)kernel
+expect = \[MACHINE\]
+status = running

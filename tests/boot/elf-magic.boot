@@ -1,4 +1,5 @@
-what = A kernel file that is wrong: magic.
+what = A kernel file that must be refused: magic.
 file = cairn/kernel.elf elf magic
 end = text
-expect = (?i)kernel
+expect = \[MAGIC\]
+status = running

@@ -1,4 +1,5 @@
-what = A kernel file that is wrong: overlap.
+what = A kernel file that must be refused: overlap.
 file = cairn/kernel.elf elf overlap
 end = text
-expect = (?i)kernel
+expect = \[SEGMENT_ORDER\]
+status = running

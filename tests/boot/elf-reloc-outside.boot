@@ -1,4 +1,5 @@
-what = A kernel file that is wrong: reloc-outside.
+what = A kernel file that must be refused: reloc-outside.
 file = cairn/kernel.elf elf reloc-outside
 end = text
-expect = (?i)kernel
+expect = \[RELR_TARGET\]
+status = running

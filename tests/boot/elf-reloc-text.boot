@@ -1,4 +1,5 @@
-what = A kernel file that is wrong: reloc-text.
+what = A kernel file that must be refused: reloc-text.
 file = cairn/kernel.elf elf reloc-text
 end = text
-expect = (?i)kernel
+expect = \[RELR_TARGET\]
+status = running

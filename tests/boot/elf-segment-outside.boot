@@ -1,4 +1,5 @@
-what = A kernel file that is wrong: segment-outside.
+what = A kernel file that must be refused: segment-outside.
 file = cairn/kernel.elf elf segment-outside
 end = text
-expect = (?i)kernel
+expect = \[SEGMENT_FILE\]
+status = running

@@ -1,4 +1,5 @@
-what = A kernel file that is wrong: truncated.
+what = A kernel file that must be refused: truncated.
 file = cairn/kernel.elf elf truncated
 end = text
-expect = (?i)kernel
+expect = \[SEGMENT_FILE\]
+status = running

@@ -1,4 +1,5 @@
-what = A kernel file that is wrong: type.
+what = A kernel file that must be refused: type.
 file = cairn/kernel.elf elf type
 end = text
-expect = (?i)kernel
+expect = \[TYPE\]
+status = running

@@ -1,4 +1,5 @@
-what = A kernel file that is wrong: wx.
+what = A kernel file that must be refused: wx.
 file = cairn/kernel.elf elf wx
 end = text
-expect = (?i)kernel
+expect = \[SEGMENT_WX\]
+status = running

@@ -1,4 +1,4 @@
 what = Too little memory: the loader says how much it needs.
-memory = 24M
+memory = 40M
 end = text
-timeout = 60
+expect = not enough memory: \d+ MiB are usable, at least \d+ MiB are needed

@@ -1,4 +1,5 @@
 what = panic=exit ends the machine.
 cmdline = panic=exit crash=ud
 end = text
-expect = PANIC
+expect = \*\*\* PANIC:
+status = 3

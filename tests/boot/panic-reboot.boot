@@ -1,4 +1,6 @@
 what = panic=reboot reboots.
 cmdline = panic=reboot crash=ud
 end = text
-expect = PANIC
+expect = \*\*\* PANIC:
+expect = panic=reboot
+status = 0

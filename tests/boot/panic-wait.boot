@@ -1,4 +1,6 @@
 what = panic=wait waits.
 cmdline = panic=wait crash=ud
 end = text
-expect = PANIC
+expect = \*\*\* PANIC:
+expect = panic=wait: the machine stops here
+status = running
