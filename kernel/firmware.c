@@ -127,7 +127,10 @@ static void call_reset(void *argument) {
 void firmware_reset(enum firmware_reset kind) {
   struct pagetable space;
   struct arch_trap_caught caught;
-  if (firmware.system_table == 0 || firmware.count == 0 || !memory_pmm()) return;
+  if (firmware.system_table == 0 || firmware.count == 0 || !memory_pmm()) {
+    klog(KLOG_INFO, "firmware", "not called: %s", firmware_state());
+    return;
+  }
   (void)arch_irq_save();
   if (build_space(&space) != OK) {
     klog(KLOG_WARN, "firmware", "its regions cannot be mapped");

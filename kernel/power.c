@@ -9,10 +9,12 @@
 
 #include "arch/cpu.h"
 #include "arch/port.h"
+#include "base/compiler.h"
 #include "kernel/acpi.h"
 #include "kernel/console.h"
 #include "kernel/firmware.h"
 #include "kernel/klog.h"
+#include "kernel/options.h"
 
 #define I8042_STATUS     0x64
 #define I8042_INPUT_FULL 2U
@@ -31,23 +33,41 @@ static void keyboard_reset(void) {
   arch_cpu_stop();
 }
 
+static void firmware_cold(void) { firmware_reset(FIRMWARE_RESET_COLD); }
+static void firmware_off(void) { firmware_reset(FIRMWARE_RESET_OFF); }
+
+/* The ways in their order; reset= says where to begin.  Each returns when it did not work. */
+struct way {
+  enum option_reset begin;
+  const char *name;
+  void (*go)(void);
+};
+
+static void try_all(const char *what, const struct way *ways, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (ways[i].begin < options->reset && i + 1 < count) continue;
+    klog(KLOG_INFO, "power", "%s: %s", what, ways[i].name);
+    ways[i].go();
+  }
+}
+
 void power_reboot(void) {
-  klog(KLOG_INFO, "power", "reboot: the firmware's ResetSystem (%s)", firmware_state());
-  firmware_reset(FIRMWARE_RESET_COLD);
-  klog(KLOG_INFO, "power", "reboot: the ACPI reset register");
-  acpi_reset();
-  klog(KLOG_INFO, "power", "reboot: the keyboard controller");
-  keyboard_reset();
-  klog(KLOG_INFO, "power", "reboot: a triple fault");
-  arch_cpu_reset();
+  static const struct way ways[] = {
+      {OPTION_RESET_FIRMWARE, "the firmware's ResetSystem", firmware_cold},
+      {OPTION_RESET_ACPI, "the ACPI reset register", acpi_reset},
+      {OPTION_RESET_KEYBOARD, "the keyboard controller", keyboard_reset},
+      {OPTION_RESET_CPU, "a triple fault", arch_cpu_reset},
+  };
+  try_all("reboot", ways, ARRAY_COUNT(ways));
   give_up("reboot");
 }
 
 void power_off(void) {
-  klog(KLOG_INFO, "power", "off: the firmware's ResetSystem (%s)", firmware_state());
-  firmware_reset(FIRMWARE_RESET_OFF);
-  klog(KLOG_INFO, "power", "off: ACPI S5");
-  acpi_power_off();
+  static const struct way ways[] = {
+      {OPTION_RESET_FIRMWARE, "the firmware's ResetSystem", firmware_off},
+      {OPTION_RESET_ACPI, "ACPI S5", acpi_power_off},
+  };
+  try_all("off", ways, ARRAY_COUNT(ways));
   give_up("power off");
 }
 

@@ -34,7 +34,7 @@ static status_t break_wxorx(void) {
   void *mapped;
   status_t s = pmm_alloc_frame(memory_pmm(), FRAME_OWNER_TEST, &frame);
   if (s == OK) s = kspace_map(paddr_of_pfn(frame), FRAME_SIZE, PAGE_WRITE, &mapped);
-  if (s == OK) overwrite_leaf(vaddr((uint64_t)(uintptr_t)mapped), PAGE_WRITE | PAGE_EXECUTE);
+  if (s == OK) overwrite_leaf(vaddr((uint64_t)(uintptr_t)mapped), PAGE_WRITE | PAGE_EXECUTE | PAGE_GLOBAL);
   return s;
 }
 
