@@ -9,15 +9,10 @@
  *          recognises the loop would make it call itself.
  * Hosted builds take the host's mem* and str* functions, which the sanitizers know.
  */
+#define STRING_IMPLEMENTATION
 #include "lib/string.h"
 
 #ifndef CAIRN_HOSTED
-
-#undef memcpy
-#undef memmove
-#undef memset
-#undef memcmp
-#undef strlen
 
 #define NO_BUILTIN [[clang::no_builtin("memcpy", "memmove", "memset", "memcmp", "bcmp", "strlen")]]
 

@@ -26,7 +26,7 @@
 #define OWN_SCRATCH_STRIDE 48 /* Of a descriptor in the canonicaliser; memmap_reserve knows whether it is enough. */
 
 static uint64_t own_map[(OWN_DESCRIPTORS * OWN_STRIDE + EFI_MEMORY_MAP_SPARE) / sizeof(uint64_t)];
-static uint64_t own_scratch[OWN_DESCRIPTORS * OWN_SCRATCH_STRIDE / sizeof(uint64_t)];
+static uint64_t own_scratch[OWN_SCRATCH_STRIDE / sizeof(uint64_t) * OWN_DESCRIPTORS];
 
 void memmap_init(struct memmap *m) {
   *m = (struct memmap){.raw = {.descriptors = own_map, .capacity = sizeof own_map},

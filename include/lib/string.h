@@ -20,7 +20,7 @@ int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 
 /* Freestanding code may not assume that these names mean what they mean in C; said aloud, small copies become moves. */
-#ifndef CAIRN_HOSTED
+#if !defined(CAIRN_HOSTED) && !defined(STRING_IMPLEMENTATION)
 #define memcpy(to, from, n)  __builtin_memcpy(to, from, n)
 #define memmove(to, from, n) __builtin_memmove(to, from, n)
 #define memset(to, byte, n)  __builtin_memset(to, byte, n)
