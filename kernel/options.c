@@ -231,3 +231,46 @@ bool options_help(size_t index, struct option_help *out) {
   out->help = row->help;
   return true;
 }
+
+static void show_ranges(const struct option_ranges *ranges, char *to, size_t size) {
+  size_t fill = 0;
+  to[0] = '\0';
+  for (uint32_t i = 0; i < ranges->count && fill < size; i++)
+    fill += format_string(to + fill, size - fill, "%s0x%llx,0x%llx", i == 0 ? "" : " ",
+                          (unsigned long long)ranges->range[i].start, (unsigned long long)ranges->range[i].size);
+}
+
+static void show_word(const char *words, uint32_t index, char *to, size_t size) {
+  for (; index != 0 && *words != '\0'; words++) index -= *words == '|';
+  size_t length = 0;
+  while (words[length] != '\0' && words[length] != '|') length++;
+  format_string(to, size, "%.*s", (int)length, words);
+}
+
+bool options_value(const struct options *o, size_t index, char *to, size_t size) {
+  if (index >= ARRAY_COUNT(rows)) return false;
+  const struct row *row = &rows[index];
+  const void *from = (const char *)o + row->offset;
+  switch (row->kind) {
+  case KIND_BOOL:
+  case KIND_MARK:
+    format_string(to, size, "%s", *(const bool *)from ? "on" : "off");
+    break;
+  case KIND_U64:
+    format_string(to, size, "%llu", *(const unsigned long long *)from);
+    break;
+  case KIND_ENUM:
+    show_word(row->words, *(const uint32_t *)from, to, size);
+    break;
+  case KIND_TEXT:
+    format_string(to, size, "%s", (const char *)from);
+    break;
+  case KIND_RANGES:
+    show_ranges(from, to, size);
+    break;
+  case KIND_LOADER:
+    format_string(to, size, "(the loader's)");
+    break;
+  }
+  return true;
+}

@@ -69,6 +69,9 @@ struct option_help {
 /** The index-th row of the table; false behind the last one.  => pure. */
 bool options_help(size_t index, struct option_help *out);
 
+/** The value of the index-th row as it would be written, cut to size; false behind the last row.  => pure. */
+bool options_value(const struct options *o, size_t index, char *to, size_t size);
+
 /** The next item of a comma list such as nofeat=: true with [*item, *item + *n), and *list moved behind it. */
 bool options_next_item(const char **list, const char **item, size_t *n);
 

@@ -141,8 +141,8 @@ static int key_of_character(const struct input_keyboard *k, uint8_t code) {
   const bool is_letter = letter >= 'a' && letter <= 'z';
   if (is_letter && k->control) return letter - 'a' + 1;
   const bool is_upper = is_shifted != (is_letter && k->caps);
-  const char c = is_upper ? shifted[code] : letter;
-  return c == '\0' || c == 0x1b ? CONSOLE_KEY_NONE : c;
+  const char *table = is_upper ? shifted : plain;
+  return table[code] == '\0' || table[code] == 0x1b ? CONSOLE_KEY_NONE : table[code];
 }
 
 int input_keyboard_byte(struct input_keyboard *k, uint8_t scancode) {

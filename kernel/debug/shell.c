@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kernel/debug/shell.c — the prompt: reads a line, splits it into words, runs the command that the first one names.
+ *
+ * The commands stand in one table; what they do stands in shell_*.c.  The line is drawn anew on each key, as a window that
+ * follows the cursor, so that a long line needs no knowledge of how a terminal wraps.  A character typed at the end of a
+ * short line is just echoed.
+ */
+#include "kernel/debug/shell.h"
+
+#include "kernel/console.h"
+#include "kernel/debug/lineedit.h"
+#include "kernel/options.h"
+#include "kernel/shell.h"
+#include "lib/format.h"
+#include "lib/string.h"
+
+#define PROMPT       "\033[1;92mcairn> \033[0m"
+#define PROMPT_WIDTH 7
+#define LINE_WIDTH   (PICTURE_COLUMNS - PROMPT_WIDTH - 1)
+
+static void shell_help(size_t count, const char *const *words);
+
+static const struct shell_command commands[] = {
+    {"help", "[command|options]", "this list, one command, or the boot options", NULL, shell_help},
+    {"mem", "", "who has the memory, and how contiguous the rest is", NULL, shell_mem},
+    {"map", "[all]", "a picture of physical memory, and its regions",
+     "One cell is a slice of RAM; holes are left out.  The list merges what belongs together; `map all` shows every region.",
+     shell_map},
+    {"ledger", "", "every owner's frames; their sum is the RAM the firmware reported", NULL, shell_ledger},
+    {"why", "<address>", "the story of an address: firmware, region, state, owner",
+     "The address is hexadecimal, physical or virtual.  With log=addresses virtual ones are easy to come by (`layout`).",
+     shell_why},
+    {"check", "", "derive every bitmap, counter and record anew and compare", NULL, shell_check},
+    {"cpu", "", "the processor and its features, as used, unused or forced off", NULL, shell_cpu},
+    {"layout", "", "the windows of the address space and their random bits", NULL, shell_layout},
+    {"options", "", "the boot options as they are", NULL, shell_options},
+    {"log", "[level]", "the log's records up to a level", "Levels: error warn notice info verbose; info when none is given.",
+     shell_log},
+    {"alloc", "<count|size> [align=] [below=] [boundary=]", "allocate contiguous frames; without words: what you hold",
+     "A bare number counts frames; K, M and G make it a size.  The limits are sizes: alloc 2M align=2M below=4G.",
+     shell_alloc},
+    {"free", "<address|all>", "give back what alloc gave", NULL, shell_free},
+    {"test", "[filter]", "run the kernel's tests whose row or name begins so", NULL, shell_test},
+    {"panic", "[crash]", "end it here, or by a fault of choice", NULL, shell_panic},
+    {"reboot", "", "start the machine again", NULL, shell_reboot},
+    {"poweroff", "", "switch the machine off", NULL, shell_poweroff},
+};
+
+static struct lineedit line;
+
+void shell_print(struct picture *p) {
+  console_write(p->text, p->fill);
+  p->fill = 0;
+}
+
+void shell_title(const char *name, const char *remark) {
+  static struct picture p;
+  const size_t used = strlen(name) + strlen(remark) + 4;
+  picture_add(&p, "\n " PICTURE_TITLE "%s" PICTURE_PLAIN " " PICTURE_DIM, name);
+  picture_repeat(&p, "─", used < PICTURE_COLUMNS ? PICTURE_COLUMNS - used : 0);
+  picture_add(&p, PICTURE_PLAIN " %s\n", remark);
+  shell_print(&p);
+}
+
+void shell_complain(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  console_printf(PICTURE_WARN);
+  console_vprintf(format, args);
+  console_printf(PICTURE_PLAIN "\n");
+  va_end(args);
+}
+
+static const struct shell_command *find_command(const char *name) {
+  for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
+    if (strcmp(commands[i].name, name) == 0) return &commands[i];
+  return NULL;
+}
+
+static void help_one(const struct shell_command *c) {
+  console_printf(" " PICTURE_NAME "%s" PICTURE_PLAIN " %s\n   %s.\n", c->name, c->usage, c->help);
+  if (c->more != NULL) console_printf("   %s\n", c->more);
+  const char *name, *what;
+  if (c->run != shell_panic) return;
+  for (size_t i = 0; shell_crash_list(i, &name, &what); i++) console_printf("   %-12s %s\n", name, what);
+}
+
+static void shell_help(size_t count, const char *const *words) {
+  if (count > 1 && strcmp(words[1], "options") == 0) {
+    shell_options_help();
+    return;
+  }
+  if (count > 1) {
+    const struct shell_command *c = find_command(words[1]);
+    if (c != NULL)
+      help_one(c);
+    else
+      shell_complain("There is no command %s; `help` lists them.", words[1]);
+    return;
+  }
+  shell_title("Commands", "Tab completes, the up key recalls");
+  for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
+    console_printf(" " PICTURE_NAME "%-9s" PICTURE_PLAIN " %s\n", commands[i].name, commands[i].help);
+  console_printf("\n " PICTURE_DIM "help <command> says more; help options lists the boot options." PICTURE_PLAIN "\n");
+}
+
+/* Splits in place at blanks; what is behind the last slot is dropped. */
+static size_t split(char *text, const char **words) {
+  size_t count = 0;
+  for (char *at = text; *at != '\0';) {
+    while (*at == ' ') *at++ = '\0';
+    if (*at == '\0' || count == SHELL_WORDS_MAX) break;
+    words[count++] = at;
+    while (*at != '\0' && *at != ' ') at++;
+  }
+  return count;
+}
+
+static void run_line(void) {
+  char text[LINEEDIT_MAX + 1];
+  const char *words[SHELL_WORDS_MAX];
+  memcpy(text, line.text, line.length + 1);
+  const size_t count = split(text, words);
+  if (count == 0) return;
+  const struct shell_command *c = find_command(words[0]);
+  if (c != NULL)
+    c->run(count, words);
+  else
+    shell_complain("There is no command %s; `help` lists them.", words[0]);
+}
+
+static void draw_line(void) {
+  const size_t start = lineedit_view(&line, LINE_WIDTH);
+  const size_t left = line.length - start;
+  const size_t shown = left < LINE_WIDTH ? left : LINE_WIDTH;
+  console_printf("\r" PROMPT "%.*s\033[K", (int)shown, line.text + start);
+  const size_t back = start + shown - line.cursor;
+  if (back != 0) console_printf("\033[%uD", (unsigned)back);
+}
+
+/* The rest of the command's name when the line is the beginning of exactly one; else the names that are possible. */
+static void complete(void) {
+  const struct shell_command *found = NULL;
+  size_t matches = 0;
+  for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
+    if (strncmp(commands[i].name, line.text, line.length) != 0) continue;
+    found = &commands[i];
+    matches++;
+  }
+  if (matches == 1) {
+    lineedit_insert(&line, found->name + line.length, strlen(found->name) - line.length);
+    lineedit_insert(&line, " ", 1);
+  } else if (matches > 1) {
+    console_printf("\n");
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
+      if (strncmp(commands[i].name, line.text, line.length) == 0) console_printf(" %s", commands[i].name);
+    console_printf("\n");
+  }
+}
+
+/* True when the key was just echoed: a character at the end of a line that fits. */
+static bool is_echoed(int key) { return key >= ' ' && key < 0x7f && line.cursor == line.length && line.length < LINE_WIDTH; }
+
+static void read_line(void) {
+  draw_line();
+  for (;;) {
+    const int key = console_read_key();
+    switch (lineedit_key(&line, key)) {
+    case LINEEDIT_SAME:
+      break;
+    case LINEEDIT_CHANGED:
+      if (is_echoed(key))
+        console_printf("%c", key);
+      else
+        draw_line();
+      break;
+    case LINEEDIT_CLEAR:
+      console_printf("\033[H\033[2J");
+      draw_line();
+      break;
+    case LINEEDIT_COMPLETE:
+      if (line.cursor == line.length) complete();
+      draw_line();
+      break;
+    case LINEEDIT_CANCEL:
+      console_printf("^C\n");
+      line.length = line.cursor = 0;
+      line.text[0] = '\0';
+      return;
+    case LINEEDIT_DONE:
+      console_printf("\n");
+      return;
+    }
+  }
+}
+
+void shell_run(void) {
+  line.keeps_history = options->history;
+  console_printf("\n " PICTURE_TITLE "Cairn" PICTURE_PLAIN ": every frame has an owner.  Try mem, map, why <address>; "
+                 "help lists the rest.\n\n");
+  for (;;) {
+    read_line();
+    run_line();
+    lineedit_next(&line);
+  }
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* shell.h — the commands of the prompt, each in the file that its room names. */
+#pragma once
+
+#include <stddef.h>
+
+#include "kernel/debug/picture.h"
+
+#define SHELL_WORDS_MAX 8
+
+struct shell_command {
+  const char *name;
+  const char *usage;                                   /* What follows the name; "" for nothing. */
+  const char *help;                                    /* One line. */
+  const char *more;                                    /* Further lines for `help <command>`, or NULL. */
+  void (*run)(size_t count, const char *const *words); /* words[0] is the name. */
+};
+
+/* shell_memory.c */
+void shell_mem(size_t count, const char *const *words);
+void shell_ledger(size_t count, const char *const *words);
+void shell_check(size_t count, const char *const *words);
+/* shell_map.c */
+void shell_map(size_t count, const char *const *words);
+void shell_why(size_t count, const char *const *words);
+/* shell_alloc.c */
+void shell_alloc(size_t count, const char *const *words);
+void shell_free(size_t count, const char *const *words);
+/* shell_machine.c */
+void shell_cpu(size_t count, const char *const *words);
+void shell_layout(size_t count, const char *const *words);
+void shell_options(size_t count, const char *const *words);
+void shell_options_help(void);
+void shell_log(size_t count, const char *const *words);
+void shell_test(size_t count, const char *const *words);
+void shell_panic(size_t count, const char *const *words);
+bool shell_crash_list(size_t index, const char **name, const char **what);
+void shell_reboot(size_t count, const char *const *words);
+void shell_poweroff(size_t count, const char *const *words);
+
+/** Prints a finished line and empties it. */
+void shell_print(struct picture *p);
+/** A title over 80 columns: the name, a rule, and a remark on the right. */
+void shell_title(const char *name, const char *remark);
+/** A message about bad input. */
+void shell_complain(const char *format, ...) PRINTF_LIKE(1, 2);

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kernel/debug/shell_alloc.c — `alloc` and `free`: contiguous frames by hand, charged to the owner "tests".
+ *
+ * A refusal is explained by asking again without one limit at a time and giving back at once what that finds: the first
+ * limit without which it fits is the one to blame.
+ */
+#include "kernel/console.h"
+#include "kernel/debug/shell.h"
+#include "kernel/memory.h"
+#include "lib/format.h"
+#include "lib/string.h"
+
+#define RUNS_MAX 16
+
+struct run {
+  uint64_t first, count; /* Frames; count 0 is an empty slot. */
+};
+static struct run runs[RUNS_MAX];
+
+struct request {
+  uint64_t count;
+  struct frame_limits limits;
+};
+
+/* A size in bytes that is whole frames, as frames; a bare number counts bytes. */
+static bool read_frames(const char *text, uint64_t *frames) {
+  uint64_t bytes;
+  if (string_to_u64(text, strlen(text), true, &bytes) != OK || bytes == 0 || bytes % FRAME_SIZE != 0) return false;
+  *frames = bytes / FRAME_SIZE;
+  return true;
+}
+
+/* The first word: "12" frames, "3M" bytes. */
+static bool read_count(const char *text, uint64_t *count) {
+  uint64_t bytes;
+  if (string_to_u64(text, strlen(text), false, count) == OK) return *count != 0;
+  if (string_to_u64(text, strlen(text), true, &bytes) != OK || bytes == 0) return false;
+  *count = (bytes - 1) / FRAME_SIZE + 1;
+  return true;
+}
+
+static bool read_limit(const char *word, struct frame_limits *limits) {
+  static const char *const names[] = {"align=", "below=", "boundary="};
+  uint64_t *const fields[] = {&limits->align, &limits->max, &limits->boundary};
+  for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+    const size_t n = strlen(names[i]);
+    if (strncmp(word, names[i], n) == 0) return read_frames(word + n, fields[i]);
+  }
+  return false;
+}
+
+static bool try_request(const struct request *r) {
+  pfn_t first;
+  if (pmm_alloc_run(memory_pmm(), FRAME_OWNER_TEST, r->count, &r->limits, &first) != OK) return false;
+  return pmm_free_run(memory_pmm(), FRAME_OWNER_TEST, first, r->count) == OK;
+}
+
+static void blame_limits(const struct request *r) {
+  struct request without = *r;
+  without.limits.align = 0;
+  if (r->limits.align > 1 && try_request(&without)) shell_complain("Without align= it would fit.");
+  without = *r;
+  without.limits.boundary = 0;
+  if (r->limits.boundary != 0 && try_request(&without)) shell_complain("Without boundary= it would fit.");
+  without = *r;
+  without.limits.max = 0;
+  if (r->limits.max != 0 && try_request(&without)) shell_complain("Without below= it would fit.");
+}
+
+static void explain(const struct request *r, status_t status) {
+  struct pmm_stats s;
+  char size[12], wanted[12];
+  format_size(wanted, r->count > UINT64_MAX / FRAME_SIZE ? UINT64_MAX : r->count * FRAME_SIZE);
+  pmm_stats_read(memory_pmm(), &s);
+  if (status == ERR_INVALID) {
+    shell_complain("That cannot be: align= and boundary= are powers of two, and a run of %s must fit in a boundary.",
+                   wanted);
+  } else if (status != ERR_NO_MEMORY) {
+    shell_complain("%s", status_name(status));
+  } else if (r->count > s.free_frames) {
+    shell_complain("There is no %s: %s are free.", wanted, format_size(size, s.free_frames * FRAME_SIZE));
+  } else if (r->count > s.largest_free_run) {
+    shell_complain("No run of %s: the largest free run has %s.", wanted, format_size(size, s.largest_free_run * FRAME_SIZE));
+  } else {
+    shell_complain("No run of %s within these limits.", wanted);
+    blame_limits(r);
+  }
+}
+
+static void list_runs(void) {
+  char size[12];
+  bool is_any = false;
+  for (size_t i = 0; i < RUNS_MAX; i++) {
+    if (runs[i].count == 0) continue;
+    is_any = true;
+    console_printf(" 0x%llx  %s\n", (unsigned long long)runs[i].first * FRAME_SIZE,
+                   format_size(size, runs[i].count * FRAME_SIZE));
+  }
+  if (!is_any) console_printf(" You hold nothing.  Try: alloc 2M align=2M\n");
+}
+
+static struct run *find_slot(uint64_t count, uint64_t first) {
+  for (size_t i = 0; i < RUNS_MAX; i++)
+    if (count == 0 ? runs[i].count == 0 : runs[i].count != 0 && runs[i].first == first) return &runs[i];
+  return NULL;
+}
+
+void shell_alloc(size_t count, const char *const *words) {
+  struct request r = {};
+  char size[12];
+  pfn_t first;
+  if (count < 2) {
+    list_runs();
+    return;
+  }
+  if (!read_count(words[1], &r.count)) {
+    shell_complain("%s is no count of frames and no size.  Try: alloc 512, alloc 2M align=2M below=4G", words[1]);
+    return;
+  }
+  for (size_t i = 2; i < count; i++) {
+    if (read_limit(words[i], &r.limits)) continue;
+    shell_complain("%s is no limit: align=, below= and boundary= take whole frames, such as 64K or 4G.", words[i]);
+    return;
+  }
+  struct run *slot = find_slot(0, 0);
+  if (slot == NULL) {
+    shell_complain("You hold %u runs already; free one first.", RUNS_MAX);
+    return;
+  }
+  const status_t status = pmm_alloc_run(memory_pmm(), FRAME_OWNER_TEST, r.count, &r.limits, &first);
+  if (status != OK) {
+    explain(&r, status);
+    return;
+  }
+  *slot = (struct run){.first = first.raw, .count = r.count};
+  console_printf(" 0x%llx-0x%llx, %s\n", (unsigned long long)first.raw * FRAME_SIZE,
+                 (unsigned long long)(first.raw + r.count) * FRAME_SIZE - 1, format_size(size, r.count * FRAME_SIZE));
+}
+
+static void give_back(struct run *slot) {
+  const status_t status = pmm_free_run(memory_pmm(), FRAME_OWNER_TEST, pfn(slot->first), slot->count);
+  if (status != OK) shell_complain("0x%llx: %s", (unsigned long long)slot->first * FRAME_SIZE, status_name(status));
+  slot->count = 0;
+}
+
+void shell_free(size_t count, const char *const *words) {
+  uint64_t address;
+  if (count == 2 && strcmp(words[1], "all") == 0) {
+    for (size_t i = 0; i < RUNS_MAX; i++)
+      if (runs[i].count != 0) give_back(&runs[i]);
+    return;
+  }
+  if (count != 2 || string_to_u64(words[1], strlen(words[1]), false, &address) != OK) {
+    shell_complain("free takes `all` or an address as alloc printed it, with 0x.");
+    return;
+  }
+  struct run *slot = address % FRAME_SIZE == 0 ? find_slot(1, address / FRAME_SIZE) : NULL;
+  if (slot == NULL)
+    shell_complain("Nothing of yours begins at %s; `alloc` lists what you hold.", words[1]);
+  else
+    give_back(slot);
+}

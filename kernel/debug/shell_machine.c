@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* kernel/debug/shell_machine.c — the processor, the address space, the options, the log, and the ways to end it. */
+#include "arch/cpu.h"
+#include "kernel/console.h"
+#include "kernel/crash.h"
+#include "kernel/debug/shell.h"
+#include "kernel/klog.h"
+#include "kernel/ktest.h"
+#include "kernel/layout.h"
+#include "kernel/memory.h"
+#include "kernel/options.h"
+#include "kernel/panic.h"
+#include "kernel/power.h"
+#include "lib/format.h"
+#include "lib/string.h"
+
+static struct picture out;
+
+void shell_cpu(size_t count, const char *const *words) {
+  (void)count;
+  (void)words;
+  char remark[64];
+  format_string(remark, sizeof(remark), "%u physical bits, %u levels of tables", arch_cpu_physical_bits(),
+                arch_cpu_paging_levels());
+  shell_title("Processor", remark);
+  console_printf(" %s\n\n", arch_cpu_name());
+  for (size_t i = 0; i < arch_cpu_feature_count(); i++) {
+    const struct cpu_feature f = arch_cpu_feature(i);
+    const char *word = f.forced_off ? "forced off" : f.used ? "used" : f.present ? "not used" : "absent";
+    const char *colour = f.forced_off ? PICTURE_WARN : f.used ? PICTURE_GOOD : PICTURE_DIM;
+    console_printf(" %s■ %-10s" PICTURE_PLAIN " " PICTURE_NAME "%-10s" PICTURE_PLAIN " %s\n", colour, word, f.name, f.what);
+  }
+}
+
+void shell_layout(size_t count, const char *const *words) {
+  (void)count;
+  (void)words;
+  const struct boot_handoff *h = memory_handoff();
+  char size[12];
+  const bool is_fixed = (h->flags & (BOOT_FLAG_NOKASLR | BOOT_FLAG_FIXED_SEED)) != 0;
+  shell_title("Address space", is_fixed ? "fixed places: no secret" : "every window drawn on its own");
+  picture_add(&out, PICTURE_DIM " %-16s %-18s %10s %8s" PICTURE_PLAIN "\n", "window", "base", "size", "bits");
+  for (unsigned i = 0; i < BOOT_WINDOW_COUNT; i++) {
+    const struct boot_window *w = &h->windows[i];
+    char base[24];
+    if (klog_addresses_allowed())
+      format_string(base, sizeof(base), "%016llx", (unsigned long long)w->base);
+    else
+      format_string(base, sizeof(base), "(address)");
+    picture_add(&out, " %-16s " PICTURE_NAME "%-18s" PICTURE_PLAIN " %10s %6u.%u  ",
+                layout_window_name((enum boot_window_id)i), base, format_size(size, w->size), w->entropy_millibits / 1000,
+                w->entropy_millibits / 100 % 10);
+    picture_add(&out, "\033[95m");
+    picture_bar(&out, w->entropy_millibits, 40000, 20);
+    picture_add(&out, PICTURE_PLAIN "\n");
+    shell_print(&out);
+  }
+  console_printf(" %-46s %6u.%u\n", "the image's physical place", h->physical_millibits / 1000,
+                 h->physical_millibits / 100 % 10);
+  console_printf(PICTURE_DIM " entropy: %u bits credited to the sources together%s" PICTURE_PLAIN "\n", h->entropy_bits,
+                 klog_addresses_allowed() ? "" : "; log=addresses shows the bases");
+}
+
+void shell_options(size_t count, const char *const *words) {
+  (void)count;
+  (void)words;
+  struct option_help help;
+  char value[OPTION_TEXT_MAX];
+  shell_title("Options", "as they are now; help options explains them");
+  for (size_t i = 0; options_help(i, &help) && options_value(options, i, value, sizeof(value)); i++)
+    console_printf(" " PICTURE_NAME "%-34s" PICTURE_PLAIN " %s\n", help.form, value[0] == '\0' ? "-" : value);
+}
+
+void shell_options_help(void) {
+  struct option_help help;
+  shell_title("Boot options", "in boot.cfg: cmdline = ...");
+  for (size_t i = 0; options_help(i, &help); i++)
+    console_printf(" " PICTURE_NAME "%s" PICTURE_PLAIN "%s%s%s%s\n     %s\n", help.form, PICTURE_DIM,
+                   help.fallback[0] == '\0' ? "" : "  default ", help.fallback, PICTURE_PLAIN, help.help);
+}
+
+static bool find_level(const char *name, enum klog_level *level) {
+  for (unsigned i = KLOG_ERROR; i <= KLOG_VERBOSE; i++) {
+    if (strcmp(klog_level_name((enum klog_level)i), name) != 0) continue;
+    *level = (enum klog_level)i;
+    return true;
+  }
+  return false;
+}
+
+void shell_log(size_t count, const char *const *words) {
+  enum klog_level level = KLOG_INFO;
+  struct klog_record r;
+  unsigned hidden = 0;
+  if (count > 1 && !find_level(words[1], &level)) {
+    shell_complain("%s is no level: error, warn, notice, info or verbose.", words[1]);
+    return;
+  }
+  for (uint64_t at = 0; klog_read(at, &r); at = r.sequence + 1) {
+    hidden += r.level > level;
+    if (r.level > level) continue;
+    console_printf(PICTURE_DIM "[%4u.%06u] " PICTURE_PLAIN "%-7s " PICTURE_NAME "%s" PICTURE_PLAIN ": %s\n",
+                   (unsigned)(r.time_us / 1000000), (unsigned)(r.time_us % 1000000), klog_level_name(r.level), r.room,
+                   r.text);
+  }
+  if (hidden != 0) console_printf(PICTURE_DIM " %u more above this level: log verbose" PICTURE_PLAIN "\n", hidden);
+  if (klog_dropped() != 0) console_printf(PICTURE_WARN " %u records were lost" PICTURE_PLAIN "\n", klog_dropped());
+}
+
+void shell_test(size_t count, const char *const *words) {
+  const char *filter = count > 1 && strcmp(words[1], "all") != 0 ? words[1] : "";
+  const unsigned failed = ktest_run(filter);
+  if (failed != 0) shell_complain("%u failed", failed);
+}
+
+bool shell_crash_list(size_t index, const char **name, const char **what) { return crash_list(index, name, what); }
+
+void shell_panic(size_t count, const char *const *words) {
+  if (count < 2) panic("asked for at the prompt");
+  if (!crash_run(words[1])) shell_complain("%s did no harm, or is no crash: help panic lists them.", words[1]);
+}
+
+void shell_reboot(size_t count, const char *const *words) {
+  (void)count;
+  (void)words;
+  power_reboot();
+}
+
+void shell_poweroff(size_t count, const char *const *words) {
+  (void)count;
+  (void)words;
+  power_off();
+}

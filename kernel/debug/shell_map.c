@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kernel/debug/shell_map.c — `map`: the picture of RAM and the list of regions; `why`: the story of one address.
+ *
+ * The list of a real firmware has 120 regions and more.  `map` merges neighbours of one fate (what Cairn may use; what stays
+ * the firmware's; devices) and shows the largest LIST_MAX of the result; `map all` shows every region.
+ */
+#include "kernel/console.h"
+#include "kernel/debug/shell.h"
+#include "kernel/handoff.h"
+#include "kernel/layout.h"
+#include "kernel/memory.h"
+#include "lib/format.h"
+#include "lib/memmap.h"
+#include "lib/string.h"
+#include "mm/ledger.h"
+
+#define LIST_MAX 16
+
+static struct picture out;
+static struct picture_map map;
+
+static bool visit(void *context, const struct pmm_range *range) {
+  if (range->state == FRAME_ABSENT) return true;
+  picture_map_add(context, range->start, range->end, range->owner);
+  return true;
+}
+
+static void draw_legend(void) {
+  char size[12];
+  size_t columns = 0;
+  for (unsigned i = 0; i < FRAME_OWNER_COUNT; i++) {
+    if (map.total[i] == 0) continue;
+    const enum frame_owner o = (enum frame_owner)i;
+    const char *mark = o == FRAME_OWNER_FREE ? "░" : "█";
+    const bool is_last = ++columns % 4 == 0;
+    picture_add(&out, is_last ? " %s%s" PICTURE_PLAIN " %s\n" : " %s%s" PICTURE_PLAIN " %-17s", picture_owner_colour(o),
+                mark, frame_owner_name(o));
+  }
+  if (columns % 4 != 0) picture_add(&out, "\n");
+  picture_add(&out, PICTURE_DIM " one cell is %s of RAM: █ nothing in it is free, ▒ some, ░ all" PICTURE_PLAIN "\n",
+              format_size(size, map.slice * FRAME_SIZE));
+  shell_print(&out);
+}
+
+static void draw_map(void) {
+  struct ledger l;
+  char size[12], remark[48];
+  ledger_read(memory_pmm(), &l);
+  picture_map_begin(&map, l.total);
+  pmm_visit(memory_pmm(), visit, &map);
+  picture_map_end(&map);
+  format_string(remark, sizeof(remark), "%s of RAM, holes left out", format_size(size, l.total * FRAME_SIZE));
+  shell_title("Map", remark);
+  for (size_t row = 0; row < picture_map_rows(&map); row++) {
+    picture_add(&out, PICTURE_DIM " %12llx " PICTURE_PLAIN, (unsigned long long)map.row_start[row] * FRAME_SIZE);
+    picture_map_row(&map, row, &out);
+    picture_add(&out, "\n");
+    shell_print(&out);
+  }
+  draw_legend();
+}
+
+/* What a line of the short list stands for. */
+struct entry {
+  struct boot_region region; /* Of a merged entry: from the first's start to the last's end, the first's kind. */
+  uint64_t size;             /* Their sizes together. */
+  uint32_t count;            /* Regions in it. */
+  bool is_shown;
+};
+
+static const char *fate_of(uint32_t kind) {
+  if (kind == BOOT_MEMORY_USABLE) return "free for use";
+  if (memmap_kind_is_general(kind)) return "taken back";
+  if (kind == BOOT_MEMORY_KERNEL || kind == BOOT_MEMORY_PAGE_TABLES || kind == BOOT_MEMORY_BOOT_STACK ||
+      kind == BOOT_MEMORY_HANDOFF || kind == BOOT_MEMORY_TRAMPOLINE)
+    return "Cairn's own";
+  return memmap_kind_is_ram(kind) ? "kept" : "";
+}
+
+static const char *colour_of(uint32_t kind) {
+  if (memmap_kind_is_general(kind)) return "\033[32m";
+  if (strcmp(fate_of(kind), "Cairn's own") == 0) return "\033[96m";
+  return memmap_kind_is_ram(kind) ? "\033[33m" : "\033[90m";
+}
+
+/* One line; regions that touch and share their fate may stand in it together. */
+static void draw_entry(const struct entry *e) {
+  const struct boot_region *r = &e->region;
+  char size[12];
+  picture_add(&out, " %12llx-%-12llx %9s %s■" PICTURE_PLAIN " ", (unsigned long long)r->start,
+              (unsigned long long)r->end - 1, format_size(size, e->size), colour_of(r->kind));
+  if (e->count > 1)
+    picture_add(&out, "%u regions, %s\n", e->count, fate_of(r->kind)[0] != '\0' ? fate_of(r->kind) : "no RAM");
+  else
+    picture_add(&out, "%-17s " PICTURE_DIM "%.23s" PICTURE_PLAIN "\n", memmap_kind_name(r->kind),
+                memmap_type_name(r->firmware_type));
+  shell_print(&out);
+}
+
+static void draw_list_head(const char *remark) {
+  shell_title("Regions", remark);
+  picture_add(&out, PICTURE_DIM " %12s-%-12s %9s   %-17s %s" PICTURE_PLAIN "\n", "first", "last byte", "size", "kind",
+              "firmware's type");
+  shell_print(&out);
+}
+
+static void draw_all(const struct boot_region *regions, size_t count) {
+  char remark[32];
+  format_string(remark, sizeof(remark), "all %u", (unsigned)count);
+  draw_list_head(remark);
+  for (size_t i = 0; i < count; i++) {
+    const struct entry e = {.region = regions[i], .count = 1, .size = regions[i].end - regions[i].start};
+    draw_entry(&e);
+  }
+}
+
+static bool can_merge(const struct entry *e, const struct boot_region *r) {
+  const bool both_general = memmap_kind_is_general(e->region.kind) && memmap_kind_is_general(r->kind);
+  return both_general || strcmp(fate_of(e->region.kind), fate_of(r->kind)) == 0;
+}
+
+#define ENTRIES_MAX 1024
+static struct entry entries[ENTRIES_MAX];
+
+/* Merges neighbours; the regions behind the last slot are counted in it. */
+static size_t merge(const struct boot_region *regions, size_t count) {
+  size_t n = 0;
+  for (size_t i = 0; i < count; i++) {
+    const struct boot_region *r = &regions[i];
+    const bool touches = n != 0 && (entries[n - 1].region.end == r->start || n == ENTRIES_MAX);
+    if (touches && (n == ENTRIES_MAX || can_merge(&entries[n - 1], r))) {
+      entries[n - 1].region.end = r->end;
+      entries[n - 1].size += r->end - r->start;
+      entries[n - 1].count++;
+    } else {
+      entries[n++] = (struct entry){.region = *r, .count = 1, .size = r->end - r->start};
+    }
+  }
+  return n;
+}
+
+/* Marks the LIST_MAX largest. */
+static void choose(size_t n) {
+  for (size_t picked = 0; picked < LIST_MAX && picked < n; picked++) {
+    struct entry *best = NULL;
+    for (size_t i = 0; i < n; i++)
+      if (!entries[i].is_shown && (best == NULL || entries[i].size > best->size)) best = &entries[i];
+    if (best != NULL) best->is_shown = true;
+  }
+}
+
+static void draw_short(const struct boot_region *regions, size_t count) {
+  char remark[48], size[12];
+  const size_t n = merge(regions, count);
+  choose(n);
+  uint64_t hidden = 0;
+  format_string(remark, sizeof(remark), "%u in all", (unsigned)count);
+  draw_list_head(remark);
+  for (size_t i = 0; i < n; i++) {
+    if (entries[i].is_shown)
+      draw_entry(&entries[i]);
+    else
+      hidden += entries[i].size;
+  }
+  if (n > LIST_MAX)
+    console_printf(PICTURE_DIM " %u smaller ones, %s together, are not shown; map all does" PICTURE_PLAIN "\n",
+                   (unsigned)(n - LIST_MAX), format_size(size, hidden));
+}
+
+void shell_map(size_t count, const char *const *words) {
+  size_t region_count;
+  const struct boot_region *regions = memory_regions(&region_count);
+  const bool wants_all = count > 1 && strcmp(words[1], "all") == 0;
+  if (count > 1 && !wants_all) {
+    shell_complain("map takes `all` or nothing.");
+    return;
+  }
+  draw_map();
+  if (wants_all || region_count <= LIST_MAX)
+    draw_all(regions, region_count);
+  else
+    draw_short(regions, region_count);
+}
+
+/* --- why ---------------------------------------------------------------------------------------------------------- */
+
+/* The firmware's descriptor that holds an address, straight from its own map. */
+static bool find_descriptor(uint64_t address, struct memmap_descriptor *out_descriptor) {
+  const struct boot_handoff *h = memory_handoff();
+  const char *bytes = handoff_span(h, h->firmware_map);
+  const uint32_t stride = h->firmware_descriptor_size;
+  if (stride < sizeof(*out_descriptor)) return false;
+  for (uint32_t at = 0; at + stride <= h->firmware_map.count; at += stride) {
+    struct memmap_descriptor d;
+    memcpy(&d, bytes + at, sizeof(d));
+    if (address < d.physical_start || (address - d.physical_start) / FRAME_SIZE >= d.pages) continue;
+    *out_descriptor = d;
+    return true;
+  }
+  return false;
+}
+
+/* The physical address behind a virtual one, where the plan of the address space knows it. */
+static bool decode_virtual(uint64_t raw, uint64_t *physical, struct layout_place *place) {
+  const struct boot_handoff *h = memory_handoff();
+  layout_describe(vaddr(raw), place);
+  switch (place->window) {
+  case BOOT_WINDOW_DIRECT_MAP:
+    *physical = place->offset;
+    return true;
+  case BOOT_WINDOW_IMAGE:
+    *physical = h->kernel_physical + place->offset;
+    return place->offset < h->kernel_size;
+  case BOOT_WINDOW_HANDOFF:
+    *physical = h->physical + place->offset;
+    return place->offset < h->size;
+  case BOOT_WINDOW_FRAMEBUFFER:
+    *physical = h->framebuffer.base + place->offset;
+    return place->offset < h->framebuffer.size;
+  default:
+    return false;
+  }
+}
+
+static bool read_hexadecimal(const char *text, uint64_t *value) {
+  char number[24];
+  const bool has_prefix = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+  const size_t n = format_string(number, sizeof(number), "%s%s", has_prefix ? "" : "0x", text);
+  return n < sizeof(number) && string_to_u64(number, n, false, value) == OK;
+}
+
+static void say(const char *branch, const char *label) {
+  picture_add(&out, " " PICTURE_DIM "%s" PICTURE_PLAIN " %-9s ", branch, label);
+}
+
+static void why_firmware(uint64_t physical) {
+  struct memmap_descriptor d;
+  char size[12];
+  say("├─", "firmware");
+  if (!find_descriptor(physical, &d)) {
+    picture_add(&out, "no descriptor of its map holds it\n");
+    return;
+  }
+  picture_add(&out, PICTURE_NAME "%s" PICTURE_PLAIN ", %llx-%llx, %s" PICTURE_DIM " %s%s%s%s" PICTURE_PLAIN "\n",
+              memmap_type_name(d.type), (unsigned long long)d.physical_start,
+              (unsigned long long)(d.physical_start + d.pages * FRAME_SIZE - 1), format_size(size, d.pages * FRAME_SIZE),
+              (d.attributes & 8) != 0 ? "WB " : "", (d.attributes & 1) != 0 ? "UC " : "",
+              (d.attributes & 0x4000) != 0 ? "XP " : "", (d.attributes >> 63) != 0 ? "RUNTIME" : "");
+}
+
+static void why_region(const struct pmm_story *s) {
+  char size[12];
+  say("├─", "region");
+  if (!s->has_region) {
+    picture_add(&out, "none: a hole of the map\n");
+    return;
+  }
+  const char *fate = fate_of(s->region.kind);
+  picture_add(&out, PICTURE_NAME "%s" PICTURE_PLAIN ", %llx-%llx, %s%s%s\n", memmap_kind_name(s->region.kind),
+              (unsigned long long)s->region.start, (unsigned long long)s->region.end - 1,
+              format_size(size, s->region.end - s->region.start), fate[0] != '\0' ? ": " : "", fate);
+}
+
+static void why_state(const struct pmm_story *s) {
+  char size[12], count[28];
+  if (!s->has_record) {
+    say("└─", "record");
+    picture_add(&out, "none: not RAM that Cairn counts\n");
+    return;
+  }
+  say("├─", "state");
+  picture_add(&out, PICTURE_NAME "%s" PICTURE_PLAIN, frame_state_name(s->state));
+  if (s->state == FRAME_FREE)
+    picture_add(&out, ", in a free run of %s frames (%s)", picture_count(count, s->free_run),
+                format_size(size, s->free_run * FRAME_SIZE));
+  picture_add(&out, "\n");
+  say("└─", "owner");
+  picture_add(&out, "%s■ " PICTURE_PLAIN PICTURE_NAME "%s" PICTURE_PLAIN "\n", picture_owner_colour(s->owner),
+              s->owner == FRAME_OWNER_FREE ? "nobody" : frame_owner_name(s->owner));
+}
+
+static void why_physical(uint64_t physical) {
+  struct pmm_story story;
+  pmm_describe(memory_pmm(), paddr(physical), &story);
+  picture_add(&out, " " PICTURE_TITLE "physical %llx" PICTURE_PLAIN ", frame %llu\n", (unsigned long long)physical,
+              (unsigned long long)(physical / FRAME_SIZE));
+  why_firmware(physical);
+  why_region(&story);
+  why_state(&story);
+  shell_print(&out);
+}
+
+void shell_why(size_t count, const char *const *words) {
+  uint64_t address, physical;
+  struct layout_place place;
+  if (count != 2 || !read_hexadecimal(words[1], &address)) {
+    shell_complain("why takes one address in hexadecimal, such as: why 0x100000");
+    return;
+  }
+  if (address < MEMMAP_ADDRESS_END) {
+    why_physical(address);
+    return;
+  }
+  const bool has_physical = decode_virtual(address, &physical, &place);
+  console_printf(" virtual: %s\n", place.text);
+  if (has_physical) why_physical(physical);
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kernel/debug/shell_memory.c — `mem`, `ledger` and `check`: who has the memory.
+ *
+ * Numbers come from ledger_read and pmm_stats_read in one moment each; between the two an interrupt may allocate, so `mem`
+ * may be off by what it allocated, and `ledger`, which reads once, never is.
+ */
+#include "kernel/clock.h"
+#include "kernel/console.h"
+#include "kernel/debug/shell.h"
+#include "kernel/memory.h"
+#include "lib/format.h"
+#include "mm/check.h"
+#include "mm/ledger.h"
+
+#define ORDERS       19
+#define CHART_HEIGHT 4 /* Rows at most. */
+#define BAR_WIDTH    26
+
+static struct picture out;
+
+/* Who a class of owners is, for the bar on top. */
+enum class { CLASS_CAIRN, CLASS_FIRMWARE, CLASS_FREE, CLASS_COUNT };
+static const char *const class_names[] = {"Cairn", "firmware", "free"};
+static const char *const class_colours[] = {"\033[94m", "\033[33m", "\033[32m"};
+
+static enum class class_of(enum frame_owner owner) {
+  if (owner == FRAME_OWNER_FREE) return CLASS_FREE; return owner < FRAME_OWNER_FREE ? CLASS_FIRMWARE : CLASS_CAIRN;
+}
+
+static void draw_total(const struct ledger *l) {
+  char size[12], percent[8], remark[40], count[28];
+  uint64_t frames[CLASS_COUNT] = {};
+  unsigned columns[CLASS_COUNT];
+  for (unsigned i = 0; i < FRAME_OWNER_COUNT; i++) frames[class_of((enum frame_owner)i)] += l->frames[i];
+  format_string(remark, sizeof(remark), "%s, %s frames", format_size(size, l->total * FRAME_SIZE),
+                picture_count(count, l->total));
+  shell_title("Memory", remark);
+  picture_divide(frames, CLASS_COUNT, PICTURE_COLUMNS - 2, columns);
+  picture_add(&out, " ");
+  for (unsigned i = 0; i < CLASS_COUNT; i++) {
+    picture_add(&out, "%s", class_colours[i]);
+    picture_repeat(&out, "█", columns[i]);
+  }
+  picture_add(&out, PICTURE_PLAIN "\n ");
+  for (unsigned i = 0; i < CLASS_COUNT; i++)
+    picture_add(&out, "%s■" PICTURE_PLAIN " %s %s " PICTURE_DIM "%s%%" PICTURE_PLAIN "    ", class_colours[i],
+                class_names[i], format_size(size, frames[i] * FRAME_SIZE), picture_percent(percent, frames[i], l->total));
+  picture_add(&out, "\n\n");
+  shell_print(&out);
+}
+
+/* The owners with frames, most first; returns how many. */
+static size_t sort_owners(const struct ledger *l, enum frame_owner *order) {
+  size_t n = 0;
+  for (unsigned i = 0; i < FRAME_OWNER_COUNT; i++) {
+    if (l->frames[i] == 0) continue;
+    size_t at = n++;
+    for (; at != 0 && l->frames[order[at - 1]] < l->frames[i]; at--) order[at] = order[at - 1];
+    order[at] = (enum frame_owner)i;
+  }
+  return n;
+}
+
+static void draw_owners(const struct ledger *l) {
+  enum frame_owner order[FRAME_OWNER_COUNT];
+  char count[28], size[12], percent[8];
+  const size_t n = sort_owners(l, order);
+  /* The bars compare what is in use; free memory would flatten them all. */
+  uint64_t most = 1;
+  for (size_t i = 0; i < n; i++)
+    if (order[i] != FRAME_OWNER_FREE && l->frames[order[i]] > most) most = l->frames[order[i]];
+  picture_add(&out, PICTURE_DIM " %-18s %13s %10s %6s" PICTURE_PLAIN "\n", "owner", "frames", "size", "%");
+  for (size_t i = 0; i < n; i++) {
+    const enum frame_owner o = order[i];
+    picture_add(&out, " %-18s %13s %10s %6s  %s", frame_owner_name(o), picture_count(count, l->frames[o]),
+                format_size(size, l->frames[o] * FRAME_SIZE), picture_percent(percent, l->frames[o], l->total),
+                picture_owner_colour(o));
+    if (o == FRAME_OWNER_FREE)
+      picture_repeat(&out, "░", BAR_WIDTH);
+    else
+      picture_bar(&out, l->frames[o], most, BAR_WIDTH);
+    picture_add(&out, PICTURE_PLAIN "\n");
+    shell_print(&out);
+  }
+}
+
+/* Height in eighths of a row: the logarithm of the count, so that one large block is as visible as many small ones. */
+static unsigned chart_height(uint64_t count) {
+  unsigned height = 0;
+  for (; count != 0; count /= 2) height += 3;
+  return height < CHART_HEIGHT * 8 ? height : CHART_HEIGHT * 8;
+}
+
+/* The bars, highest row first; rows that would be empty are left out. */
+static void draw_chart(const uint64_t *free_by_order) {
+  static const char *const eighths[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  unsigned highest = 0;
+  for (unsigned i = 0; i < ORDERS; i++)
+    if (chart_height(free_by_order[i]) > highest) highest = chart_height(free_by_order[i]);
+  for (unsigned row = (highest + 7) / 8; row-- != 0;) {
+    picture_add(&out, " \033[32m");
+    for (unsigned i = 0; i < ORDERS; i++) {
+      const unsigned height = chart_height(free_by_order[i]);
+      const unsigned part = height <= row * 8 ? 0 : height - row * 8;
+      const bool is_page = i == 9 || i == 18; /* What the MMU maps at once: 2 MiB and 1 GiB. */
+      if (is_page) picture_add(&out, "\033[92m");
+      picture_repeat(&out, eighths[part < 8 ? part : 8], 3);
+      picture_add(&out, is_page ? "\033[32m " : " ");
+    }
+    picture_add(&out, PICTURE_PLAIN "\n");
+    shell_print(&out);
+  }
+}
+
+static void draw_orders(const uint64_t *free_by_order) {
+  char count[8];
+  draw_chart(free_by_order);
+  picture_add(&out, " ");
+  for (unsigned i = 0; i < ORDERS; i++) picture_add(&out, "%-3s ", picture_short_count(count, free_by_order[i]));
+  picture_add(&out, "\n " PICTURE_DIM);
+  for (unsigned i = 0; i < ORDERS; i++)
+    picture_add(&out, "%-3u ", i < 8 ? 4U << i : i < 18 ? 1U << (i - 8) : 1U << (i - 18));
+  picture_add(&out, "\n KiB ");
+  picture_repeat(&out, "─", 27);
+  picture_add(&out, " MiB ");
+  picture_repeat(&out, "─", 35);
+  picture_add(&out, " GiB" PICTURE_PLAIN "\n");
+  shell_print(&out);
+}
+
+static void draw_contiguity(const struct pmm_stats *s) {
+  char size[12], count[28], count_1g[28];
+  shell_title("Contiguous", "free runs, cut into aligned powers of two");
+  draw_orders(s->free_by_order);
+  picture_add(&out,
+              "\n largest run " PICTURE_TITLE "%s" PICTURE_PLAIN "    free 2 MiB blocks " PICTURE_TITLE "%s" PICTURE_PLAIN,
+              format_size(size, s->largest_free_run * FRAME_SIZE), picture_count(count, s->free_2m));
+  picture_add(&out, "    free 1 GiB blocks " PICTURE_TITLE "%s" PICTURE_PLAIN "\n", picture_count(count_1g, s->free_1g));
+  shell_print(&out);
+}
+
+static void draw_costs(const struct ledger *l, const struct pmm_stats *s) {
+  char a[12], b[12], percent[8], counts[3][28];
+  const uint64_t metadata = s->metadata_bytes + s->record_bytes;
+  picture_add(&out, " taken back from boot services %s, from the loader %s\n",
+              format_size(a, l->reclaimed_boot_services * FRAME_SIZE), format_size(b, l->reclaimed_loader * FRAME_SIZE));
+  picture_add(&out, " bookkeeping: records %s, bitmaps %s" PICTURE_DIM " = %s%% of RAM" PICTURE_PLAIN "\n",
+              format_size(a, s->record_bytes), format_size(b, s->metadata_bytes),
+              picture_percent(percent, metadata, l->total * FRAME_SIZE));
+  picture_add(&out, " %s allocations, %s frees, %s refused\n", picture_count(counts[0], s->allocations),
+              picture_count(counts[1], s->frees), picture_count(counts[2], s->failures));
+  shell_print(&out);
+}
+
+void shell_mem(size_t count, const char *const *words) {
+  (void)count;
+  (void)words;
+  struct ledger l;
+  struct pmm_stats s;
+  ledger_read(memory_pmm(), &l);
+  pmm_stats_read(memory_pmm(), &s);
+  draw_total(&l);
+  draw_owners(&l);
+  draw_contiguity(&s);
+  draw_costs(&l, &s);
+}
+
+void shell_ledger(size_t words_count, const char *const *words) {
+  (void)words_count;
+  (void)words;
+  struct ledger l;
+  char count[28], size[12], percent[8];
+  ledger_read(memory_pmm(), &l);
+  shell_title("Ledger", "one owner for every frame");
+  picture_add(&out, PICTURE_DIM "   %-18s %15s %12s %8s" PICTURE_PLAIN "\n", "owner", "frames", "size", "%");
+  for (unsigned i = 0; i < FRAME_OWNER_COUNT; i++) {
+    if (l.frames[i] == 0) continue;
+    const enum frame_owner o = (enum frame_owner)i;
+    picture_add(&out, " %s■" PICTURE_PLAIN " %-18s %15s %12s %8s\n", picture_owner_colour(o), frame_owner_name(o),
+                picture_count(count, l.frames[i]), format_size(size, l.frames[i] * FRAME_SIZE),
+                picture_percent(percent, l.frames[i], l.total));
+    shell_print(&out);
+  }
+  picture_add(&out, "   " PICTURE_DIM);
+  picture_repeat(&out, "─", 56);
+  picture_add(&out, PICTURE_PLAIN "\n   %-18s %15s %12s\n", "sum of the owners", picture_count(count, l.sum),
+              format_size(size, l.sum * FRAME_SIZE));
+  picture_add(&out, "   %-18s %15s %12s\n", "firmware's total", picture_count(count, l.total),
+              format_size(size, l.total * FRAME_SIZE));
+  if (ledger_balances(&l))
+    picture_add(&out, "\n   " PICTURE_GOOD "balanced to the frame" PICTURE_PLAIN "\n");
+  else
+    picture_add(&out, "\n   " PICTURE_BAD "NOT balanced: off by %lld frames" PICTURE_PLAIN "\n",
+                (long long)l.sum - (long long)l.total);
+  picture_add(&out, "   taken back: %s from boot services, ", format_size(size, l.reclaimed_boot_services * FRAME_SIZE));
+  picture_add(&out, "%s from the loader\n", format_size(size, l.reclaimed_loader * FRAME_SIZE));
+  shell_print(&out);
+}
+
+void shell_check(size_t words_count, const char *const *words) {
+  (void)words_count;
+  (void)words;
+  static const char *const promises[] = {"",
+#define PROMISE(number, name, text) text,
+                                         MM_INVARIANTS(PROMISE)
+#undef PROMISE
+  };
+  struct mm_check_report report;
+  char count[28];
+  const uint64_t start = clock_us();
+  const bool is_good = mm_check(memory_pmm(), 0, &report);
+  const uint64_t us = clock_us() - start;
+  for (uint32_t i = 1; i < ARRAY_COUNT(promises); i++) {
+    const bool is_broken = !is_good && report.invariant == i;
+    const bool is_unknown = !is_good && report.invariant < i;
+    picture_add(&out, " %s%s" PICTURE_PLAIN " INV-%02u %s%s\n",
+                is_broken    ? PICTURE_BAD
+                : is_unknown ? PICTURE_DIM
+                             : PICTURE_GOOD,
+                is_broken    ? "broken"
+                : is_unknown ? "  ?   "
+                             : "holds ",
+                i, promises[i], is_broken ? ":" : "");
+    if (is_broken) picture_add(&out, "        " PICTURE_BAD "%s" PICTURE_PLAIN "\n", report.text);
+    shell_print(&out);
+  }
+  console_printf(" %s frames looked at in %u.%03u ms\n", picture_count(count, report.frames_checked), (unsigned)(us / 1000),
+                 (unsigned)(us % 1000));
+}
