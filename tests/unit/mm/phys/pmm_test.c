@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mm/phys/pmm.c and pmm_view.c: building an instance, and what it tells about addresses, ranges and itself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/units.h"
+#include "hosted.h"
+#include "platform.h"
+
+#define FRAMES_OF(bytes) ((bytes) / FRAME_SIZE)
+
+/* A machine with one region of every kind that is RAM, and some that are not. */
+static const struct boot_region machine[] = {
+    {0, 0x1000, BOOT_MEMORY_LOW, 7, 8},
+    {0x8000, 0x9000, BOOT_MEMORY_TRAMPOLINE, 7, 8},
+    {0xa0000, 0x100000, BOOT_MEMORY_RESERVED, 0, 0},
+    {0x100000, 0x4000000, BOOT_MEMORY_USABLE, 7, 8},
+    {0x4000000, 0x4100000, BOOT_MEMORY_BOOT_SERVICES, 4, 8},
+    {0x4100000, 0x4180000, BOOT_MEMORY_LOADER, 2, 8},
+    {0x4180000, 0x4184000, BOOT_MEMORY_HANDOFF, 2, 8},
+    {0x4184000, 0x418c000, BOOT_MEMORY_BOOT_STACK, 2, 8},
+    {0x418c000, 0x419c000, BOOT_MEMORY_PAGE_TABLES, 2, 8},
+    {0x419c000, 0x429c000, BOOT_MEMORY_KERNEL, 2, 8},
+    {0x4300000, 0x4310000, BOOT_MEMORY_ACPI_RECLAIM, 9, 8},
+    {0x4310000, 0x4320000, BOOT_MEMORY_ACPI_NVS, 10, 8},
+    {0x4320000, 0x4330000, BOOT_MEMORY_RUNTIME_DATA, 6, 8},
+    {0x4330000, 0x4340000, BOOT_MEMORY_RUNTIME_CODE, 5, 8},
+    {0x4340000, 0x4350000, BOOT_MEMORY_UNUSABLE, 8, 8},
+    {0x4350000, 0x4400000, BOOT_MEMORY_UNACCEPTED, 15, 8},
+    {0xfec00000, 0xfec01000, BOOT_MEMORY_MMIO, 11, 1},
+};
+#define MACHINE_REGIONS (sizeof machine / sizeof *machine)
+
+static struct hosted start(const struct pmm_taken *taken, size_t count) {
+  return hosted_create(machine, MACHINE_REGIONS, taken, count);
+}
+
+static void every_kind_of_ram_has_its_owner(void **state) {
+  (void)state;
+  struct hosted h = start(NULL, 0);
+  assert_int_equal(h.status, OK);
+  struct ledger l;
+  ledger_read(h.pmm, &l);
+  assert_true(ledger_balances(&l));
+  assert_int_equal(l.frames[FRAME_OWNER_LOW], 1);
+  assert_int_equal(l.frames[FRAME_OWNER_TRAMPOLINE], 1);
+  assert_int_equal(l.frames[FRAME_OWNER_FREE], FRAMES_OF(0x4180000 - 0x100000));
+  assert_int_equal(l.frames[FRAME_OWNER_HANDOFF], 4);
+  assert_int_equal(l.frames[FRAME_OWNER_STACKS], 8);
+  assert_int_equal(l.frames[FRAME_OWNER_PAGE_TABLES], 16);
+  assert_int_equal(l.frames[FRAME_OWNER_KERNEL_IMAGE], 256);
+  assert_int_equal(l.frames[FRAME_OWNER_ACPI], 32);
+  assert_int_equal(l.frames[FRAME_OWNER_FIRMWARE], 32);
+  assert_int_equal(l.frames[FRAME_OWNER_BAD], 16);
+  assert_int_equal(l.frames[FRAME_OWNER_UNACCEPTED], 176);
+  assert_int_equal(l.reclaimed_boot_services, 256);
+  assert_int_equal(l.reclaimed_loader, 128);
+  hosted_must_be_sound(&h, "at the start");
+  hosted_destroy(&h);
+}
+
+static void what_the_loader_used_can_be_freed_by_its_owner(void **state) {
+  (void)state;
+  struct hosted h = start(NULL, 0);
+  assert_int_equal(pmm_free_run(h.pmm, FRAME_OWNER_STACKS, pfn(0x4184), 8), OK);
+  assert_int_equal(pmm_free_run(h.pmm, FRAME_OWNER_PAGE_TABLES, pfn(0x418c), 16), OK);
+  assert_int_equal(pmm_free_run(h.pmm, FRAME_OWNER_TRAMPOLINE, pfn(8), 1), ERR_RANGE);
+  hosted_must_be_sound(&h, "after freeing what boot used");
+  hosted_destroy(&h);
+}
+
+static void memory_that_boot_took_belongs_to_who_took_it(void **state) {
+  (void)state;
+  const struct pmm_taken taken[] = {{0x3f00, 0x4010, FRAME_OWNER_FRAME_RECORDS}, {0x3e00, 0x3f00, FRAME_OWNER_BITMAPS}};
+  struct hosted h = start(taken, 2);
+  struct ledger l;
+  assert_int_equal(h.status, OK);
+  ledger_read(h.pmm, &l);
+  assert_int_equal(l.frames[FRAME_OWNER_FRAME_RECORDS], 0x110);
+  assert_int_equal(l.frames[FRAME_OWNER_BITMAPS], 0x100);
+  assert_true(ledger_balances(&l));
+  hosted_must_be_sound(&h, "with taken ranges");
+  hosted_destroy(&h);
+}
+
+static void taken_ranges_that_cannot_be_are_refused(void **state) {
+  (void)state;
+  static const struct {
+    struct pmm_taken taken[2];
+    status_t status;
+  } cases[] = {
+      {{{0x1000, 0x1100, FRAME_OWNER_KERNEL}, {0x10ff, 0x1200, FRAME_OWNER_KERNEL}}, ERR_OVERLAP},
+      {{{0x1000, 0x1100, FRAME_OWNER_KERNEL}, {0x4170, 0x4181, FRAME_OWNER_KERNEL}}, ERR_OVERLAP},
+      {{{0x1000, 0x1100, FRAME_OWNER_KERNEL}, {0x4320, 0x4321, FRAME_OWNER_KERNEL}}, ERR_OVERLAP},
+      {{{0x1000, 0x1100, FRAME_OWNER_KERNEL}, {0x1200, 0x1200, FRAME_OWNER_KERNEL}}, ERR_INVALID},
+      {{{0x1000, 0x1100, FRAME_OWNER_KERNEL}, {0x1200, 0x1300, FRAME_OWNER_FREE}}, ERR_INVALID},
+      {{{0x1000, 0x1100, FRAME_OWNER_KERNEL}, {0x1200, 0x1300, FRAME_OWNER_COUNT}}, ERR_INVALID},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct hosted h = start(cases[i].taken, 2);
+    assert_int_equal(h.status, cases[i].status);
+    hosted_destroy(&h);
+  }
+}
+
+static void maps_that_are_not_canonical_are_refused(void **state) {
+  (void)state;
+  struct boot_region bad[] = {machine[4], machine[3]};
+  struct hosted h = hosted_create(bad, 2, NULL, 0);
+  assert_int_equal(h.status, ERR_CORRUPT);
+  hosted_destroy(&h);
+  h = hosted_create(&machine[12], 3, NULL, 0);
+  assert_int_equal(h.status, ERR_NOT_FOUND);
+  hosted_destroy(&h);
+}
+
+static void an_address_tells_its_story(void **state) {
+  (void)state;
+  struct hosted h = start(NULL, 0);
+  struct pmm_story s;
+  pmm_describe(h.pmm, paddr(0x100123), &s);
+  assert_true(s.has_region && s.has_record);
+  assert_int_equal(s.state, FRAME_FREE);
+  assert_int_equal(s.free_run, FRAMES_OF(0x4180000 - 0x100000));
+  pmm_describe(h.pmm, paddr(0x4325000), &s);
+  assert_int_equal(s.state, FRAME_FIRMWARE);
+  assert_int_equal(s.owner, FRAME_OWNER_FIRMWARE);
+  assert_int_equal(s.region.firmware_type, 6);
+  pmm_describe(h.pmm, paddr(0xfec00000), &s);
+  assert_true(s.has_region && !s.has_record);
+  assert_int_equal(s.state, FRAME_ABSENT);
+  pmm_describe(h.pmm, paddr(0x5000), &s);
+  assert_true(!s.has_region && !s.has_record);
+  pmm_describe(h.pmm, paddr(UINT64_MAX), &s);
+  assert_true(!s.has_region && s.owner == FRAME_OWNER_NONE);
+  hosted_destroy(&h);
+}
+
+static void a_refusal_is_logged_once_with_frame_state_and_owner(void **state) {
+  (void)state;
+  struct hosted h = start(NULL, 0);
+  pfn_t frame;
+  assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_DMA, &frame), OK);
+  uint64_t lines = fake_platform_log_count();
+  assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_USER, frame), ERR_OWNER);
+  assert_int_equal(fake_platform_log_count(), lines + 1);
+  assert_non_null(strstr(fake_platform_last_line(), "allocated"));
+  assert_non_null(strstr(fake_platform_last_line(), "DMA buffers"));
+  assert_non_null(strstr(fake_platform_last_line(), "for user"));
+  assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_DMA, frame), OK);
+  assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_DMA, frame), ERR_STATE);
+  assert_non_null(strstr(fake_platform_last_line(), "it is free"));
+  hosted_destroy(&h);
+}
+
+static void a_run_that_reaches_into_firmware_memory_is_not_freed_in_part(void **state) {
+  (void)state;
+  struct hosted h = start(NULL, 0);
+  uint64_t before = hosted_digest(&h);
+  assert_int_equal(pmm_free_run(h.pmm, FRAME_OWNER_KERNEL_IMAGE, pfn(0x4290), 0x100), ERR_RANGE);
+  assert_int_equal(hosted_digest(&h), before);
+  hosted_destroy(&h);
+}
+
+static void two_mib_and_one_gib_come_in_one_piece_until_there_is_none(void **state) {
+  (void)state;
+  struct boot_region ram = {GIB, 5 * GIB, BOOT_MEMORY_USABLE, 7, 8};
+  struct hosted h = hosted_create(&ram, 1, NULL, 0);
+  struct frame_limits block = {.align = 512}, gig = {.align = FRAMES_PER_1G};
+  pfn_t first;
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 512, &block, &first), OK);
+  assert_int_equal(first.raw % 512, 0);
+  for (unsigned i = 0; i < 3; i++) assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, FRAMES_PER_1G, &gig, &first), OK);
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, FRAMES_PER_1G, &gig, &first), ERR_NO_MEMORY);
+  for (unsigned i = 0; i < 511; i++) assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 512, &block, &first), OK);
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 512, &block, &first), ERR_NO_MEMORY);
+  hosted_must_be_sound(&h, "after 1 GiB and 2 MiB frames");
+  hosted_destroy(&h);
+}
+
+static bool stop_at_once(void *context, const struct pmm_range *range) {
+  (void)range;
+  ++*(unsigned *)context;
+  return false;
+}
+
+static void a_visitor_may_stop(void **state) {
+  (void)state;
+  struct hosted h = start(NULL, 0);
+  unsigned calls = 0;
+  pmm_visit(h.pmm, stop_at_once, &calls);
+  assert_int_equal(calls, 1);
+  hosted_destroy(&h);
+}
+
+static void records_are_wanted_for_ram_and_nothing_else(void **state) {
+  (void)state;
+  size_t cursor = 0;
+  uint64_t start_frame, end, n = 0, frames = 0;
+  while (pmm_next_record_range(machine, MACHINE_REGIONS, &cursor, &start_frame, &end)) {
+    frames += end - start_frame;
+    n++;
+  }
+  assert_int_equal(n, 4);
+  assert_int_equal(frames, 2 + FRAMES_OF(0x429c000 - 0x100000) + FRAMES_OF(0x100000));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(every_kind_of_ram_has_its_owner),
+      cmocka_unit_test(what_the_loader_used_can_be_freed_by_its_owner),
+      cmocka_unit_test(memory_that_boot_took_belongs_to_who_took_it),
+      cmocka_unit_test(taken_ranges_that_cannot_be_are_refused),
+      cmocka_unit_test(maps_that_are_not_canonical_are_refused),
+      cmocka_unit_test(an_address_tells_its_story),
+      cmocka_unit_test(a_refusal_is_logged_once_with_frame_state_and_owner),
+      cmocka_unit_test(a_run_that_reaches_into_firmware_memory_is_not_freed_in_part),
+      cmocka_unit_test(two_mib_and_one_gib_come_in_one_piece_until_there_is_none),
+      cmocka_unit_test(a_visitor_may_stop),
+      cmocka_unit_test(records_are_wanted_for_ram_and_nothing_else),
+  };
+  return cmocka_run_group_tests_name("mm/phys/pmm", tests, NULL, NULL);
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mm/phys/tier.c: which frame, block or run is chosen, over gigabytes.  That runs are found if and only if they exist is the
+ * business of pmm_model_test.c.
+ */
+#include "mm/phys/tier.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/units.h"
+#include "seed.h"
+
+#define FRAMES_OF(bytes) ((bytes) / FRAME_SIZE)
+
+static struct boot_region usable(uint64_t start, uint64_t end) {
+  return (struct boot_region){start, end, BOOT_MEMORY_USABLE, 7, 8};
+}
+
+/* Tiers over RAM with everything free. */
+struct fixture {
+  struct tier tier;
+  void *memory;
+};
+
+static struct fixture all_free(const struct boot_region *regions, size_t count) {
+  struct fixture f = {.memory = aligned_alloc(64, tier_size(regions, count))};
+  tier_init(&f.tier, f.memory, regions, count);
+  for (size_t i = 0; i < count; i++) tier_put(&f.tier, regions[i].start >> 12, (regions[i].end - regions[i].start) >> 12);
+  return f;
+}
+
+static uint64_t find_run(const struct tier *t, uint64_t count, struct frame_limits where) {
+  uint64_t first = UINT64_MAX;
+  if (where.max == 0) where.max = UINT64_MAX;
+  return tier_find_run(t, count, &where, &first) ? first : UINT64_MAX;
+}
+
+static uint64_t take_frame(struct tier *t) {
+  uint64_t frame = UINT64_MAX;
+  assert_true(tier_find_frame(t, &frame));
+  tier_take(t, frame, 1);
+  return frame;
+}
+
+static void single_frames_break_one_block_and_use_it_up(void **state) {
+  (void)state;
+  struct boot_region ram = usable(4 * GIB, 8 * GIB);
+  struct fixture f = all_free(&ram, 1);
+  for (uint64_t i = 0; i < 512; i++) {
+    assert_int_equal(take_frame(&f.tier), FRAMES_OF(8 * GIB) - 1 - i);
+    assert_int_equal(f.tier.free_2m, 2047);
+    assert_int_equal(f.tier.free_1g, 3);
+  }
+  take_frame(&f.tier);
+  assert_int_equal(f.tier.free_2m, 2046);
+  free(f.memory);
+}
+
+static void a_broken_block_far_below_is_used_before_a_whole_one_is_broken(void **state) {
+  (void)state;
+  struct boot_region ram = usable(4 * GIB, 8 * GIB);
+  struct fixture f = all_free(&ram, 1);
+  tier_take(&f.tier, FRAMES_OF(5 * GIB), 1);
+  for (uint64_t i = 0; i < 511; i++) assert_int_equal(take_frame(&f.tier) / 512, FRAMES_OF(5 * GIB) / 512);
+  assert_int_equal(take_frame(&f.tier), FRAMES_OF(8 * GIB) - 1);
+  free(f.memory);
+}
+
+static void blocks_come_from_a_broken_gib_and_spare_whole_ones(void **state) {
+  (void)state;
+  struct boot_region ram = usable(4 * GIB, 8 * GIB);
+  struct fixture f = all_free(&ram, 1);
+  uint64_t first;
+  tier_take(&f.tier, FRAMES_OF(5 * GIB), 1);
+  for (uint64_t i = 0; i < 511; i++) {
+    assert_true(tier_find_block(&f.tier, &first));
+    assert_int_equal(first / FRAMES_PER_1G, 5);
+    tier_take(&f.tier, first, 512);
+    assert_int_equal(f.tier.free_1g, 3);
+  }
+  assert_true(tier_find_block(&f.tier, &first));
+  assert_int_equal(first, FRAMES_OF(8 * GIB) - 512);
+  free(f.memory);
+}
+
+static void a_block_becomes_whole_with_its_last_frame(void **state) {
+  (void)state;
+  struct boot_region ram = usable(4 * GIB, 5 * GIB);
+  struct fixture f = all_free(&ram, 1);
+  uint64_t first, middle = FRAMES_OF(4 * GIB) + 12345;
+  tier_take(&f.tier, middle, 1);
+  assert_false(tier_find_gig(&f.tier, &first));
+  assert_int_equal(f.tier.free_2m, 511);
+  tier_put(&f.tier, middle, 1);
+  assert_true(tier_find_gig(&f.tier, &first));
+  assert_int_equal(first, FRAMES_OF(4 * GIB));
+  assert_int_equal(f.tier.free_2m, 512);
+  free(f.memory);
+}
+
+static void nothing_is_found_where_nothing_is(void **state) {
+  (void)state;
+  struct boot_region ram = usable(4 * GIB, 6 * GIB);
+  struct fixture f = all_free(&ram, 1);
+  uint64_t first;
+  tier_take(&f.tier, FRAMES_OF(4 * GIB), FRAMES_OF(2 * GIB));
+  assert_false(tier_find_frame(&f.tier, &first));
+  assert_false(tier_find_block(&f.tier, &first));
+  assert_false(tier_find_gig(&f.tier, &first));
+  assert_int_equal(find_run(&f.tier, 1, (struct frame_limits){.align = 1}), UINT64_MAX);
+  free(f.memory);
+}
+
+static void runs_cross_sections_blocks_and_gibs(void **state) {
+  (void)state;
+  struct boot_region ram = usable(MIB, 4 * GIB);
+  struct fixture f = all_free(&ram, 1);
+  uint64_t all = FRAMES_OF(4 * GIB - MIB);
+  assert_int_equal(find_run(&f.tier, all, (struct frame_limits){.align = 1}), 256);
+  assert_int_equal(find_run(&f.tier, all + 1, (struct frame_limits){.align = 1}), UINT64_MAX);
+  /* The only free stretch lies across 3 GiB. */
+  tier_take(&f.tier, 256, all);
+  tier_put(&f.tier, FRAMES_OF(3 * GIB) - 700, 1100);
+  assert_int_equal(find_run(&f.tier, 1100, (struct frame_limits){.align = 1}), FRAMES_OF(3 * GIB) - 700);
+  assert_int_equal(find_run(&f.tier, 400, (struct frame_limits){.align = 1, .boundary = FRAMES_PER_1G}), FRAMES_OF(3 * GIB));
+  assert_int_equal(find_run(&f.tier, 401, (struct frame_limits){.align = 1, .boundary = FRAMES_PER_1G}),
+                   FRAMES_OF(3 * GIB) - 401);
+  free(f.memory);
+}
+
+static void two_ranges_that_touch_at_a_section_are_one_run(void **state) {
+  (void)state;
+  struct boot_region ram[] = {usable(MIB, 32 * MIB), usable(32 * MIB, 33 * MIB)};
+  ram[1].attributes = 0xf; /* Two regions, one stretch of memory. */
+  struct fixture f = all_free(ram, 2);
+  assert_int_equal(find_run(&f.tier, FRAMES_OF(32 * MIB), (struct frame_limits){.align = 1}), 256);
+  free(f.memory);
+}
+
+static void memory_a_hole_apart_is_never_one_run(void **state) {
+  (void)state;
+  /* Neighbours in the array of sections, not in address. */
+  struct boot_region ram[] = {usable(32 * MIB, 64 * MIB), usable(12 * TIB, 12 * TIB + 32 * MIB),
+                              usable(13 * TIB, 13 * TIB + 32 * MIB)};
+  struct fixture f = all_free(ram, 3);
+  assert_int_equal(f.tier.section_count, 3);
+  assert_int_equal(find_run(&f.tier, 8192, (struct frame_limits){.align = 1}), FRAMES_OF(13 * TIB));
+  assert_int_equal(find_run(&f.tier, 8193, (struct frame_limits){.align = 1}), UINT64_MAX);
+  assert_int_equal(find_run(&f.tier, 2, (struct frame_limits){.align = 1, .max = FRAMES_OF(12 * TIB) + 1}),
+                   FRAMES_OF(64 * MIB) - 2);
+  free(f.memory);
+}
+
+static void limits_far_below_the_top_are_kept(void **state) {
+  (void)state;
+  struct boot_region ram[] = {usable(MIB, 3 * GIB), usable(4 * GIB, 64 * GIB)};
+  struct fixture f = all_free(ram, 2);
+  struct frame_limits dma = {.align = 16, .max = FRAMES_OF(256 * MIB)};
+  assert_int_equal(find_run(&f.tier, 256, dma), FRAMES_OF(256 * MIB) - 256);
+  struct frame_limits isa = {.align = 1, .max = FRAMES_OF(16 * MIB), .boundary = 16};
+  assert_int_equal(find_run(&f.tier, 16, isa), FRAMES_OF(16 * MIB) - 16);
+  assert_int_equal(find_run(&f.tier, 1, (struct frame_limits){.align = 1, .max = 257}), 256);
+  assert_int_equal(find_run(&f.tier, 1, (struct frame_limits){.align = 1, .max = 256}), UINT64_MAX);
+  assert_int_equal(find_run(&f.tier, 1, (struct frame_limits){.align = UINT64_C(1) << 63}), UINT64_MAX);
+  free(f.memory);
+}
+
+struct walk {
+  uint64_t frames, runs, last_end;
+};
+static void count_run(void *context, uint64_t start, uint64_t end) {
+  struct walk *w = context;
+  assert_true(start < end && (w->runs == 0 || start > w->last_end));
+  w->last_end = end;
+  w->frames += end - start;
+  w->runs++;
+}
+
+static void every_run_is_visited_once_and_whole(void **state) {
+  (void)state;
+  struct boot_region ram[] = {usable(MIB, 3 * GIB), usable(4 * GIB, 5 * GIB)};
+  struct fixture f = all_free(ram, 2);
+  struct walk w = {0};
+  tier_each_run(&f.tier, count_run, &w);
+  assert_int_equal(w.runs, 2);
+  for (uint64_t at = 300; at < FRAMES_OF(3 * GIB); at += 4097) tier_take(&f.tier, at, 1);
+  w = (struct walk){0};
+  tier_each_run(&f.tier, count_run, &w);
+  assert_int_equal(w.frames, f.tier.free_frames);
+  assert_int_equal(w.runs, 2 + (FRAMES_OF(3 * GIB) - 300 + 4096) / 4097);
+  free(f.memory);
+}
+
+/* Free ends and starts against a look at every bit. */
+static void reaches_agree_with_the_bits(void **state) {
+  (void)state;
+  struct boot_region ram[] = {usable(30 * MIB, 70 * MIB), usable(GIB - 3 * MIB, GIB + 3 * MIB)};
+  struct fixture f = all_free(ram, 2);
+  struct dice d = dice_of(seed_of_run());
+  for (unsigned i = 0; i < 60; i++) {
+    uint64_t at = (ram[i % 2].start >> 12) + dice_below(&d, (ram[i % 2].end - ram[i % 2].start) >> 12);
+    if (tier_is_free(&f.tier, at)) tier_take(&f.tier, at, 1);
+  }
+  for (unsigned i = 0; i < 4000; i++) {
+    uint64_t at = (ram[i % 2].start >> 12) + dice_below(&d, (ram[i % 2].end - ram[i % 2].start) >> 12);
+    uint64_t limit = at + dice_below(&d, 3000), floor = at - dice_below(&d, 3000), end = at, start = at;
+    while (end < limit && tier_is_free(&f.tier, end)) end++;
+    while (start > floor && tier_is_free(&f.tier, start - 1)) start--;
+    assert_int_equal(tier_free_end(&f.tier, at, limit), end);
+    assert_int_equal(tier_free_start(&f.tier, at, floor), start);
+  }
+  free(f.memory);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(single_frames_break_one_block_and_use_it_up),
+      cmocka_unit_test(a_broken_block_far_below_is_used_before_a_whole_one_is_broken),
+      cmocka_unit_test(blocks_come_from_a_broken_gib_and_spare_whole_ones),
+      cmocka_unit_test(a_block_becomes_whole_with_its_last_frame),
+      cmocka_unit_test(nothing_is_found_where_nothing_is),
+      cmocka_unit_test(runs_cross_sections_blocks_and_gibs),
+      cmocka_unit_test(two_ranges_that_touch_at_a_section_are_one_run),
+      cmocka_unit_test(memory_a_hole_apart_is_never_one_run),
+      cmocka_unit_test(limits_far_below_the_top_are_kept),
+      cmocka_unit_test(every_run_is_visited_once_and_whole),
+      cmocka_unit_test(reaches_agree_with_the_bits),
+  };
+  return cmocka_run_group_tests_name("mm/phys/tier", tests, NULL, NULL);
+}
