@@ -174,11 +174,11 @@ static void check_block(struct checker *c, struct finger *f, uint64_t block, uin
   const struct tier_block *b = &c->p->tier.blocks[block];
   uint32_t whole = 0, broken = 0;
   for (unsigned i = 0; i < TIER_WORDS_PER_BLOCK; i++) {
-    uint64_t managed, word = words[i], want = word_expected(c, f, base + 64 * i, &managed);
+    uint64_t managed, word = words[i], want = word_expected(c, f, base + UINT64_C(64) * i, &managed);
     uint64_t alien = word & ~managed, wrong = (word ^ want) & managed;
-    if (alien) expect(c, INV_FORBIDDEN, base + 64 * i + bits_lowest(alien), 0, 1);
+    if (alien) expect(c, INV_FORBIDDEN, base + UINT64_C(64) * i + bits_lowest(alien), 0, 1);
     if (wrong)
-      expect(c, INV_BITMAP, base + 64 * i + bits_lowest(wrong), want >> bits_lowest(wrong) & 1,
+      expect(c, INV_BITMAP, base + UINT64_C(64) * i + bits_lowest(wrong), want >> bits_lowest(wrong) & 1,
              word >> bits_lowest(wrong) & 1);
     sums->frames += bits_count(word);
     for (unsigned g = 0; g < 4; g++) {

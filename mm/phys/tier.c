@@ -27,19 +27,15 @@
  *        Sections stand in one array in order of address; a gig knows where its own begin (`first`) and which of its 32
  *        there are (`present`), so a section's place is a population count.  A hole of terabytes costs nothing.
  *
- *        Runs.  A run of n frames contains a whole aligned group of g frames if n >= 2 g - 1, and also if it is aligned to
- *        g and n >= g.  So a run is sought at the highest tier for which that holds: go down over its whole groups, let
- *        each grow in both directions as far as frames are free, and see whether a run that fits ends as high as possible
- *        in there.  Every free stretch long enough is met, exactly once, hence: found if and only if one exists.  Runs too
- *        short for that (below 31 frames) end in one word and begin in it or in its neighbour: all their starts in those
- *        128 bits are computed at once by folding.
+ *        Runs of frames and their limits are sought in tier_run.c; here are the tiers themselves.
  * LOCKING  none here: pmm.c holds the lock of the instance.
  * INVARIANTS
  *   INV-4  every tier word is what the tier below it says (change_block and the settle_ functions keep it).
  *   INV-5  free_frames, free_2m, free_1g count what the bits say.
- * WHY NOT  a buddy system: most large requests are not powers of two, and a run that crosses two buddies is invisible to it.
- *        A bit "partly used" alone: see above.  Counters of free frames a group: they answer "how many", not "where".
- * SOURCE the tiers are source note 0's (rows P2, P4); two summaries as LLFree's child and tree entries suggest.
+ * WHY NOT  a bit "partly used" alone: see above.  Counters of free frames for each group: they answer "how many", and the
+ *        question is always "where".
+ * SOURCE the fan-outs 16 and 32 lead from 4 KiB to both huge page sizes, 2 MiB and 1 GiB (SDM 3A 4.5); that a group needs
+ *        more than one summary is what LLFree's child and tree entries show.
  */
 #include "mm/phys/tier.h"
 
@@ -48,15 +44,9 @@
 #include "base/compiler.h"
 #include "lib/memmap.h"
 #include "lib/string.h"
+#include "mm/phys/tier_place.h"
 
-#define GROUP_WORD  UINT64_C(0xffff) /* The bits of one group of 64 KiB. */
-#define BLOCK_ALL   UINT32_C(0xffffffff)
-#define SECTION_ALL 0xffffU
-#define GIG_ALL     UINT32_C(0xffffffff)
-#define LINE        64 /* Bytes of a cache line. */
-#define SMALL_RUN   31 /* Runs below it may hold no whole group of 64 KiB: 2 * 16 - 1. */
-
-static uint64_t group_frames(unsigned tier) { return UINT64_C(1) << tier; }
+#define LINE 64 /* Bytes of a cache line. */
 
 /* --- shape ---------------------------------------------------------------------------------------------------------- */
 
@@ -139,57 +129,9 @@ void *tier_init(struct tier *t, void *memory, const struct boot_region *regions,
   return base + s.size;
 }
 
-/* --- finding one's place -------------------------------------------------------------------------------------------- */
-
-/* Gigs whose number is below `number`: the place of that gig, if there is one. */
-static uint64_t gigs_below(const struct tier *t, uint64_t number) {
-  uint64_t low = 0, high = t->gig_count;
-  while (low < high) {
-    uint64_t middle = low + (high - low) / 2;
-    if (t->gigs[middle].number < number)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
-}
-
-/* Where a frame's bit is, tier by tier. */
-struct place {
-  uint64_t gig;        /* Number in gigs. */
-  unsigned in_gig;     /* Its section, 0..31. */
-  uint64_t section;    /* Number in sections. */
-  unsigned in_section; /* Its block, 0..15. */
-  uint64_t block;      /* Number in blocks. */
-};
-
-static uint64_t section_place(const struct tier_gig *g, unsigned in_gig) {
-  return g->first + bits_count(g->present & ((UINT32_C(1) << in_gig) - 1));
-}
-
-/* False when no bits are kept for that frame. */
-static bool locate(const struct tier *t, uint64_t frame, struct place *p) {
-  p->gig = gigs_below(t, frame >> TIER_1G);
-  if (p->gig == t->gig_count || t->gigs[p->gig].number != frame >> TIER_1G) return false;
-  p->in_gig = (unsigned)(frame >> TIER_32M) % TIER_SECTIONS_PER_GIG;
-  if (!(t->gigs[p->gig].present >> p->in_gig & 1)) return false;
-  p->section = section_place(&t->gigs[p->gig], p->in_gig);
-  p->in_section = (unsigned)(frame >> TIER_2M) % TIER_BLOCKS_PER_SECTION;
-  p->block = p->section * TIER_BLOCKS_PER_SECTION + p->in_section;
-  return true;
-}
-
-/* The 64 bits around a frame; 0 where none are kept. */
-static uint64_t word_at(const struct tier *t, uint64_t frame) {
-  struct place p;
-  return locate(t, frame, &p) ? t->bits[p.block * TIER_WORDS_PER_BLOCK + frame / 64 % TIER_WORDS_PER_BLOCK] : 0;
-}
-
-bool tier_is_free(const struct tier *t, uint64_t frame) { return word_at(t, frame) >> (frame % 64) & 1; }
+bool tier_is_free(const struct tier *t, uint64_t frame) { return place_word(t, frame) >> (frame % 64) & 1; }
 
 /* --- changing bits -------------------------------------------------------------------------------------------------- */
-
-static bool gig_is_whole(const struct tier_gig *g) { return g->whole == GIG_ALL; }
 
 /* Brings the ladders up to date after a gig's words have changed. */
 static void settle_gig(struct tier *t, uint64_t gig, bool was_whole) {
@@ -241,9 +183,6 @@ static void settle_word(struct tier_block *b, unsigned word_in_block, uint64_t w
   }
 }
 
-/* n set bits from bit `first` on; first + n <= 64 and n > 0. */
-static uint64_t bits_mask(unsigned first, unsigned n) { return (UINT64_MAX >> (64 - n)) << first; }
-
 /* Frees or takes `count` frames of one block, from frame `at` of it on. */
 static void change_block(struct tier *t, const struct place *p, unsigned at, unsigned count, bool is_free) {
   uint64_t *words = &t->bits[p->block * TIER_WORDS_PER_BLOCK];
@@ -263,7 +202,7 @@ static void change(struct tier *t, uint64_t first, uint64_t count, bool is_free)
   t->free_frames += is_free ? count : -count;
   while (count > 0) {
     struct place p;
-    CHECK(locate(t, first, &p));
+    CHECK(place_find(t, first, &p));
     unsigned at = (unsigned)(first % FRAMES_PER_2M), n = (unsigned)bits_min(FRAMES_PER_2M - at, count);
     change_block(t, &p, at, n, is_free);
     first += n;
@@ -275,10 +214,6 @@ void tier_put(struct tier *t, uint64_t first, uint64_t count) { change(t, first,
 void tier_take(struct tier *t, uint64_t first, uint64_t count) { change(t, first, count, false); }
 
 /* --- one frame, one block, one GiB ---------------------------------------------------------------------------------- */
-
-static unsigned highest(uint64_t mask) { return bits_log2_floor(mask); }
-
-static uint64_t gig_start(const struct tier_gig *g) { return g->number << TIER_1G; }
 
 bool tier_find_gig(const struct tier *t, uint64_t *first) {
   uint64_t gig;
@@ -293,7 +228,7 @@ bool tier_find_block(const struct tier *t, uint64_t *first) {
     return false;
   const struct tier_gig *g = &t->gigs[gig];
   unsigned in_gig = highest(g->has_whole ? g->has_whole : g->whole);
-  unsigned in_section = highest(t->sections[section_place(g, in_gig)].whole);
+  unsigned in_section = highest(t->sections[place_section(g, in_gig)].whole);
   *first = gig_start(g) + ((uint64_t)in_gig << TIER_32M) + ((uint64_t)in_section << TIER_2M);
   return true;
 }
@@ -307,7 +242,7 @@ bool tier_find_frame(const struct tier *t, uint64_t *frame) {
   }
   const struct tier_gig *g = &t->gigs[gig];
   unsigned in_gig = highest(g->has_broken);
-  uint64_t section = section_place(g, in_gig);
+  uint64_t section = place_section(g, in_gig);
   unsigned in_section = highest(t->sections[section].broken);
   uint64_t block = section * TIER_BLOCKS_PER_SECTION + in_section;
   const struct tier_block *b = &t->blocks[block];
@@ -316,254 +251,6 @@ bool tier_find_frame(const struct tier *t, uint64_t *frame) {
   *frame = gig_start(g) + ((uint64_t)in_gig << TIER_32M) + ((uint64_t)in_section << TIER_2M) +
            ((uint64_t)group << TIER_64K) + highest(word);
   return true;
-}
-
-/* --- how far free memory reaches ------------------------------------------------------------------------------------ */
-
-/* The highest tier at which the group around `frame` is whole; TIER_FRAME when not even its 64 KiB are. */
-static unsigned whole_tier(const struct tier *t, const struct place *p, uint64_t frame) {
-  const struct tier_gig *g = &t->gigs[p->gig];
-  if (gig_is_whole(g)) return TIER_1G;
-  if (g->whole >> p->in_gig & 1) return TIER_32M;
-  if (t->sections[p->section].whole >> p->in_section & 1) return TIER_2M;
-  return t->blocks[p->block].whole >> (frame >> TIER_64K) % 32 & 1 ? TIER_64K : TIER_FRAME;
-}
-
-uint64_t tier_free_end(const struct tier *t, uint64_t frame, uint64_t limit) {
-  struct place p;
-  while (frame < limit && locate(t, frame, &p)) {
-    unsigned tier = whole_tier(t, &p, frame);
-    if (tier != TIER_FRAME) {
-      frame = bits_align_down(frame, group_frames(tier)) + group_frames(tier);
-      continue;
-    }
-    uint64_t used = ~t->bits[p.block * TIER_WORDS_PER_BLOCK + frame / 64 % TIER_WORDS_PER_BLOCK] >> (frame % 64);
-    if (used & (GROUP_WORD >> frame % 16)) return bits_min(frame + bits_lowest(used), limit);
-    frame = bits_align_up(frame + 1, group_frames(TIER_64K));
-  }
-  return bits_min(frame, limit);
-}
-
-uint64_t tier_free_start(const struct tier *t, uint64_t frame, uint64_t floor) {
-  struct place p;
-  while (frame > floor && locate(t, frame - 1, &p)) {
-    uint64_t last = frame - 1;
-    unsigned tier = whole_tier(t, &p, last);
-    if (tier != TIER_FRAME) {
-      frame = bits_align_down(last, group_frames(tier));
-      continue;
-    }
-    uint64_t used = ~t->bits[p.block * TIER_WORDS_PER_BLOCK + last / 64 % TIER_WORDS_PER_BLOCK] >> (last / 16 % 4 * 16);
-    used &= bits_mask(0, (unsigned)(last % 16 + 1));
-    if (used != 0) return bits_max(bits_align_down(last, 16) + highest(used) + 1, floor);
-    frame = bits_align_down(last, group_frames(TIER_64K));
-  }
-  return bits_max(frame, floor);
-}
-
-/* --- going down over what is free ----------------------------------------------------------------------------------- */
-
-/*
- * The descent: below a limit, the highest group of `tier` that is whole, tier after tier.  Each step takes the children that
- * can hold one, from the highest that begins below the limit.  Only the one that the limit cuts can disappoint, so at
- * each tier two children are looked into at most.
- */
-
-/* Those of the children (2^shift frames each, from `start` on) that begin below the limit. */
-static uint32_t children_below(uint32_t children, uint64_t start, unsigned shift, uint64_t limit) {
-  if (limit <= start) return 0;
-  uint64_t n = (limit - start + group_frames(shift) - 1) >> shift;
-  return n >= 32 ? children : children & ((UINT32_C(1) << n) - 1);
-}
-
-/* Takes the highest child out of the set; returns where it starts. */
-static uint64_t pop_highest(uint32_t *children, uint64_t start, unsigned shift, unsigned *child) {
-  *child = highest(*children);
-  *children &= ~(UINT32_C(1) << *child);
-  return start + ((uint64_t)*child << shift);
-}
-
-static bool find_in_block(const struct tier *t, uint64_t block, uint64_t start, unsigned tier, uint64_t limit,
-                          uint64_t *out) {
-  const struct tier_block *b = &t->blocks[block];
-  uint32_t groups = children_below(tier == TIER_FRAME ? b->whole | b->broken : b->whole, start, TIER_64K, limit);
-  while (groups != 0) {
-    unsigned group;
-    uint64_t at = pop_highest(&groups, start, TIER_64K, &group);
-    if (tier == TIER_64K) {
-      *out = at;
-      if (at + group_frames(TIER_64K) <= limit) return true;
-      continue;
-    }
-    uint64_t word = t->bits[block * TIER_WORDS_PER_BLOCK + group / 4] >> (group % 4 * 16) & GROUP_WORD;
-    if (limit - at < 16) word &= bits_mask(0, (unsigned)(limit - at));
-    if (word == 0) continue;
-    *out = at + highest(word);
-    return true;
-  }
-  return false;
-}
-
-static bool find_in_section(const struct tier *t, uint64_t section, uint64_t start, unsigned tier, uint64_t limit,
-                            uint64_t *out) {
-  const struct tier_section *s = &t->sections[section];
-  uint32_t blocks = children_below(tier < TIER_2M ? s->whole | s->broken : s->whole, start, TIER_2M, limit);
-  while (blocks != 0) {
-    unsigned block;
-    uint64_t at = pop_highest(&blocks, start, TIER_2M, &block);
-    if (tier < TIER_2M) {
-      if (find_in_block(t, section * TIER_BLOCKS_PER_SECTION + block, at, tier, limit, out)) return true;
-      continue;
-    }
-    *out = at;
-    if (at + group_frames(TIER_2M) <= limit) return true;
-  }
-  return false;
-}
-
-static bool find_in_gig(const struct tier *t, uint64_t gig, unsigned tier, uint64_t limit, uint64_t *out) {
-  const struct tier_gig *g = &t->gigs[gig];
-  uint64_t start = gig_start(g);
-  uint32_t sections = g->whole | (tier < TIER_32M ? g->has_whole : 0) | (tier < TIER_2M ? g->has_broken : 0);
-  sections = children_below(sections, start, TIER_32M, limit);
-  while (sections != 0) {
-    unsigned section;
-    uint64_t at = pop_highest(&sections, start, TIER_32M, &section);
-    if (tier < TIER_32M) {
-      if (find_in_section(t, section_place(g, section), at, tier, limit, out)) return true;
-      continue;
-    }
-    *out = at;
-    if (at + group_frames(TIER_32M) <= limit) return true;
-  }
-  return false;
-}
-
-/* The highest gig below gig number `*gig` that can hold a whole group of the tier. */
-static bool next_gig_below(const struct tier *t, unsigned tier, uint64_t *gig) {
-  const struct ladder *const ladders[] = {&t->whole, &t->has_whole, &t->has_broken};
-  unsigned n = tier == TIER_1G ? 1 : tier >= TIER_2M ? 2 : 3;
-  uint64_t best = 0, found;
-  bool any = false;
-  for (unsigned i = 0; i < n; i++) {
-    if (!ladder_find_below(ladders[i], *gig, &found)) continue;
-    best = any ? bits_max(best, found) : found;
-    any = true;
-  }
-  *gig = best;
-  return any;
-}
-
-/* The highest whole group of a tier that ends at or below the limit. */
-static bool find_whole_below(const struct tier *t, unsigned tier, uint64_t limit, uint64_t *out) {
-  uint64_t gig = gigs_below(t, (limit + group_frames(TIER_1G) - 1) >> TIER_1G);
-  while (next_gig_below(t, tier, &gig)) {
-    if (tier < TIER_1G) {
-      if (find_in_gig(t, gig, tier, limit, out)) return true;
-      continue;
-    }
-    *out = gig_start(&t->gigs[gig]);
-    if (*out + group_frames(TIER_1G) <= limit) return true;
-  }
-  return false;
-}
-
-/* --- runs ----------------------------------------------------------------------------------------------------------- */
-
-/* The highest start of a run that ends at or below `end`, by alignment and boundary alone; false when there is none. */
-static bool highest_start(uint64_t count, const struct frame_limits *where, uint64_t end, uint64_t *first) {
-  if (end < count) return false;
-  uint64_t start = bits_align_down(end - count, where->align);
-  if (where->boundary != 0 && (start ^ (start + count - 1)) >= where->boundary) {
-    /* It crosses a boundary: end there.  No second crossing, for count <= boundary. */
-    uint64_t line = bits_align_down(start + count - 1, where->boundary);
-    if (line < count) return false;
-    start = bits_align_down(line - count, where->align);
-  }
-  *first = start;
-  return true;
-}
-
-/* Runs that surely contain a whole group of `tier`. */
-static bool find_long_run(const struct tier *t, unsigned tier, uint64_t count, const struct frame_limits *where,
-                          uint64_t *first) {
-  uint64_t limit = where->max, group, start;
-  while (find_whole_below(t, tier, limit, &group) && group >= where->min) {
-    uint64_t end = tier_free_end(t, group, where->max);
-    if (!highest_start(count, where, end, &start) || start < where->min) return false;
-    limit = tier_free_start(t, group, where->min);
-    if (limit <= start) {
-      *first = start;
-      return true;
-    }
-  }
-  return false;
-}
-
-/* 2^0 + 2^n + 2^2n + ..: a bit at every multiple of n, a power of two below 64. */
-static uint64_t every(uint64_t n) { return UINT64_MAX / ((UINT64_C(1) << n) - 1); }
-
-/* A bit at every start in the word of frame `base` that alignment and boundary allow a short run. */
-static uint64_t allowed_starts(uint64_t count, const struct frame_limits *where, uint64_t base) {
-  uint64_t allowed = where->align < 64 ? every(where->align) : bits_is_aligned(base, where->align);
-  uint64_t period = bits_min(where->boundary, 64);
-  if (period == 0 || !bits_is_aligned(base + 64, where->boundary)) return allowed; /* No boundary at or in this word. */
-  uint64_t inside = bits_mask(0, (unsigned)(period - count + 1)); /* Starts in one period whose run ends in it too. */
-  return allowed & (period < 64 ? inside * every(period) : inside);
-}
-
-/* Clears the bits outside [min, max). */
-static uint64_t clip_word(uint64_t word, uint64_t base, const struct frame_limits *where) {
-  if (base + 64 <= where->min || base >= where->max) return 0;
-  if (where->min > base) word &= UINT64_MAX << (where->min - base);
-  if (where->max - base < 64) word &= bits_mask(0, (unsigned)(where->max - base));
-  return word;
-}
-
-/* Keeps the bits at which `count` set ones begin: ones shrink from above, doubling the step while it fits. */
-static unsigned __int128 fold(unsigned __int128 ones, uint64_t count) {
-  for (uint64_t have = 1; have < count;) {
-    uint64_t step = bits_min(have, count - have);
-    ones &= ones >> step;
-    have += step;
-  }
-  return ones;
-}
-
-/* Runs shorter than 31 frames: each ends in some word with a free frame in it, and begins there or one word below. */
-static bool find_short_run(const struct tier *t, uint64_t count, const struct frame_limits *where, uint64_t *first) {
-  uint64_t limit = where->max, frame;
-  while (find_whole_below(t, TIER_FRAME, limit, &frame) && frame >= where->min) {
-    uint64_t base = bits_align_down(frame, 64), below = base - (base > 0 ? 64 : 0);
-    unsigned __int128 ones = clip_word(word_at(t, base), base, where);
-    ones = base == below ? ones : ones << 64 | clip_word(word_at(t, below), below, where);
-    unsigned __int128 starts = fold(ones, count);
-    if (base != below)
-      starts &= (unsigned __int128)allowed_starts(count, where, base) << 64 | allowed_starts(count, where, below);
-    else
-      starts &= allowed_starts(count, where, base);
-    if (starts != 0) {
-      uint64_t high = (uint64_t)(starts >> 64);
-      *first = below + (high ? 64 + highest(high) : highest((uint64_t)starts));
-      return true;
-    }
-    limit = base;
-  }
-  return false;
-}
-
-bool tier_find_run(const struct tier *t, uint64_t count, const struct frame_limits *where, uint64_t *first) {
-  static const unsigned tiers[] = {TIER_1G, TIER_32M, TIER_2M, TIER_64K};
-  if (t->gig_count == 0 || count > t->free_frames) return false;
-  struct frame_limits within = *where;
-  within.max = bits_min(where->max, (t->gigs[t->gig_count - 1].number + 1) << TIER_1G);
-  if (within.align == 0) within.align = 1;
-  for (unsigned i = 0; i < ARRAY_COUNT(tiers); i++) {
-    uint64_t size = group_frames(tiers[i]);
-    bool holds_group = count >= 2 * size - 1 || (count >= size && within.align >= size);
-    if (holds_group) return find_long_run(t, tiers[i], count, &within, first);
-  }
-  return find_short_run(t, count, &within, first);
 }
 
 /* --- every run ------------------------------------------------------------------------------------------------------ */
@@ -604,7 +291,7 @@ static void grow_by_section(struct growing *run, const struct tier *t, uint64_t 
       continue;
     }
     if (!(s->broken >> i & 1)) continue;
-    for (unsigned w = 0; w < TIER_WORDS_PER_BLOCK; w++) grow_by_word(run, words[w], base + 64 * w);
+    for (unsigned w = 0; w < TIER_WORDS_PER_BLOCK; w++) grow_by_word(run, words[w], base + UINT64_C(64) * w);
   }
 }
 
@@ -614,7 +301,7 @@ void tier_each_run(const struct tier *t, void (*visit)(void *context, uint64_t s
     const struct tier_gig *g = &t->gigs[i];
     for (unsigned s = 0; s < TIER_SECTIONS_PER_GIG; s++) {
       if (!(g->present >> s & 1)) continue;
-      grow_by_section(&run, t, section_place(g, s), gig_start(g) + ((uint64_t)s << TIER_32M));
+      grow_by_section(&run, t, place_section(g, s), gig_start(g) + ((uint64_t)s << TIER_32M));
     }
   }
   if (run.start != run.end) visit(context, run.start, run.end);

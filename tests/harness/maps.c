@@ -11,12 +11,16 @@
 
 #include "base/units.h"
 
-#define STRIDE_USUAL 48 /* What EDK2 uses: the structure and 8 bytes to spare. */
+#define STRIDE_USUAL  48 /* What EDK2 uses: the structure and 8 bytes to spare. */
+#define MAP_BYTES_MAX (UINT64_C(64) * MIB)
 
 /* --- files ---------------------------------------------------------------------------------------------------------- */
 
 void map_add(struct map *m, struct memmap_descriptor d) {
-  m->bytes = realloc(m->bytes, m->size + m->stride);
+  if (m->size + m->stride > MAP_BYTES_MAX) return; /* No firmware has that many; who is so long is garbage. */
+  uint8_t *bytes = realloc(m->bytes, m->size + m->stride);
+  if (!bytes) abort();
+  m->bytes = bytes;
   memset(m->bytes + m->size, 0xa5, m->stride); /* Nobody may look at what lies behind the structure. */
   memcpy(m->bytes + m->size, &d, sizeof d);
   m->size += m->stride;
@@ -83,7 +87,7 @@ char **map_paths(const char *directory) {
   glob_t found;
   snprintf(pattern, sizeof pattern, "%s/*.map", directory);
   if (glob(pattern, 0, NULL, &found) != 0) return NULL;
-  char **paths = calloc(found.gl_pathc + 1, sizeof *paths);
+  char **paths = (char **)calloc(found.gl_pathc + 1, sizeof *paths);
   for (size_t i = 0; i < found.gl_pathc; i++) paths[i] = strdup(found.gl_pathv[i]);
   globfree(&found);
   return paths;
@@ -91,7 +95,7 @@ char **map_paths(const char *directory) {
 
 void map_paths_free(char **paths) {
   for (size_t i = 0; paths && paths[i]; i++) free(paths[i]);
-  free(paths);
+  free((void *)paths);
 }
 
 char **map_paths_of_real_machines(void) {

@@ -63,7 +63,9 @@ static uint64_t window_low(const struct hosted *h, uint64_t high, uint64_t frame
 static void note(struct sweep *s, uint64_t first, uint64_t count) {
   if (s->run_count == s->run_capacity) {
     s->run_capacity = s->run_capacity ? 2 * s->run_capacity : 1024;
-    s->runs = realloc(s->runs, s->run_capacity * sizeof *s->runs);
+    struct run *runs = realloc(s->runs, s->run_capacity * sizeof *s->runs);
+    if (!runs) abort();
+    s->runs = runs;
   }
   s->runs[s->run_count++] = (struct run){first, count};
   s->result.allocated += count;

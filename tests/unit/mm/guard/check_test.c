@@ -26,7 +26,7 @@ static struct hosted used_instance(void) {
   struct hosted h = hosted_create(machine, sizeof machine / sizeof *machine, NULL, 0);
   pfn_t frame;
   for (unsigned i = 0; i < 200; i++) assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_KERNEL, &frame), OK);
-  for (unsigned i = 1; i < 40; i++) assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_DMA, 37 * i, NULL, &frame), OK);
+  for (uint64_t i = 1; i < 40; i++) assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_DMA, 37 * i, NULL, &frame), OK);
   assert_int_equal(pmm_free_run(h.pmm, FRAME_OWNER_DMA, frame, 500), OK);
   assert_int_equal(pmm_mark_bad(h.pmm, frame), OK);
   return h;

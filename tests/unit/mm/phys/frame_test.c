@@ -41,7 +41,8 @@ static void only_the_owner_may_free_or_give_away(void **state) {
 
 static void a_broken_record_is_refused_everything(void **state) {
   (void)state;
-  struct frame_record r = {.state = (enum frame_state)200};
+  struct frame_record r;
+  memset(&r, 200, sizeof r);
   uint64_t refused;
   for (unsigned step = 0; step < FRAME_STEP_COUNT; step++) {
     assert_int_equal(frame_judge(&r, 0, 1, (enum frame_step)step, FRAME_OWNER_DMA, &refused), ERR_STATE);

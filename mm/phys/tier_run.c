@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mm/phys/tier_run.c — finds runs of frames in the tiers.
+ *
+ * WHAT   Any count, from one frame to all of RAM, with lowest and highest address, alignment and a boundary not to be
+ * crossed: the highest run that fits is found if and only if there is one. HOW    Every free stretch that can hold the run
+ * is met once, from the top, and in it the highest start that fits is tried. The art is to meet only those.
+ *
+ *        Long runs.  n frames in a row contain a whole aligned group of g frames if n >= 2 g - 1, and also if they are
+ * aligned to g and n >= g.  So a run is sought at the highest tier for which that holds: go down over its whole groups and
+ * let each one grow in both directions as far as frames are free:
+ *
+ *              free_start                group              free_end
+ *                  |....|.............|xxxxxxxxxxx|.......|....|           x the whole group that was found
+ *                       ^ next limit: groups below                          . free frames around it
+ *
+ *        A stretch without such a group cannot hold the run and is never looked at: a search for 64 MiB reads sections, not
+ *        frames.
+ *
+ *        Short runs, below 31 frames, may contain no whole group at all.  They end in some word that has a free frame and
+ *        begin in the same word or in the one below it, so all starts in those 128 bits are computed at once: fold the ones
+ *        onto themselves n times (in log n steps), and keep the starts that alignment and boundary allow.
+ * LOCKING  none here: pmm.c holds the lock of the instance.
+ * WHY NOT  a buddy system: most large requests are not powers of two, and a run across two buddies is invisible to it.
+ */
+#include "base/compiler.h"
+#include "mm/phys/tier.h"
+#include "mm/phys/tier_place.h"
+
+/* --- how far free memory reaches ------------------------------------------------------------------------------------ */
+
+/* The highest tier at which the group around `frame` is whole; TIER_FRAME when not even its 64 KiB are. */
+static unsigned whole_tier(const struct tier *t, const struct place *p, uint64_t frame) {
+  const struct tier_gig *g = &t->gigs[p->gig];
+  if (gig_is_whole(g)) return TIER_1G;
+  if (g->whole >> p->in_gig & 1) return TIER_32M;
+  if (t->sections[p->section].whole >> p->in_section & 1) return TIER_2M;
+  return t->blocks[p->block].whole >> (frame >> TIER_64K) % 32 & 1 ? TIER_64K : TIER_FRAME;
+}
+
+uint64_t tier_free_end(const struct tier *t, uint64_t frame, uint64_t limit) {
+  struct place p;
+  while (frame < limit && place_find(t, frame, &p)) {
+    unsigned tier = whole_tier(t, &p, frame);
+    if (tier != TIER_FRAME) {
+      frame = bits_align_down(frame, group_frames(tier)) + group_frames(tier);
+      continue;
+    }
+    uint64_t used = ~t->bits[p.block * TIER_WORDS_PER_BLOCK + frame / 64 % TIER_WORDS_PER_BLOCK] >> (frame % 64);
+    if (used & (GROUP_WORD >> frame % 16)) return bits_min(frame + bits_lowest(used), limit);
+    frame = bits_align_up(frame + 1, group_frames(TIER_64K));
+  }
+  return bits_min(frame, limit);
+}
+
+uint64_t tier_free_start(const struct tier *t, uint64_t frame, uint64_t floor) {
+  struct place p;
+  while (frame > floor && place_find(t, frame - 1, &p)) {
+    uint64_t last = frame - 1;
+    unsigned tier = whole_tier(t, &p, last);
+    if (tier != TIER_FRAME) {
+      frame = bits_align_down(last, group_frames(tier));
+      continue;
+    }
+    uint64_t used = ~t->bits[p.block * TIER_WORDS_PER_BLOCK + last / 64 % TIER_WORDS_PER_BLOCK] >> (last / 16 % 4 * 16);
+    used &= bits_mask(0, (unsigned)(last % 16 + 1));
+    if (used != 0) return bits_max(bits_align_down(last, 16) + highest(used) + 1, floor);
+    frame = bits_align_down(last, group_frames(TIER_64K));
+  }
+  return bits_max(frame, floor);
+}
+
+/* --- going down over what is free ----------------------------------------------------------------------------------- */
+
+/*
+ * The descent: below a limit, the highest group of `tier` that is whole, tier after tier.  Each step takes the children that
+ * can hold one, from the highest that begins below the limit.  Only the one that the limit cuts can disappoint, so at
+ * each tier two children are looked into at most.
+ */
+
+/* Those of the children (2^shift frames each, from `start` on) that begin below the limit. */
+static uint32_t children_below(uint32_t children, uint64_t start, unsigned shift, uint64_t limit) {
+  if (limit <= start) return 0;
+  uint64_t n = (limit - start + group_frames(shift) - 1) >> shift;
+  return n >= 32 ? children : children & ((UINT32_C(1) << n) - 1);
+}
+
+/* Takes the highest child out of the set; returns where it starts. */
+static uint64_t pop_highest(uint32_t *children, uint64_t start, unsigned shift, unsigned *child) {
+  *child = highest(*children);
+  *children &= ~(UINT32_C(1) << *child);
+  return start + ((uint64_t)*child << shift);
+}
+
+static bool find_in_block(const struct tier *t, uint64_t block, uint64_t start, unsigned tier, uint64_t limit,
+                          uint64_t *out) {
+  const struct tier_block *b = &t->blocks[block];
+  uint32_t groups = children_below(tier == TIER_FRAME ? b->whole | b->broken : b->whole, start, TIER_64K, limit);
+  while (groups != 0) {
+    unsigned group;
+    uint64_t at = pop_highest(&groups, start, TIER_64K, &group);
+    if (tier == TIER_64K) {
+      *out = at;
+      if (at + group_frames(TIER_64K) <= limit) return true;
+      continue;
+    }
+    uint64_t word = t->bits[block * TIER_WORDS_PER_BLOCK + group / 4] >> (group % 4 * 16) & GROUP_WORD;
+    if (limit - at < 16) word &= bits_mask(0, (unsigned)(limit - at));
+    if (word == 0) continue;
+    *out = at + highest(word);
+    return true;
+  }
+  return false;
+}
+
+static bool find_in_section(const struct tier *t, uint64_t section, uint64_t start, unsigned tier, uint64_t limit,
+                            uint64_t *out) {
+  const struct tier_section *s = &t->sections[section];
+  uint32_t blocks = children_below(tier < TIER_2M ? s->whole | s->broken : s->whole, start, TIER_2M, limit);
+  while (blocks != 0) {
+    unsigned block;
+    uint64_t at = pop_highest(&blocks, start, TIER_2M, &block);
+    if (tier < TIER_2M) {
+      if (find_in_block(t, section * TIER_BLOCKS_PER_SECTION + block, at, tier, limit, out)) return true;
+      continue;
+    }
+    *out = at;
+    if (at + group_frames(TIER_2M) <= limit) return true;
+  }
+  return false;
+}
+
+static bool find_in_gig(const struct tier *t, uint64_t gig, unsigned tier, uint64_t limit, uint64_t *out) {
+  const struct tier_gig *g = &t->gigs[gig];
+  uint64_t start = gig_start(g);
+  uint32_t sections = g->whole | (tier < TIER_32M ? g->has_whole : 0) | (tier < TIER_2M ? g->has_broken : 0);
+  sections = children_below(sections, start, TIER_32M, limit);
+  while (sections != 0) {
+    unsigned section;
+    uint64_t at = pop_highest(&sections, start, TIER_32M, &section);
+    if (tier < TIER_32M) {
+      if (find_in_section(t, place_section(g, section), at, tier, limit, out)) return true;
+      continue;
+    }
+    *out = at;
+    if (at + group_frames(TIER_32M) <= limit) return true;
+  }
+  return false;
+}
+
+/* The highest gig below gig number `*gig` that can hold a whole group of the tier. */
+static bool next_gig_below(const struct tier *t, unsigned tier, uint64_t *gig) {
+  const struct ladder *const ladders[] = {&t->whole, &t->has_whole, &t->has_broken};
+  unsigned n = tier == TIER_1G ? 1 : tier >= TIER_2M ? 2 : 3;
+  uint64_t best = 0, found;
+  bool any = false;
+  for (unsigned i = 0; i < n; i++) {
+    if (!ladder_find_below(ladders[i], *gig, &found)) continue;
+    best = any ? bits_max(best, found) : found;
+    any = true;
+  }
+  *gig = best;
+  return any;
+}
+
+/* The highest whole group of a tier that ends at or below the limit. */
+static bool find_whole_below(const struct tier *t, unsigned tier, uint64_t limit, uint64_t *out) {
+  uint64_t gig = place_gigs_below(t, (limit + group_frames(TIER_1G) - 1) >> TIER_1G);
+  while (next_gig_below(t, tier, &gig)) {
+    if (tier < TIER_1G) {
+      if (find_in_gig(t, gig, tier, limit, out)) return true;
+      continue;
+    }
+    *out = gig_start(&t->gigs[gig]);
+    if (*out + group_frames(TIER_1G) <= limit) return true;
+  }
+  return false;
+}
+
+/* --- runs ----------------------------------------------------------------------------------------------------------- */
+
+/* The highest start of a run that ends at or below `end`, by alignment and boundary alone; false when there is none. */
+static bool highest_start(uint64_t count, const struct frame_limits *where, uint64_t end, uint64_t *first) {
+  if (end < count) return false;
+  uint64_t start = bits_align_down(end - count, where->align);
+  if (where->boundary != 0 && (start ^ (start + count - 1)) >= where->boundary) {
+    /* It crosses a boundary: end there.  No second crossing, for count <= boundary. */
+    uint64_t line = bits_align_down(start + count - 1, where->boundary);
+    if (line < count) return false;
+    start = bits_align_down(line - count, where->align);
+  }
+  *first = start;
+  return true;
+}
+
+/* Runs that surely contain a whole group of `tier`. */
+static bool find_long_run(const struct tier *t, unsigned tier, uint64_t count, const struct frame_limits *where,
+                          uint64_t *first) {
+  uint64_t limit = where->max, group, start;
+  while (find_whole_below(t, tier, limit, &group) && group >= where->min) {
+    uint64_t end = tier_free_end(t, group, where->max);
+    if (!highest_start(count, where, end, &start) || start < where->min) return false;
+    limit = tier_free_start(t, group, where->min);
+    if (limit <= start) {
+      *first = start;
+      return true;
+    }
+  }
+  return false;
+}
+
+/* 2^0 + 2^n + 2^2n + ..: a bit at every multiple of n, a power of two below 64. */
+static uint64_t every(uint64_t n) { return UINT64_MAX / ((UINT64_C(1) << n) - 1); }
+
+/* A bit at every start in the word of frame `base` that alignment and boundary allow a short run. */
+static uint64_t allowed_starts(uint64_t count, const struct frame_limits *where, uint64_t base) {
+  uint64_t allowed = where->align < 64 ? every(where->align) : bits_is_aligned(base, where->align);
+  uint64_t period = bits_min(where->boundary, 64);
+  if (period == 0 || !bits_is_aligned(base + 64, where->boundary)) return allowed; /* No boundary at or in this word. */
+  uint64_t inside = bits_mask(0, (unsigned)(period - count + 1)); /* Starts in one period whose run ends in it too. */
+  return allowed & (period < 64 ? inside * every(period) : inside);
+}
+
+/* Clears the bits outside [min, max). */
+static uint64_t clip_word(uint64_t word, uint64_t base, const struct frame_limits *where) {
+  if (base + 64 <= where->min || base >= where->max) return 0;
+  if (where->min > base) word &= UINT64_MAX << (where->min - base);
+  if (where->max - base < 64) word &= bits_mask(0, (unsigned)(where->max - base));
+  return word;
+}
+
+/* Keeps the bits at which `count` set ones begin: ones shrink from above, doubling the step while it fits. */
+static unsigned __int128 fold(unsigned __int128 ones, uint64_t count) {
+  for (uint64_t have = 1; have < count;) {
+    uint64_t step = bits_min(have, count - have);
+    ones &= ones >> step;
+    have += step;
+  }
+  return ones;
+}
+
+/* Runs shorter than 31 frames: each ends in some word with a free frame in it, and begins there or one word below. */
+static bool find_short_run(const struct tier *t, uint64_t count, const struct frame_limits *where, uint64_t *first) {
+  uint64_t limit = where->max, frame;
+  while (find_whole_below(t, TIER_FRAME, limit, &frame) && frame >= where->min) {
+    uint64_t base = bits_align_down(frame, 64), below = base - (base > 0 ? 64 : 0);
+    unsigned __int128 ones = clip_word(place_word(t, base), base, where);
+    ones = base == below ? ones : ones << 64 | clip_word(place_word(t, below), below, where);
+    unsigned __int128 starts = fold(ones, count);
+    if (base != below)
+      starts &= (unsigned __int128)allowed_starts(count, where, base) << 64 | allowed_starts(count, where, below);
+    else
+      starts &= allowed_starts(count, where, base);
+    if (starts != 0) {
+      uint64_t high = (uint64_t)(starts >> 64);
+      *first = below + (high ? 64 + highest(high) : highest((uint64_t)starts));
+      return true;
+    }
+    limit = base;
+  }
+  return false;
+}
+
+bool tier_find_run(const struct tier *t, uint64_t count, const struct frame_limits *where, uint64_t *first) {
+  static const unsigned tiers[] = {TIER_1G, TIER_32M, TIER_2M, TIER_64K};
+  if (t->gig_count == 0 || count > t->free_frames) return false;
+  struct frame_limits within = *where;
+  within.max = bits_min(where->max, (t->gigs[t->gig_count - 1].number + 1) << TIER_1G);
+  if (within.align == 0) within.align = 1;
+  for (unsigned i = 0; i < ARRAY_COUNT(tiers); i++) {
+    uint64_t size = group_frames(tiers[i]);
+    bool holds_group = count >= 2 * size - 1 || (count >= size && within.align >= size);
+    if (holds_group) return find_long_run(t, tiers[i], count, &within, first);
+  }
+  return find_short_run(t, count, &within, first);
+}
