@@ -7,8 +7,8 @@
  * HOW    The generator keeps a key and 64 bytes of output.  A refill makes two blocks under the key: the first 32 bytes of
  *        block 0 replace the key, block 1 is the output.  Bytes handed out are wiped, so whoever reads the state later
  *        learns nothing about what was drawn ("fast key erasure").
- * WHY NOT  unrolled rounds: a boot hashes a few hundred bytes and draws some twenty blocks, and the loader's file has to
- *        stay small.  Neither has tables indexed by secrets, so both run in constant time.
+ * WHY NOT  all rounds unrolled: a boot hashes a few hundred bytes, and the loader's file has to stay small.  One round is,
+ *        because that halves the instructions.  Neither has tables indexed by secrets, so both run in constant time.
  * SOURCE RFC 7693 (BLAKE2s), RFC 8439 section 2.3 (ChaCha20).  Both are little-endian, as this machine is.
  */
 #include "lib/random.h"
@@ -32,15 +32,28 @@ static const uint8_t blake2s_sigma[10][16] = {
     {6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5}, {10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0},
 };
 
-static void blake2s_mix(uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d, uint32_t x, uint32_t y) {
-  *a += *b + x;
-  *d = rotate_right(*d ^ *a, 16);
-  *c += *d;
-  *b = rotate_right(*b ^ *c, 12);
-  *a += *b + y;
-  *d = rotate_right(*d ^ *a, 8);
-  *c += *d;
-  *b = rotate_right(*b ^ *c, 7);
+/* The mixing function G (RFC 7693, 3.1) on words a, b, c, d of v.  Inlined: indices are constants there. */
+[[clang::always_inline]] static inline void blake2s_mix(uint32_t *v, unsigned a, unsigned b, unsigned c, unsigned d,
+                                                        uint32_t x, uint32_t y) {
+  v[a] += v[b] + x;
+  v[d] = rotate_right(v[d] ^ v[a], 16);
+  v[c] += v[d];
+  v[b] = rotate_right(v[b] ^ v[c], 12);
+  v[a] += v[b] + y;
+  v[d] = rotate_right(v[d] ^ v[a], 8);
+  v[c] += v[d];
+  v[b] = rotate_right(v[b] ^ v[c], 7);
+}
+
+static void blake2s_round(uint32_t v[static 16], const uint32_t m[static 16], const uint8_t s[static 16]) {
+  blake2s_mix(v, 0, 4, 8, 12, m[s[0]], m[s[1]]);
+  blake2s_mix(v, 1, 5, 9, 13, m[s[2]], m[s[3]]);
+  blake2s_mix(v, 2, 6, 10, 14, m[s[4]], m[s[5]]);
+  blake2s_mix(v, 3, 7, 11, 15, m[s[6]], m[s[7]]);
+  blake2s_mix(v, 0, 5, 10, 15, m[s[8]], m[s[9]]);
+  blake2s_mix(v, 1, 6, 11, 12, m[s[10]], m[s[11]]);
+  blake2s_mix(v, 2, 7, 8, 13, m[s[12]], m[s[13]]);
+  blake2s_mix(v, 3, 4, 9, 14, m[s[14]], m[s[15]]);
 }
 
 static void blake2s_compress(struct blake2s *b, bool is_last) {
@@ -52,14 +65,7 @@ static void blake2s_compress(struct blake2s *b, bool is_last) {
   v[12] ^= (uint32_t)b->counter;
   v[13] ^= (uint32_t)(b->counter >> 32);
   if (is_last) v[14] = ~v[14];
-  for (unsigned round = 0; round < 10; round++) {
-    const uint8_t *s = blake2s_sigma[round];
-    for (size_t i = 0; i < 8; i++) { /* Four columns, then four diagonals: each column's rows shifted by 1, 2, 3. */
-      size_t shift = i >> 2;
-      blake2s_mix(&v[i & 3], &v[4 + ((i + shift) & 3)], &v[8 + ((i + 2 * shift) & 3)], &v[12 + ((i + 3 * shift) & 3)],
-                  m[s[2 * i]], m[s[2 * i + 1]]);
-    }
-  }
+  for (unsigned round = 0; round < 10; round++) blake2s_round(v, m, blake2s_sigma[round]);
   for (unsigned i = 0; i < 8; i++) b->h[i] ^= v[i] ^ v[i + 8];
   string_wipe(m, sizeof(m));
   string_wipe(v, sizeof(v));
@@ -104,15 +110,26 @@ void blake2s_final(struct blake2s *b, void *out) {
   string_wipe(b, sizeof(*b));
 }
 
-static void chacha20_quarter(uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d) {
-  *a += *b;
-  *d = rotate_left(*d ^ *a, 16);
-  *c += *d;
-  *b = rotate_left(*b ^ *c, 12);
-  *a += *b;
-  *d = rotate_left(*d ^ *a, 8);
-  *c += *d;
-  *b = rotate_left(*b ^ *c, 7);
+[[clang::always_inline]] static inline void chacha20_quarter(uint32_t *v, unsigned a, unsigned b, unsigned c, unsigned d) {
+  v[a] += v[b];
+  v[d] = rotate_left(v[d] ^ v[a], 16);
+  v[c] += v[d];
+  v[b] = rotate_left(v[b] ^ v[c], 12);
+  v[a] += v[b];
+  v[d] = rotate_left(v[d] ^ v[a], 8);
+  v[c] += v[d];
+  v[b] = rotate_left(v[b] ^ v[c], 7);
+}
+
+static void chacha20_double_round(uint32_t v[static 16]) {
+  chacha20_quarter(v, 0, 4, 8, 12);
+  chacha20_quarter(v, 1, 5, 9, 13);
+  chacha20_quarter(v, 2, 6, 10, 14);
+  chacha20_quarter(v, 3, 7, 11, 15);
+  chacha20_quarter(v, 0, 5, 10, 15);
+  chacha20_quarter(v, 1, 6, 11, 12);
+  chacha20_quarter(v, 2, 7, 8, 13);
+  chacha20_quarter(v, 3, 4, 9, 14);
 }
 
 void chacha20_block(const uint8_t key[static 32], uint32_t counter, const uint8_t nonce[static 12], uint8_t out[static 64]) {
@@ -122,12 +139,7 @@ void chacha20_block(const uint8_t key[static 32], uint32_t counter, const uint8_
   start[12] = counter;
   memcpy(start + 13, nonce, 12);
   memcpy(v, start, sizeof(v));
-  for (unsigned round = 0; round < 20; round++) { /* Columns and diagonals in turn. */
-    unsigned shift = round & 1;
-    for (unsigned i = 0; i < 4; i++) {
-      chacha20_quarter(&v[i], &v[4 + ((i + shift) & 3)], &v[8 + ((i + 2 * shift) & 3)], &v[12 + ((i + 3 * shift) & 3)]);
-    }
-  }
+  for (unsigned round = 0; round < 20; round += 2) chacha20_double_round(v);
   for (unsigned i = 0; i < 16; i++) v[i] += start[i];
   memcpy(out, v, sizeof(v));
   string_wipe(start, sizeof(start));

@@ -3,14 +3,14 @@
  * loader/config.c — boot.cfg and the load options, whatever they hold, become a struct boot_config.
  *
  * HOW    bytes ──► reader (byte order mark, UTF-16 to UTF-8, line ends) ──► one line of at most CONFIG_LINE_MAX bytes ──►
- *        is it text? ──► key, value ──► the key's setter, which changes everything or, when it says false, nothing.
- *        A setter's complaint, an unknown key, a second line for a key: one warning each with file and line.
- * LOAD OPTIONS  Firmware passes UTF-16, 8-bit text (efibootmgr without -u), a whole EFI_LOAD_OPTION, or binary data meant
- *        for another loader.  A blob is recognised by its structure alone: known attribute bits, a terminated description,
- *        device path nodes that fill FilePathListLength exactly and end in an end node.  No text passes for that: the
- *        attributes' upper half would have to be 0, which in UTF-16 is an end of string.
- * INVARIANTS  Nothing here fails; every write is bounded by the struct's arrays; stack below 6 KiB.
- * SOURCE UEFI 2.10, 3.1.3 (EFI_LOAD_OPTION), 10.3.1 (device path nodes), 9.1 (LoadOptions).
+ *        comments end here ──► is it text? ──► key, value ──► the key's setter, which changes everything or, when it says
+ * false, nothing. A setter's complaint, an unknown key, a second line for a key: one warning each with file and line. LOAD
+ * OPTIONS  Firmware passes UTF-16, 8-bit text (efibootmgr without -u), a whole EFI_LOAD_OPTION, or binary data meant for
+ * another loader.  A blob is recognised by its structure alone: known attribute bits, a terminated description, device path
+ * nodes that fill FilePathListLength exactly and end in an end node.  No text passes for that: the attributes' upper half
+ * would have to be 0, which in UTF-16 is an end of string. INVARIANTS  Nothing here fails; every write is bounded by the
+ * struct's arrays; stack below 6 KiB. SOURCE UEFI 2.10, 3.1.3 (EFI_LOAD_OPTION), 10.3.1 (device path nodes), 9.1
+ * (LoadOptions).
  */
 #include "loader/config.h"
 
@@ -221,8 +221,9 @@ struct reader {
 };
 
 struct line {
-  size_t size; /* Bytes the line has; only the first CONFIG_LINE_MAX are kept. */
-  char text[CONFIG_LINE_MAX];
+  const char *at; /* In the file itself, or in `decoded`. */
+  size_t size;    /* Bytes the line has; of a decoded one only the first CONFIG_LINE_MAX are kept. */
+  char decoded[CONFIG_LINE_MAX];
 };
 
 static struct reader reader_of(const void *bytes, size_t n) {
@@ -234,53 +235,42 @@ static struct reader reader_of(const void *bytes, size_t n) {
 
 static bool reader_has_more(const struct reader *r) { return r->n - r->at >= (r->is_utf16 ? 2U : 1U); }
 
-/*
- * The next one to four bytes of UTF-8; returns their number.  UTF-8 passes as it is, a lone surrogate as 0xff, which is no
- * UTF-8: line_problem finds both.
- */
-static size_t reader_next(struct reader *r, char utf8[static 4]) {
-  if (!r->is_utf16) {
-    utf8[0] = (char)r->bytes[r->at++];
-    return 1;
+/* A line end is LF, CR or both. */
+static bool is_line_end(uint32_t c) { return c == '\n' || c == '\r'; }
+
+/* UTF-8 is used where it stands; text_problem finds what is none. */
+static void reader_line8(struct reader *r, struct line *line) {
+  const uint8_t *at = r->bytes + r->at;
+  const uint8_t *end = r->bytes + r->n;
+  line->at = (const char *)at;
+  while (at < end && !is_line_end(*at)) at++;
+  line->size = (size_t)(at - (const uint8_t *)line->at);
+  if (end - at >= 2 && at[0] == '\r' && at[1] == '\n') at++;
+  if (at < end) at++;
+  r->at = (size_t)(at - r->bytes);
+}
+
+/* A lone surrogate becomes 0xff, which is no UTF-8. */
+static void reader_line16(struct reader *r, struct line *line) {
+  line->at = line->decoded;
+  line->size = 0;
+  while (reader_has_more(r)) {
+    char utf8[4] = {(char)0xff};
+    size_t n = 1;
+    uint32_t c = utf_read16(r->bytes, r->n, &r->at);
+    if (is_line_end(c)) {
+      size_t next = r->at;
+      if (c == '\r' && reader_has_more(r) && utf_read16(r->bytes, r->n, &next) == '\n') r->at = next;
+      return;
+    }
+    if (c != UTF_INVALID) n = utf_write8(c, utf8);
+    for (size_t i = 0; i < n; i++, line->size++) {
+      if (line->size < CONFIG_LINE_MAX) line->decoded[line->size] = utf8[i];
+    }
   }
-  uint32_t c = utf_read16(r->bytes, r->n, &r->at);
-  if (c != UTF_INVALID) return utf_write8(c, utf8);
-  utf8[0] = (char)0xff;
-  return 1;
 }
 
 static bool is_plain(char c) { return c >= ' ' && c <= '~'; }
-
-/* Takes the plain ASCII that lies ahead in 8-bit text in one go: nearly all there is, and the rest costs ten times more. */
-static void reader_plain(struct reader *r, struct line *line) {
-  const char *from = (const char *)r->bytes + r->at;
-  size_t n = 0;
-  while (n < r->n - r->at && is_plain(from[n])) n++;
-  size_t room = line->size < CONFIG_LINE_MAX ? CONFIG_LINE_MAX - line->size : 0;
-  if (room > 0) memcpy(line->text + line->size, from, bits_min(n, room));
-  line->size += n;
-  r->at += n;
-}
-
-/* Reads up to the next line end, which is passed over: LF, CR or both. */
-static void reader_line(struct reader *r, struct line *line) {
-  line->size = 0;
-  while (reader_has_more(r)) {
-    char utf8[4];
-    if (!r->is_utf16) reader_plain(r, line);
-    if (!reader_has_more(r)) return;
-    size_t n = reader_next(r, utf8);
-    if (n == 1 && utf8[0] == '\n') return;
-    if (n == 1 && utf8[0] == '\r') {
-      struct reader ahead = *r;
-      if (reader_has_more(r) && reader_next(&ahead, utf8) == 1 && utf8[0] == '\n') *r = ahead;
-      return;
-    }
-    for (size_t i = 0; i < n; i++, line->size++) {
-      if (line->size < CONFIG_LINE_MAX) line->text[line->size] = utf8[i];
-    }
-  }
-}
 
 /* What makes a line no text, or NULL. */
 static const char *text_problem(struct text t) {
@@ -297,10 +287,10 @@ static const char *text_problem(struct text t) {
   return nullptr;
 }
 
-/* Up to the first `#` that begins the line or follows a blank. */
+/* Up to the first `#` that follows a blank. */
 static struct text without_comment(struct text t) {
   for (size_t i = 0; i < t.n; i++) {
-    if (t.at[i] == '#' && (i == 0 || is_blank(t.at[i - 1]))) t.n = i;
+    if (t.at[i] == '#' && i > 0 && is_blank(t.at[i - 1])) t.n = i;
   }
   return t;
 }
@@ -326,15 +316,15 @@ static void read_line(struct boot_config *c, struct reporter *r, const struct li
     report(r, "a line of %zu bytes is longer than %d; ignored", line->size, CONFIG_LINE_MAX);
     return;
   }
-  struct text whole = {line->text, line->size};
-  const char *problem = text_problem(whole);
+  struct text t = trim((struct text){line->at, line->size});
+  if (t.n == 0 || t.at[0] == '#') return;
+  const char *problem = text_problem(t);
   if (problem != nullptr) {
     report(r, "the line has %s; ignored", problem);
     return;
   }
-  struct text t = trim(without_comment(whole));
+  t = trim(without_comment(t));
   size_t equals = 0;
-  if (t.n == 0) return;
   while (equals < t.n && t.at[equals] != '=') equals++;
   if (equals == t.n) {
     report(r, "no '=' in '%.*s'; ignored", quoted(t), t.at);
@@ -356,7 +346,8 @@ void config_read_file(struct boot_config *c, const void *bytes, size_t n, config
   struct line line;
   while (reader_has_more(&reader)) {
     r.line++;
-    reader_line(&reader, &line);
+    if (reader.is_utf16) reader_line16(&reader, &line);
+    if (!reader.is_utf16) reader_line8(&reader, &line);
     read_line(c, &r, &line);
   }
   report_rest(&r);

@@ -20,6 +20,7 @@
 
 #include "base/assert.h"
 #include "base/bits.h"
+#include "base/bytes.h"
 #include "lib/bitlog.h"
 #include "lib/string.h"
 
@@ -28,15 +29,14 @@
 #define JITTER_RUN_MAX     20
 #define JITTER_PERIOD_MAX  8
 #define JITTER_BITS_MAX    64
+#define JITTER_PIECE       64 /* Samples hashed at a time. */
 #define WORDS_LOOKED_AT    64
 
 /* What a source may count for: bits of credit for each byte of samples; the jitter's is measured. */
 static const uint8_t credit_per_byte[ENTROPY_SOURCES] = {8, 8, 4, 0, 0};
 
 static uint64_t word_at(const void *samples, size_t index) {
-  uint64_t w;
-  memcpy(&w, (const uint8_t *)samples + index * sizeof(w), sizeof(w));
-  return w;
+  return bytes_load_u64((const uint8_t *)samples + index * sizeof(uint64_t));
 }
 
 static bool halves_are_sound(uint64_t w) {
@@ -126,6 +126,17 @@ static void mix(struct entropy *e, uint32_t source, const void *samples, size_t 
   blake2s_update(&e->pool, samples, n);
 }
 
+/* Of a difference only the low 16 bits ever vary: hashing the other 48 would be most of the work of a boot's hashing. */
+static void mix_jitter(struct entropy *e, const void *samples, size_t n) {
+  uint16_t low[JITTER_PIECE];
+  for (size_t at = 0; at < n; at += JITTER_PIECE) {
+    size_t count = bits_min(n - at, JITTER_PIECE);
+    for (size_t i = 0; i < count; i++) low[i] = (uint16_t)word_at(samples, at + i);
+    mix(e, BOOT_ENTROPY_JITTER, low, count * sizeof(low[0]));
+  }
+  string_wipe(low, sizeof(low));
+}
+
 void entropy_init(struct entropy *e) {
   static const char label[] = "cairn: entropy of a boot";
   memset(e, 0, sizeof(*e));
@@ -150,7 +161,8 @@ status_t entropy_add(struct entropy *e, uint32_t source, const void *samples, si
   uint32_t credit = (uint32_t)bits_min(n, ENTROPY_BITS_MAX) * credit_per_byte[index];
   bool is_healthy =
       is_jitter ? jitter_is_healthy(samples, words, &credit) : words_are_healthy(samples, words, e->last[index]);
-  mix(e, source, samples, n);
+  if (is_jitter) mix_jitter(e, samples, words);
+  if (!is_jitter) mix(e, source, samples, n);
   if (words != 0) e->last[index] = word_at(samples, words - 1);
   if (!is_healthy) entropy_reject(e, source);
   if ((e->rejected & source) != 0) return ERR_CORRUPT;

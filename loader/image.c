@@ -18,6 +18,7 @@
 #include "loader/image.h"
 
 #include "base/bits.h"
+#include "base/bytes.h"
 #include "base/compiler.h"
 #include "lib/elf.h"
 #include "lib/format.h"
@@ -277,12 +278,6 @@ static bool find_content(const struct planner *p, uint64_t address, uint64_t byt
   return false;
 }
 
-static uint64_t read_u64(const uint8_t *at) {
-  uint64_t x;
-  memcpy(&x, at, sizeof(x));
-  return x;
-}
-
 /* Takes one entry in; tags that need no care are passed over. */
 static bool read_dynamic_entry(struct planner *p, struct dynamic *d, struct elf_dynamic entry, uint32_t index) {
   uint64_t *const slots[] = {[ELF_DT_RELA] = &d->rela, [ELF_DT_RELASZ] = &d->rela_size, [ELF_DT_RELAENT] = &d->rela_entry,
@@ -329,23 +324,26 @@ static bool read_dynamic(struct planner *p, struct dynamic *d) {
   return fail(p, IMAGE_CHECK_DYNAMIC_END, p->dynamic_index, count);
 }
 
+static bool is_in_segment(const struct image_segment *s, uint64_t offset) {
+  return offset - s->offset < s->size; /* Wraps to a huge number below the segment. */
+}
+
 /* Does the word at this address lie wholly in a writable segment?  *last is the segment that was right the last time. */
 static bool is_target(const struct image_plan *plan, uint64_t address, uint32_t *last) {
   uint64_t offset = address - plan->link_base;
-  for (uint32_t n = 0; n < plan->segment_count; n++) {
-    uint32_t i = *last + n < plan->segment_count ? *last + n : *last + n - plan->segment_count;
-    const struct image_segment *s = &plan->segments[i];
-    if (offset < s->offset || offset - s->offset >= s->size) continue;
+  if (!is_in_segment(&plan->segments[*last], offset)) {
+    uint32_t i = 0;
+    while (i < plan->segment_count && !is_in_segment(&plan->segments[i], offset)) i++;
+    if (i == plan->segment_count) return false;
     *last = i;
-    return (s->permissions & IMAGE_WRITE) != 0 && s->size - (offset - s->offset) >= sizeof(uint64_t);
   }
-  return false;
+  const struct image_segment *s = &plan->segments[*last];
+  return (s->permissions & IMAGE_WRITE) != 0 && s->size - (offset - s->offset) >= sizeof(uint64_t);
 }
 
 static struct elf_rela rela_at(const uint8_t *file, const struct image_table *t, uint64_t index) {
-  struct elf_rela r;
-  memcpy(&r, file + t->file_offset + index * sizeof(r), sizeof(r));
-  return r;
+  const uint8_t *at = file + t->file_offset + index * sizeof(struct elf_rela);
+  return (struct elf_rela){bytes_load_u64(at), bytes_load_u64(at + 8), bytes_load_u64(at + 16)};
 }
 
 static bool check_rela(struct planner *p, const struct dynamic *d) {
@@ -383,7 +381,7 @@ struct relr_cursor {
 static bool relr_next(struct relr_cursor *c, uint64_t *address) {
   while (c->bitmap == 0) {
     if (c->index == c->count) return false;
-    uint64_t entry = read_u64(c->table + c->index++ * sizeof(entry));
+    uint64_t entry = bytes_load_u64(c->table + c->index++ * sizeof(entry));
     if ((entry & 1) == 0) {
       *address = entry;
       c->next = entry + sizeof(uint64_t);
@@ -413,7 +411,7 @@ static bool check_relr(struct planner *p, const struct dynamic *d) {
     return fail(p, IMAGE_CHECK_RELR_BOUNDS, IMAGE_NO_INDEX, d->relr);
   }
   struct relr_cursor c = relr_begin(p->file, &t);
-  if ((read_u64(c.table) & 1) != 0) return fail(p, IMAGE_CHECK_RELR_START, 0, read_u64(c.table));
+  if ((bytes_load_u64(c.table) & 1) != 0) return fail(p, IMAGE_CHECK_RELR_START, 0, bytes_load_u64(c.table));
   while (relr_next(&c, &address)) {
     uint32_t index = (uint32_t)(c.index - 1);
     if (!bits_is_aligned(address, sizeof(uint64_t))) return fail(p, IMAGE_CHECK_RELR_ALIGN, index, address);
@@ -464,14 +462,12 @@ void image_relocate(const struct image_plan *plan, const void *file, void *memor
   uint64_t address = 0;
   for (uint64_t i = 0; i < plan->rela.count; i++) {
     struct elf_rela r = rela_at(file, &plan->rela, i);
-    uint64_t value = slide + r.addend;
-    memcpy(image + (r.offset - plan->link_base), &value, sizeof(value));
+    bytes_store_u64(image + (r.offset - plan->link_base), slide + r.addend);
   }
   struct relr_cursor c = relr_begin(file, &plan->relr);
   while (relr_next(&c, &address)) {
     uint8_t *word = image + (address - plan->link_base);
-    uint64_t value = slide + read_u64(word);
-    memcpy(word, &value, sizeof(value));
+    bytes_store_u64(word, slide + bytes_load_u64(word));
   }
 }
 

@@ -233,6 +233,14 @@ static void a_line_without_equals_or_key_is_warned_about(void **state) {
   assert_int_equal(warning_count, 3);
 }
 
+static void a_comment_may_hold_anything(void **state) {
+  (void)state;
+  struct boot_config c;
+  read_text(&c, "# \x01\xff = 1\n \t# =\n#\nlog = info # \xe2\x82\xac\n");
+  assert_int_equal(warning_count, 0);
+  assert_int_equal(c.log_level, 3);
+}
+
 static void a_hash_within_a_word_is_no_comment(void **state) {
   (void)state;
   struct boot_config c;
@@ -720,6 +728,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup(a_bad_value_is_named_and_changes_nothing, set_up),
     cmocka_unit_test_setup(a_key_that_comes_twice_counts_the_second_time, set_up),
     cmocka_unit_test_setup(a_line_without_equals_or_key_is_warned_about, set_up),
+    cmocka_unit_test_setup(a_comment_may_hold_anything, set_up),
     cmocka_unit_test_setup(a_hash_within_a_word_is_no_comment, set_up),
     cmocka_unit_test_setup(a_line_of_10000_characters_is_warned_about_and_the_next_one_read, set_up),
     cmocka_unit_test_setup(a_line_as_long_as_allowed_is_read, set_up),
