@@ -13,7 +13,7 @@ import tempfile
 
 PRESENT, WRITE, USER, PWT, PCD, LARGE, GLOBAL, NX = 1, 2, 4, 8, 16, 128, 256, 1 << 63
 ADDRESS = 0x000FFFFFFFFFF000
-UPPER_HALF = 0xFFFF800000000000
+UPPER_HALF = 1 << 63  # With four levels of tables and with five.
 WRITE_COMBINING = 1  # A memory type in IA32_PAT (SDM 3A, table 12-10).
 
 
@@ -92,7 +92,7 @@ def pat_register(qmp):
 def video_memory(qmp):
     """(start, end) of the VGA device's framebuffer BAR, or None."""
     for device in re.split(r"(?=^  Bus)", qmp.monitor("info pci"), flags=re.M):
-        if "VGA controller" in device or "Display controller" in device:
+        if "VGA controller" in device:
             if m := re.search(r"prefetchable memory at 0x([0-9a-f]+) \[0x([0-9a-f]+)\]", device):
                 return int(m[1], 16), int(m[2], 16) + 1
     return None
@@ -119,7 +119,7 @@ def problems_of_memory(qmp, result, pat=False):
         video = video_memory(qmp)
         if video:
             windows = [l for l in found if l.pa < video[1] and video[0] < l.pa + l.size]
-            values = pat_register(qmp) if pat else None
+            values = result["pat"] = pat_register(qmp) if pat else None
             for l in windows:
                 if l.pat_index == 0:
                     problems.append(f"video memory with PAT entry 0, which is write-back: {l}")
