@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * base/bytes.h — numbers that lie anywhere in bytes from outside, in this machine's byte order.
- *
- * One instruction each: the builtin is known to the compiler, whereas a freestanding build makes a call of every memcpy.
- */
+/* base/bytes.h — numbers that may lie anywhere in bytes from outside, in this machine's byte order; one instruction each. */
 #pragma once
 
 #include <stdint.h>
