@@ -97,7 +97,8 @@ static const void *look(uint64_t at, uint64_t size) {
 static void keep_vendor(const struct boot_handoff *h) {
   const uint16_t *name = look(h->firmware_vendor, sizeof(uint16_t) * VENDOR_MAX);
   for (size_t i = 0; name && i + 1 < VENDOR_MAX && name[i]; i++) {
-    vendor[i] = name[i] >= ' ' && name[i] < 0x7f ? (char)name[i] : '?';
+    vendor[i] = '?';
+    if (name[i] >= ' ' && name[i] < 0x7f) vendor[i] = (char)name[i];
   }
 }
 

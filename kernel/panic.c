@@ -48,15 +48,16 @@ static unsigned panic_depth;
   }
 }
 
+/* A number that could be an address of the kernel: upper half, canonical, and not a small negative number. */
+static bool may_be_address(uint64_t value) { return (value >> 56) == 0xff && value < UINT64_C(0xffffffff00000000); }
+
 /* A register for people: numbers as they are, kernel addresses as places. */
 static void describe_value(uint64_t value, char *to, size_t size) {
   const enum boot_window_id window = layout_window_of(vaddr(value));
-  if (klog_addresses_allowed() || (value >> 47) == 0) {
-    format_string(to, size, "%016llx", (unsigned long long)value);
-  } else if (window != BOOT_WINDOW_COUNT) {
+  if (!klog_addresses_allowed() && window != BOOT_WINDOW_COUNT) {
     format_string(to, size, "%s+0x%llx", layout_window_name(window),
                   (unsigned long long)(value - layout_window(window).start.raw));
-  } else if ((value >> 47) == 0x1ffff && value < UINT64_C(0xffffffff00000000)) {
+  } else if (!klog_addresses_allowed() && may_be_address(value)) {
     format_string(to, size, "(kernel address)");
   } else {
     format_string(to, size, "%016llx", (unsigned long long)value);

@@ -38,8 +38,7 @@ static void crash_null(void) { touch(8); }
 
 /* Deeper and deeper; the volatile array keeps the compiler from making a loop of it. */
 [[gnu::noinline]] static uint64_t sink_down(uint64_t depth) {
-  volatile uint64_t room[32];
-  room[depth % ARRAY_COUNT(room)] = depth;
+  volatile uint64_t room[32] = {depth};
   return (sink == UINT64_MAX ? 0 : sink_down(depth + 1)) + room[0];
 }
 static void crash_stack(void) { sink = sink_down(1); }

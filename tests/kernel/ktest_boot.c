@@ -45,7 +45,10 @@ static void note_window(const struct boot_window *w, enum boot_window_id id) {
   char name[16];
   const char *from = layout_window_name(id);
   size_t n = 0;
-  for (; from[n] && n + 1 < sizeof name; n++) name[n] = from[n] == ' ' ? '_' : from[n];
+  for (; from[n] && n + 1 < sizeof name; n++) {
+    name[n] = from[n];
+    if (name[n] == ' ') name[n] = '_';
+  }
   name[n] = '\0';
   ktest_note("%s=%u.%03u", name, (unsigned)(w->entropy_millibits / 1000), (unsigned)(w->entropy_millibits % 1000));
   if (klog_addresses_allowed()) ktest_note("%s_base=0x%llx", name, (unsigned long long)w->base);

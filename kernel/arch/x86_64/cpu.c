@@ -71,7 +71,7 @@ static void read_name(void) {
   }
   for (uint32_t i = 0; i < 3; i++) {
     const struct cpuid r = cpuid_read(0x80000002U + i, 0);
-    memcpy(name + 16 * i, &r, 16);
+    memcpy(name + (size_t)16 * i, &r, 16);
   }
   size_t blanks = 0; /* Intel pads the name on the left. */
   while (name[blanks] == ' ') blanks++;

@@ -73,7 +73,7 @@ static const char *const exception_names[TRAP_EXCEPTIONS] = {
 };
 
 static void set_gate(unsigned vector, unsigned ist) {
-  const uint64_t to = (uint64_t)(uintptr_t)trap_doors + vector * 16;
+  const uint64_t to = (uint64_t)(uintptr_t)trap_doors + UINT64_C(16) * vector;
   idt[vector].low =
       (to & 0xffff) | UINT64_C(0x08) << 16 | (uint64_t)ist << 32 | GATE_INTERRUPT << 40 | (to >> 16 & 0xffff) << 48;
   idt[vector].high = to >> 32;

@@ -27,7 +27,7 @@ struct trap_frame {
   uint64_t vector, error;
   uint64_t rip, cs, rflags, rsp, ss;
 };
-static_assert(sizeof(struct trap_frame) == 22 * 8);
+static_assert(sizeof(struct trap_frame) == 22 * sizeof(uint64_t));
 
 /* Where a guarded call goes on after a fault; the first two words are known to trap_entry.S. */
 struct trap_recovery {
