@@ -129,7 +129,7 @@ $(BUILD)/kernel.elf: $(call objects,kernel) kernel/arch/x86_64/kernel.ld scripts
 	$(Q)scripts/gen-symtab --check $(NM) $@ $(BUILD)/gen/symtab.gen.c
 
 # The tree: what `make install` copies and every boot reads.  The kernel goes in without its debug information.
-$(BUILD)/esp.ok: $(BUILD)/BOOTX64.EFI $(BUILD)/kernel.elf esp/boot.cfg scripts/mkesp
+$(BUILD)/esp.ok: $(BUILD)/BOOTX64.EFI $(BUILD)/kernel.elf esp/boot.cfg scripts/mkesp docs/licences/terminus-font.txt
 	$(call say,ESP,$(BUILD)/esp)
 	$(Q)scripts/mkesp tree $(BUILD)/esp $(BUILD)/BOOTX64.EFI $(BUILD)/kernel.elf esp/boot.cfg
 	$(Q)touch $@

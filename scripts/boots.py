@@ -24,6 +24,7 @@ forbid, screen, type, file, config.
     timeout   seconds for everything
 """
 
+import codecs
 import os
 import re
 import select
@@ -41,6 +42,7 @@ PROMPT = "cairn> "
 MANY = {"expect", "forbid", "screen", "type", "file", "config"}
 ONE = {"what", "cmdline", "end", "status", "check", "silence", "timeout"} | set(qemu.DEFAULTS)
 ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()][A-Z0-9]|\r")
+CUT = re.compile(r"\x1b(\[[0-9;?=]*|[()])?$")
 STATUS = {"pass": 1, "fail": 3}  # isa-debug-exit: 2n + 1.
 
 
@@ -133,7 +135,8 @@ class Boot:
     def __init__(self, scenario, accel="tcg", verbose=False):
         self.s, self.accel, self.verbose = scenario, accel, verbose
         self.log_path = os.path.join(LOGS, scenario.name + ".log")
-        self.text = ""
+        self.text, self.pending = "", ""
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.result = {"name": scenario.name, "problems": [], "bases": {}, "log": self.log_path, "seconds": 0}
         self.silence = float(scenario.get("silence", 60))
         self.deadline = time.monotonic() + float(scenario.get("timeout", 240))
@@ -189,7 +192,11 @@ class Boot:
         if not data:
             time.sleep(0.05)
             return False
-        text = ESCAPES.sub("", data.decode(errors="replace"))
+        # A piece may end within a character or an escape sequence; that end waits for the next piece.
+        self.pending += self.decoder.decode(data)
+        end = CUT.search(self.pending)
+        cut = end.start() if end else len(self.pending)
+        text, self.pending = ESCAPES.sub("", self.pending[:cut]), self.pending[cut:]
         self.log.write(text)
         self.log.flush()
         if self.verbose:

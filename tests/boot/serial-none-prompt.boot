@@ -1,4 +1,4 @@
 what = No serial port: prompt on the screen, typing on the PS/2 keyboard.
 serial = none
-screen = ledger
 type = help
+screen = ledger
