@@ -1,3 +1,4 @@
-what = The invariant 'bitmap' is broken on purpose: its check must fail.
-cmdline = break=bitmap test=all
+what = INV-3 is broken on purpose: its check must fail and name it.
+cmdline = break=bitmap test=P10
 end = fail
+expect = P10 FAIL name=mm_check_finds_nothing .*invariant=3\b

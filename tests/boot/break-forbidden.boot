@@ -1,3 +1,4 @@
-what = The invariant 'forbidden' is broken on purpose: its check must fail.
-cmdline = break=forbidden test=all
+what = INV-8 is broken on purpose: its check must fail and name it.
+cmdline = break=forbidden test=P10
 end = fail
+expect = P10 FAIL name=mm_check_finds_nothing .*invariant=8\b

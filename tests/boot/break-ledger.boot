@@ -1,3 +1,4 @@
-what = The invariant 'ledger' is broken on purpose: its check must fail.
-cmdline = break=ledger test=all
+what = INV-7 is broken on purpose: its check must fail and name it.
+cmdline = break=ledger test=P10
 end = fail
+expect = P10 FAIL name=mm_check_finds_nothing .*invariant=7\b

@@ -1,3 +1,4 @@
-what = The invariant 'map' is broken on purpose: its check must fail.
-cmdline = break=map test=all
+what = INV-1 is broken on purpose: its check must fail and name it.
+cmdline = break=map test=P10
 end = fail
+expect = P10 FAIL name=mm_check_finds_nothing .*invariant=1\b

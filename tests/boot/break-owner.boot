@@ -1,3 +1,4 @@
-what = The invariant 'owner' is broken on purpose: its check must fail.
-cmdline = break=owner test=all
+what = INV-6 is broken on purpose: its check must fail and name it.
+cmdline = break=owner test=P10
 end = fail
+expect = P10 FAIL name=mm_check_finds_nothing .*invariant=6\b

@@ -1,3 +1,4 @@
-what = The invariant 'record' is broken on purpose: its check must fail.
-cmdline = break=record test=all
+what = INV-2 is broken on purpose: its check must fail and name it.
+cmdline = break=record test=P10
 end = fail
+expect = P10 FAIL name=mm_check_finds_nothing .*invariant=2\b

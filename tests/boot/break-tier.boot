@@ -1,3 +1,4 @@
-what = The invariant 'tier' is broken on purpose: its check must fail.
-cmdline = break=tier test=all
+what = INV-4 is broken on purpose: its check must fail and name it.
+cmdline = break=tier test=P10
 end = fail
+expect = P10 FAIL name=mm_check_finds_nothing .*invariant=4\b
