@@ -114,8 +114,8 @@ static uint64_t oldest_held(void) {
 /* Shows what waits, up to the first record that is still being written: its writer comes here afterwards. */
 static void show_waiting(void) {
   struct klog_record r;
+  if (shown_sequence < oldest_held()) shown_sequence = oldest_held();
   uint64_t at = shown_sequence;
-  if (at < oldest_held()) at = oldest_held();
   for (; at < next_sequence; at++) {
     const uint64_t word = slots[at % SLOTS].word;
     if (word == word_of(at) + 1) break;
@@ -143,13 +143,15 @@ void klog(enum klog_level level, const char *room, const char *format, ...) {
     dropped++;
     return;
   }
+  /* An interrupt between the two lines above may have shown later records and taken this one for lost. */
+  const bool was_passed = shown_sequence > sequence;
   s->record.sequence = sequence;
   va_list args;
   va_start(args, format);
   record_fill(&s->record, (unsigned)level <= KLOG_VERBOSE ? level : KLOG_ERROR, room, format, args);
   va_end(args);
   atomic_store_explicit(&s->word, word_of(sequence), memory_order_release);
-  if (!console_is_panicking())
+  if (!console_is_panicking() && !was_passed)
     show();
   else if (is_shown(&s->record))
     record_show(&s->record, console_write);

@@ -68,7 +68,7 @@ char *picture_count(char to[static 28], uint64_t n) {
 
 char *picture_percent(char to[static 8], uint64_t value, uint64_t total) {
   const uint64_t permille = total == 0 ? 0 : value * 1000 / total;
-  if (permille == 0 && value != 0)
+  if (permille == 0 && value != 0 && total != 0)
     format_string(to, 8, "<0.1");
   else
     format_string(to, 8, "%u.%u", (unsigned)(permille / 10) % 1000, (unsigned)(permille % 10));

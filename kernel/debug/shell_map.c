@@ -29,10 +29,11 @@ static bool visit(void *context, const struct pmm_range *range) {
 static void draw_legend(void) {
   char size[12];
   size_t columns = 0;
+  picture_add(&out, "\n");
   for (unsigned i = 0; i < FRAME_OWNER_COUNT; i++) {
     if (map.total[i] == 0) continue;
     const enum frame_owner o = (enum frame_owner)i;
-    const char *mark = o == FRAME_OWNER_FREE ? "░" : "█";
+    const char *mark = o == FRAME_OWNER_FREE ? "░" : "▆";
     const bool is_last = ++columns % 4 == 0;
     picture_add(&out, is_last ? " %s%s" PICTURE_PLAIN " %s\n" : " %s%s" PICTURE_PLAIN " %-17s", picture_owner_colour(o),
                 mark, frame_owner_name(o));

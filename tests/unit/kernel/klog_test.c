@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Tests of kernel/klog.c with a console and a clock of our own, interrupted at the worst moments. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernel/clock.h"
+#include "kernel/console.h"
+#include "kernel/klog.h"
+
+static char shown[1 << 20];
+static size_t shown_fill;
+static bool is_panicking;
+static unsigned clock_interrupts;   /* How often a writer is interrupted by another record, */
+static unsigned console_interrupts; /* and how often the showing is. */
+static uint64_t now;
+
+static void collect(const char *bytes, size_t n) {
+  assert_true(shown_fill + n < sizeof(shown));
+  memcpy(shown + shown_fill, bytes, n);
+  shown_fill += n;
+  shown[shown_fill] = '\0';
+}
+
+static void interrupt(unsigned *left) {
+  if (*left == 0) return;
+  --*left;
+  klog(KLOG_WARN, "irq", "interrupt %u", *left);
+}
+
+void console_write(const char *bytes, size_t n) {
+  collect(bytes, n);
+  interrupt(&console_interrupts);
+}
+bool console_is_panicking(void) { return is_panicking; }
+uint64_t clock_us(void) {
+  interrupt(&clock_interrupts); /* In the middle of a writer: its slot is claimed and not yet published. */
+  return now++;
+}
+
+static unsigned occurrences(const char *word) {
+  unsigned n = 0;
+  for (const char *at = shown; (at = strstr(at, word)) != NULL; at++) n++;
+  return n;
+}
+
+static void forget(void) {
+  shown_fill = 0;
+  shown[0] = '\0';
+}
+
+/* The last record. */
+static struct klog_record last(void) {
+  struct klog_record r, found = {};
+  for (uint64_t at = 0; klog_read(at, &r); at = r.sequence + 1) found = r;
+  return found;
+}
+
+static void a_record_keeps_time_level_room_and_text(void **context) {
+  (void)context;
+  klog(KLOG_ERROR, "room", "%s %d", "text", 42);
+  const struct klog_record r = last();
+  assert_int_equal(r.level, KLOG_ERROR);
+  assert_string_equal(r.room, "room");
+  assert_string_equal(r.text, "text 42");
+  assert_int_equal(occurrences("text 42"), 1);
+}
+
+static void long_text_is_cut_and_control_characters_are_defused(void **context) {
+  (void)context;
+  klog(KLOG_INFO, "a room with a long name", "%0200d", 7);
+  assert_int_equal(strlen(last().text), sizeof(last().text) - 1);
+  assert_string_equal(last().text + sizeof(last().text) - 4, "...");
+  assert_string_equal(last().room, "a room with");
+  klog(KLOG_INFO, "r", "a\033[2Jb\nc\x7f\xc3\xa9");
+  assert_string_equal(last().text, "a?[2Jb c?\xc3\xa9");
+}
+
+static void addresses_stay_hidden_until_they_are_allowed(void **context) {
+  (void)context;
+  klog(KLOG_INFO, "r", "at %p", (void *)0xffff900012345000);
+  assert_string_equal(last().text, "at (address)");
+  klog_allow_addresses();
+  klog(KLOG_INFO, "r", "at %p", (void *)0xffff900012345000);
+  assert_string_equal(last().text, "at 0xffff900012345000");
+}
+
+static void the_level_decides_what_is_shown_and_not_what_is_kept(void **context) {
+  (void)context;
+  forget();
+  klog(KLOG_VERBOSE, "r", "whisper");
+  assert_int_equal(occurrences("whisper"), 0);
+  assert_string_equal(last().text, "whisper");
+  klog_set_level(KLOG_VERBOSE);
+  klog(KLOG_VERBOSE, "r", "murmur");
+  assert_int_equal(occurrences("murmur"), 1);
+  klog_set_level(KLOG_NOTICE);
+}
+
+static void a_new_console_is_shown_what_was_before(void **context) {
+  (void)context;
+  klog(KLOG_NOTICE, "r", "before the console");
+  forget();
+  klog_replay(collect);
+  assert_int_equal(occurrences("before the console"), 1);
+  assert_int_equal(occurrences("whisper"), 0);
+}
+
+static void interrupts_in_writer_and_console_lose_and_repeat_nothing(void **context) {
+  (void)context;
+  forget();
+  clock_interrupts = 30;
+  klog(KLOG_WARN, "r", "outer");
+  console_interrupts = 20;
+  klog(KLOG_WARN, "r", "after");
+  assert_int_equal(clock_interrupts + console_interrupts, 0);
+  assert_int_equal(occurrences("outer"), 1);
+  assert_int_equal(occurrences("after"), 1);
+  assert_int_equal(occurrences(": interrupt "), 50);
+  assert_int_equal(klog_dropped(), 0);
+}
+
+static void the_ring_keeps_the_newest_in_order(void **context) {
+  (void)context;
+  for (unsigned i = 0; i < 2000; i++) klog(KLOG_VERBOSE, "r", "record %u", i);
+  struct klog_record r;
+  uint64_t expected = 0, count = 0;
+  for (uint64_t at = 0; klog_read(at, &r); at = r.sequence + 1, count++) {
+    if (count != 0) assert_int_equal(r.sequence, expected);
+    expected = r.sequence + 1;
+  }
+  assert_true(count >= 256);
+  assert_string_equal(r.text, "record 1999");
+}
+
+/* A writer interrupted for so long that the ring has come round to its slot: the newcomer is dropped, nothing is torn. */
+static void a_ring_that_comes_round_to_a_writer_drops_the_newcomer(void **context) {
+  (void)context;
+  const uint32_t before = klog_dropped();
+  clock_interrupts = 1000;
+  klog(KLOG_WARN, "r", "the interrupted one");
+  assert_true(klog_dropped() > before);
+  struct klog_record r;
+  for (uint64_t at = 0; klog_read(at, &r); at = r.sequence + 1)
+    assert_true(strncmp(r.text, "interrupt ", 10) == 0 || strcmp(r.text, "the interrupted one") == 0 ||
+                strncmp(r.text, "record ", 7) == 0);
+  klog(KLOG_WARN, "r", "still alive");
+  assert_string_equal(last().text, "still alive");
+}
+
+static void a_panic_shows_its_records_though_the_console_is_held(void **context) {
+  (void)context;
+  forget();
+  is_panicking = true;
+  klog(KLOG_ERROR, "panic", "the end");
+  assert_int_equal(occurrences("the end"), 1);
+  is_panicking = false;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_record_keeps_time_level_room_and_text),
+      cmocka_unit_test(long_text_is_cut_and_control_characters_are_defused),
+      cmocka_unit_test(addresses_stay_hidden_until_they_are_allowed),
+      cmocka_unit_test(the_level_decides_what_is_shown_and_not_what_is_kept),
+      cmocka_unit_test(a_new_console_is_shown_what_was_before),
+      cmocka_unit_test(interrupts_in_writer_and_console_lose_and_repeat_nothing),
+      cmocka_unit_test(the_ring_keeps_the_newest_in_order),
+      cmocka_unit_test(a_ring_that_comes_round_to_a_writer_drops_the_newcomer),
+      cmocka_unit_test(a_panic_shows_its_records_though_the_console_is_held),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
