@@ -43,6 +43,9 @@ CFLAGS.loader := $(BASE) -Os --target=x86_64-unknown-windows -ffreestanding -fsh
 LDFLAGS.loader := /subsystem:efi_application /entry:efi_main /nodefaultlib /dynamicbase /nxcompat /filealign:512 \
   /Brepro /debug:none /opt:ref /map:$(BUILD)/loader.map
 
+CFLAGS.shim := $(filter-out -DCAIRN_LOADER,$(CFLAGS.loader))
+LDFLAGS.shim := $(filter-out /map:%,$(LDFLAGS.loader))
+
 CFLAGS.kernel := $(BASE) -O2 --target=x86_64-linux-gnu -ffreestanding -fpie -fvisibility=hidden -mcmodel=small -mno-red-zone \
   -Ikernel/arch/x86_64   -mgeneral-regs-only -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-common -DCAIRN_KERNEL \
   -fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs -mstack-protector-guard-offset=40
@@ -64,6 +67,7 @@ MM   := $(wildcard mm/*/*.c)
 LIB  := $(wildcard lib/*.c)
 SRC.loader := $(wildcard loader/*.c loader/x86_64/*.c loader/x86_64/*.S efi/*.c) $(LIB)
 SRC.kernel := $(wildcard kernel/*.c kernel/*/*.c kernel/*/*/*.c kernel/*/*/*.S tests/kernel/*.c) $(FONT) $(MM) $(LIB)
+SRC.shim   := $(wildcard tests/firmware/*.c) lib/format.c lib/string.c
 SRC.host   := $(LIB) $(MM) $(PURE.loader) $(PURE.kernel) $(FONT) $(wildcard tests/harness/*.c tests/fake/*.c)
 SRC.fuzz   := $(SRC.host)
 TESTS      := $(wildcard $(addsuffix /*_test.c,tests/unit tests/unit/* tests/unit/*/* tests/unit/*/*/*))
@@ -74,6 +78,7 @@ TOOLS      := $(wildcard tests/tools/*.c)
 GEN.loader :=
 GEN.kernel :=
 GEN.host   :=
+GEN.shim   :=
 GEN.fuzz   :=
 
 objects = $(patsubst %,$(BUILD)/$(1)/%.o,$(basename $(SRC.$(1))))
@@ -94,12 +99,13 @@ $(BUILD)/$(1)/%.o: %.S $(BUILD)/$(1)/flags | $$(SETUP) $$(GEN.$(1))
 	$$(Q)$$(CC) $$(CFLAGS.$(1)) -MMD -MP -c $$< -o $$@
 -include $$(patsubst %.o,%.d,$$(call objects,$(1)))
 endef
-$(foreach p,loader kernel host fuzz,$(eval $(call product,$(p))))
+$(foreach p,loader kernel shim host fuzz,$(eval $(call product,$(p))))
 -include $(patsubst %.c,$(BUILD)/host/%.d,$(TESTS) $(TOOLS)) $(patsubst %.c,$(BUILD)/fuzz/%.d,$(FUZZERS))
 
 all: loader kernel esp ## The loader, the kernel and the tree for an EFI system partition, build/esp
 loader: $(BUILD)/BOOTX64.EFI
 kernel: $(BUILD)/kernel.elf
+shim: $(BUILD)/firmware/SHIM.EFI
 esp: $(BUILD)/esp.ok
 
 $(FONT): scripts/gen-font | $(SETUP)
@@ -114,6 +120,11 @@ setup: ## Install what the build needs (scripts/setup says what and why)
 $(BUILD)/BOOTX64.EFI: $(call objects,loader)
 	$(call say,LD,$@)
 	$(Q)$(LDLINK) $(LDFLAGS.loader) /out:$@ $(call objects,loader)
+
+$(BUILD)/firmware/SHIM.EFI: $(call objects,shim)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(LDLINK) $(LDFLAGS.shim) /out:$@ $(call objects,shim)
 
 # Linked twice: the symbol table for backtraces is made from the first link, and the second must not move a function.
 LINK.kernel = $(Q)$(LD) $(LDFLAGS.kernel) -T kernel/arch/x86_64/kernel.ld

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tests/firmware/tables.c — the system table that the loader sees, the text console, and the load options.
+ *
+ * HOW      The table and its list of configuration tables are copies in memory of runtime services data, because the kernel
+ *          reads them after the firmware has gone.  The console passes text on; what loaders have no business with is a
+ *          violation: clearing the screen and changing the mode hang some machines, polling the keyboard stalls others.
+ * SOURCE   UEFI 2.10: 3.1.3 (load options), 4.3 (system table), 12.3, 12.4 (text).
+ */
+#include "lib/string.h"
+#include "tests/firmware/shim.h"
+
+#define OPTIONS      u"test=all test.exit"
+#define OPTIONS_8BIT "test=all test.exit"
+#define BLOB_SIZE    512
+
+static SIMPLE_TEXT_OUTPUT_INTERFACE console;
+static SIMPLE_INPUT_INTERFACE keyboard;
+static uint8_t blob[BLOB_SIZE];
+
+/* --- text ----------------------------------------------------------------------------------------------------------- */
+
+static EFI_STATUS EFIAPI console_output(SIMPLE_TEXT_OUTPUT_INTERFACE *self, CHAR16 *text) {
+  (void)self;
+  if (shim_is_strict) shim_violation("OutputString");
+  return shim_firmware->ConOut->OutputString(shim_firmware->ConOut, text);
+}
+static EFI_STATUS EFIAPI console_reset(SIMPLE_TEXT_OUTPUT_INTERFACE *self, BOOLEAN extended) {
+  (void)self, (void)extended;
+  shim_violation("ConOut.Reset");
+  return EFI_SUCCESS;
+}
+static EFI_STATUS EFIAPI console_set_mode(SIMPLE_TEXT_OUTPUT_INTERFACE *self, UINTN mode) {
+  (void)self, (void)mode;
+  shim_violation("ConOut.SetMode");
+  return EFI_SUCCESS;
+}
+static EFI_STATUS EFIAPI console_clear(SIMPLE_TEXT_OUTPUT_INTERFACE *self) {
+  (void)self;
+  shim_violation("ClearScreen");
+  return EFI_SUCCESS;
+}
+static EFI_STATUS EFIAPI keyboard_read(SIMPLE_INPUT_INTERFACE *self, EFI_INPUT_KEY *pressed) {
+  (void)self, (void)pressed;
+  shim_violation("ReadKeyStroke");
+  return EFI_NOT_READY;
+}
+
+void tables_go_strict(EFI_SYSTEM_TABLE *table) { (void)table; /* The console looks at shim_is_strict itself. */ }
+
+/* --- the table ------------------------------------------------------------------------------------------------------ */
+
+static void *runtime_pool(size_t size) {
+  void *at = NULL;
+  if (EFI_ERROR(shim_services->AllocatePool(EfiRuntimeServicesData, size, &at))) print_line("BROKEN no pool");
+  return at;
+}
+
+static bool is_dropped(const EFI_GUID *guid) {
+  static const EFI_GUID acpi_2 = ACPI_20_TABLE_GUID;
+  static const EFI_GUID acpi_1 = ACPI_TABLE_GUID;
+  static const EFI_GUID attributes = {0xdcfa911d, 0x26eb, 0x469f, {0xa2, 0x20, 0x38, 0xb7, 0xdc, 0x46, 0x12, 0x20}};
+  if (quirks_play(QUIRK_NO_TABLES)) return true;
+  if (shim_same_guid(guid, &acpi_1) || shim_same_guid(guid, &acpi_2)) return quirks_play(QUIRK_NO_ACPI);
+  return shim_same_guid(guid, &attributes) && quirks_play(QUIRK_NO_ATTRIBUTES);
+}
+
+static void copy_configuration(EFI_SYSTEM_TABLE *table) {
+  UINTN kept = 0;
+  EFI_CONFIGURATION_TABLE *copy = runtime_pool((table->NumberOfTableEntries + 1) * sizeof *copy);
+  for (UINTN i = 0; i < table->NumberOfTableEntries; i++) {
+    if (!is_dropped(&shim_firmware->ConfigurationTable[i].VendorGuid)) copy[kept++] = shim_firmware->ConfigurationTable[i];
+  }
+  table->NumberOfTableEntries = kept;
+  table->ConfigurationTable = quirks_on(QUIRK_NO_TABLES) ? NULL : copy;
+}
+
+EFI_SYSTEM_TABLE *tables_make(EFI_BOOT_SERVICES *services) {
+  static CHAR16 vendor[] = u"American Megatrends";
+  EFI_SYSTEM_TABLE *table = runtime_pool(sizeof *table);
+  *table = *shim_firmware;
+  copy_configuration(table);
+  console = *shim_firmware->ConOut;
+  console.OutputString = console_output;
+  console.Reset = console_reset;
+  console.SetMode = console_set_mode;
+  console.ClearScreen = console_clear;
+  keyboard = *shim_firmware->ConIn;
+  keyboard.ReadKeyStroke = keyboard_read;
+  table->ConOut = &console;
+  table->StdErr = &console;
+  table->ConIn = &keyboard;
+  table->BootServices = services;
+  if (quirks_play(QUIRK_AMI)) {
+    CHAR16 *name = runtime_pool(sizeof vendor);
+    memcpy(name, vendor, sizeof vendor);
+    table->FirmwareVendor = name;
+    table->Hdr.Revision = 0x20000;
+  }
+  table->Hdr.CRC32 = 0;
+  UINT32 sum = 0;
+  (void)shim_services->CalculateCrc32(table, table->Hdr.HeaderSize, &sum);
+  table->Hdr.CRC32 = sum;
+  return table;
+}
+
+/* --- load options --------------------------------------------------------------------------------------------------- */
+
+static size_t put(size_t at, const void *bytes, size_t n) {
+  memcpy(blob + at, bytes, n);
+  return at + n;
+}
+
+/* The whole boot entry: attributes, length of the path, description, path (disk, file, end), and only then the options. */
+static size_t make_entry(void) {
+  static const uint8_t disk[42] = {4, 1, sizeof disk, 0, 1, 0, 0, 0, 0, 8, [40] = 2, 2};
+  static const CHAR16 file[] = u"\\EFI\\BOOT\\BOOTX64.EFI";
+  static const uint8_t file_node[4] = {4, 4, sizeof file_node + sizeof file, 0};
+  static const uint8_t end_node[4] = {0x7f, 0xff, sizeof end_node, 0};
+  const uint32_t attributes = 1;
+  const uint16_t path_size = sizeof disk + sizeof file_node + sizeof file + sizeof end_node;
+  size_t at = put(0, &attributes, sizeof attributes);
+  at = put(at, &path_size, sizeof path_size);
+  at = put(at, u"Cairn", sizeof u"Cairn");
+  at = put(at, disk, sizeof disk);
+  at = put(at, file_node, sizeof file_node);
+  at = put(at, file, sizeof file);
+  at = put(at, end_node, sizeof end_node);
+  return put(at, OPTIONS, sizeof OPTIONS);
+}
+
+void tables_set_options(EFI_LOADED_IMAGE *image) {
+  const char *kind = quirks_text(QUIRK_OPTIONS);
+  size_t size = 0;
+  if (!quirks_play(QUIRK_OPTIONS)) return;
+  if (strcmp(kind, "entry") == 0) size = make_entry();
+  if (strcmp(kind, "text") == 0) size = put(0, OPTIONS, sizeof OPTIONS);
+  if (strcmp(kind, "unterminated") == 0) size = put(0, OPTIONS, sizeof OPTIONS - sizeof(CHAR16));
+  if (strcmp(kind, "odd") == 0) size = put(0, OPTIONS, sizeof OPTIONS) - 1;
+  if (strcmp(kind, "8bit") == 0) size = put(0, OPTIONS_8BIT, sizeof OPTIONS_8BIT);
+  if (strcmp(kind, "garbage") == 0) {
+    for (size = 0; size < 301; size++) blob[size] = (uint8_t)(size * 167 + 13);
+  }
+  image->LoadOptions = strcmp(kind, "null") == 0 ? NULL : blob;
+  image->LoadOptionsSize = strcmp(kind, "null") == 0 ? 64 : (UINT32)size;
+}
