@@ -240,6 +240,7 @@ static uint8_t kind_of_descriptor(const struct memmap_descriptor *d, bool has_wb
 static bool span_of_descriptor(const struct memmap_descriptor *d, bool has_wb, struct memmap_report *report,
                                struct span *out) {
   uint64_t start = d->physical_start, size, end;
+  uint8_t kind = kind_of_descriptor(d, has_wb);
   report->unknown_type += d->type >= ARRAY_COUNT(types);
   if (d->pages == 0) {
     report->empty++;
@@ -247,10 +248,10 @@ static bool span_of_descriptor(const struct memmap_descriptor *d, bool has_wb, s
   }
   if (!bits_mul(d->pages, FRAME_SIZE, &size) || !bits_add(start, size, &end) || end > MEMMAP_ADDRESS_END) {
     report->wrapping++;
+    if (memmap_kind_is_ram(kind)) return false;
     end = MEMMAP_ADDRESS_END;
   }
   if (start >= MEMMAP_ADDRESS_END) return false;
-  uint8_t kind = kind_of_descriptor(d, has_wb);
   if (!bits_is_aligned(start, FRAME_SIZE)) {
     report->unaligned++;
     bool is_general = memmap_kind_is_general(kind);

@@ -36,7 +36,7 @@ struct memmap_claim {
 struct memmap_report {
   uint32_t descriptors;
   uint32_t empty;          /* Zero pages: dropped. */
-  uint32_t wrapping;       /* Runs past 2^52 or past 2^64: cut at 2^52, or dropped when it starts there. */
+  uint32_t wrapping;       /* Runs past 2^52 or past 2^64: cut at 2^52; dropped when it starts there or would be RAM. */
   uint32_t unaligned;      /* Start not a multiple of 4 KiB: general kinds shrink inwards, others grow outwards. */
   uint32_t overlapping;    /* Shares a frame with another descriptor. */
   uint32_t unsorted;       /* Starts below its predecessor. */
@@ -63,6 +63,7 @@ size_t memmap_scratch_size(size_t descriptor_count, size_t claim_count);
  *   - RUNTIME_DATA with EFI_MEMORY_RUNTIME in its attributes: the firmware says that it needs it after boot;
  *   - RESERVED without EFI_MEMORY_WB in its attributes, unless no descriptor of the map has that bit (maps of some virtual
  *     machines carry no attributes at all).  EFI_MEMORY_SP, _RO and _XP change nothing.
+ * RAM that runs past 2^52 or 2^64 is no RAM: one such descriptor would make petabytes of it.  Other kinds are cut there.
  * Claims are laid over all that and win against every kind, for the loader has used the memory; where two claims overlap,
  * the larger kind wins.  A claimed region keeps type and attributes of the firmware's descriptor (EfiLoaderData and 0 where
  * there is none).

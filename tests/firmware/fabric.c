@@ -106,6 +106,7 @@ static void wrap_ram(struct fabric *f) {
   add(f, EfiConventionalMemory, take(16), UINT64_C(1) << 52);
   add(f, EfiConventionalMemory, UINT64_C(0xfffffffff0000000), 0x20000);
   add(f, EfiBootServicesData, take(16), UINT64_MAX);
+  add(f, EfiACPIMemoryNVS, take(16), UINT64_C(1) << 40);
 }
 
 static void growth(struct fabric *f) {

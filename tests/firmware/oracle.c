@@ -90,7 +90,7 @@ static void paint(const EFI_MEMORY_DESCRIPTOR *d, enum class what) {
   uint64_t part = d->PhysicalStart % FRAME_SIZE;
   if (d->NumberOfPages == 0 || first >= top) return;
   bool leaves = d->NumberOfPages > top || first + d->NumberOfPages + (part != 0) > top;
-  if (leaves && what == CLASS_GENERAL) return; /* RAM without an end is no RAM. */
+  if (leaves && classes[what].is_ram) return; /* RAM without an end is no RAM. */
   uint64_t end = leaves ? top : first + d->NumberOfPages + (part != 0);
   if (part != 0 && what == CLASS_GENERAL) {
     first++;

@@ -47,6 +47,9 @@ static uint32_t oracle_kind(const struct memmap_descriptor *d, bool has_wb) {
 static bool oracle_read(const struct memmap_descriptor *d, bool has_wb, struct said *s) {
   unsigned __int128 start = d->physical_start, end = start + (unsigned __int128)d->pages * 4096;
   *s = (struct said){.attributes = d->attributes, .type = d->type, .kind = oracle_kind(d, has_wb)};
+  bool is_ram = s->kind != BOOT_MEMORY_PERSISTENT && s->kind != BOOT_MEMORY_RESERVED && s->kind != BOOT_MEMORY_MMIO &&
+                s->kind != BOOT_MEMORY_MMIO_PORT;
+  if (end > TOP && is_ram) return false; /* RAM without an end is no RAM. */
   if (end > TOP) end = TOP;
   unsigned slack = oracle_is_general(s->kind) ? 4095 : 0;
   start = (start + slack) / 4096 * 4096;
@@ -284,6 +287,16 @@ static void wrapping_descriptors_are_cut_or_dropped(void **state) {
   canon_free(&c);
 }
 
+static void ram_that_wraps_is_no_ram(void **state) {
+  (void)state;
+  struct canon c = CANON({7, 0x100000, 16, WB}, {7, 0x200000, UINT64_C(1) << 52, WB}, {4, 0x300000, UINT64_MAX, WB},
+                         {10, 0x400000, UINT64_C(1) << 40, 0}, {7, 0x110000, 16, WB});
+  assert_int_equal(c.count, 1);
+  expect_region(&c, 0, 0x100000, 0x120000, BOOT_MEMORY_USABLE);
+  assert_int_equal(c.report.wrapping, 3);
+  canon_free(&c);
+}
+
 static void memory_that_cannot_be_cached_is_not_usable(void **state) {
   (void)state;
   struct canon c = CANON({7, 0x100000, 16, WB}, {7, 0x200000, 16, 1});
@@ -436,6 +449,7 @@ int main(void) {
       cmocka_unit_test(memory_below_1_mib_and_page_0_are_low),
       cmocka_unit_test(unaligned_general_memory_shrinks_and_other_memory_grows),
       cmocka_unit_test(wrapping_descriptors_are_cut_or_dropped),
+      cmocka_unit_test(ram_that_wraps_is_no_ram),
       cmocka_unit_test(memory_that_cannot_be_cached_is_not_usable),
       cmocka_unit_test(a_map_without_any_attribute_is_believed),
       cmocka_unit_test(boot_services_memory_with_the_runtime_bit_is_kept),
