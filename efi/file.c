@@ -4,12 +4,16 @@
  *
  * HOW      The size of a file is found by seeking to the end (position 2^64 - 1 means that), which needs no buffer and
  *          refuses directories.  Reads go straight to where the bytes belong, in pieces: some firmware corrupts large
- *          ones.  A read that makes no progress ends the loop, so that a broken driver cannot hang us.
+ *          ones.  A read that fails is tried again in smaller pieces, down to 4 KiB; one that makes no progress ends the
+ *          loop, so that a broken driver cannot hang us.
  * SOURCE   UEFI 2.10: 13.4 (simple file system), 13.5 (file protocol).
  */
 #include "efi/file.h"
 
+#include "base/units.h"
 #include "efi/tables.h"
+
+#define PIECE_MIN (4 * KIB)
 
 static EFI_FILE_HANDLE file_root;
 static EFI_FILE_HANDLE file_open[EFI_FILES_MAX];
@@ -54,17 +58,21 @@ status_t efi_file_open(const uint16_t *path, struct efi_file *file) {
 }
 
 status_t efi_file_read(struct efi_file *file, uint64_t offset, void *to, uint64_t size, uint64_t piece) {
-  uint8_t *at = to;
+  uint64_t done = 0;
   if (size == 0) return OK;
   EFI_STATUS s = file->handle->SetPosition(file->handle, offset);
-  while (!EFI_ERROR(s) && size > 0) {
-    UINTN asked = size < piece ? size : piece;
+  while (!EFI_ERROR(s) && done < size) {
+    uint64_t asked = size - done < piece ? size - done : piece;
     UINTN given = asked;
-    s = file->handle->Read(file->handle, &given, at);
+    s = file->handle->Read(file->handle, &given, (uint8_t *)to + done);
+    if (EFI_ERROR(s) && asked > PIECE_MIN) { /* Perhaps it was too large for this firmware. */
+      piece = asked / 4 > PIECE_MIN ? asked / 4 : PIECE_MIN;
+      s = file->handle->SetPosition(file->handle, offset + done);
+      continue;
+    }
     if (EFI_ERROR(s)) break;
     if (given == 0 || given > asked) return ERR_TRUNCATED;
-    at += given;
-    size -= given;
+    done += given;
   }
   return efi_tables_status(s);
 }

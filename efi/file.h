@@ -30,7 +30,8 @@ status_t efi_file_mount(void);
 status_t efi_file_open(const uint16_t *path, struct efi_file *file);
 
 /**
- * Reads exactly size bytes from offset on, in pieces of at most `piece` bytes (some firmware corrupts large reads).
+ * Reads exactly size bytes from offset on, in pieces of at most `piece` bytes (some firmware corrupts large reads), and in
+ * smaller ones, down to 4 KiB, after a read that fails.
  * Returns OK, ERR_TRUNCATED (the file ends earlier), or what the firmware says; the buffer's content is then undefined.
  */
 status_t efi_file_read(struct efi_file *file, uint64_t offset, void *to, uint64_t size, uint64_t piece);

@@ -12,7 +12,8 @@
 #include "efi/tables.h"
 
 static struct {
-  uint64_t physical, frames;
+  uint64_t physical;
+  uint64_t frames; /* 0: from the pool. */
 } memory_given[EFI_MEMORY_ALLOCATIONS_MAX];
 static size_t memory_given_count;
 
@@ -21,14 +22,18 @@ static size_t memory_given_count;
 #define MAP_STRIDE_MIN        40 /* sizeof(EFI_MEMORY_DESCRIPTOR), version 1. */
 #define MAP_STRIDE_MAX        EFI_MEMORY_MAP_SPARE
 
+static void remember(uint64_t physical, uint64_t frames) {
+  memory_given[memory_given_count].physical = physical;
+  memory_given[memory_given_count++].frames = frames;
+}
+
 static status_t alloc_pages(EFI_ALLOCATE_TYPE how, enum efi_memory_use use, uint64_t frames, uint64_t *physical) {
   EFI_PHYSICAL_ADDRESS at = *physical;
   EFI_MEMORY_TYPE type = use == EFI_MEMORY_FOR_CODE ? EfiLoaderCode : EfiLoaderData;
   if (memory_given_count == EFI_MEMORY_ALLOCATIONS_MAX) return ERR_FULL;
   EFI_STATUS s = efi_tables_system()->BootServices->AllocatePages(how, type, frames, &at);
   if (EFI_ERROR(s)) return efi_tables_status(s);
-  memory_given[memory_given_count].physical = at;
-  memory_given[memory_given_count++].frames = frames;
+  remember(at, frames);
   *physical = at;
   return OK;
 }
@@ -51,24 +56,33 @@ status_t efi_memory_alloc_below(enum efi_memory_use use, uint64_t frames, uint64
   return s;
 }
 
-void efi_memory_free_all(void) {
-  while (memory_given_count > 0) {
-    memory_given_count--;
-    (void)efi_tables_system()->BootServices->FreePages(memory_given[memory_given_count].physical,
-                                                       memory_given[memory_given_count].frames);
-  }
-}
-
 status_t efi_memory_alloc_pool(size_t size, void **memory) {
   void *at = NULL;
+  if (memory_given_count == EFI_MEMORY_ALLOCATIONS_MAX) return ERR_FULL;
   EFI_STATUS s = efi_tables_system()->BootServices->AllocatePool(EfiLoaderData, size, &at);
   if (EFI_ERROR(s)) return efi_tables_status(s);
+  remember((uint64_t)(uintptr_t)at, 0);
   *memory = at;
   return OK;
 }
 
 void efi_memory_free_pool(void *memory) {
-  if (memory) (void)efi_tables_system()->BootServices->FreePool(memory);
+  for (size_t i = 0; i < memory_given_count; i++) {
+    if (memory_given[i].frames != 0 || memory_given[i].physical != (uint64_t)(uintptr_t)memory) continue;
+    memory_given[i] = memory_given[--memory_given_count];
+    (void)efi_tables_system()->BootServices->FreePool(memory);
+    return;
+  }
+}
+
+void efi_memory_free_all(void) {
+  const EFI_BOOT_SERVICES *services = efi_tables_system()->BootServices;
+  while (memory_given_count > 0) {
+    uint64_t physical = memory_given[--memory_given_count].physical;
+    uint64_t frames = memory_given[memory_given_count].frames;
+    if (frames == 0) (void)services->FreePool((void *)(uintptr_t)physical);
+    if (frames != 0) (void)services->FreePages(physical, frames);
+  }
 }
 
 /* Replaces the buffer by one with room for `needed` bytes and some more descriptors. */

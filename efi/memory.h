@@ -17,8 +17,9 @@ enum efi_memory_use {
   EFI_MEMORY_FOR_CODE, /* EfiLoaderCode: the only type that is sure to be executable. */
 };
 
-/* Allocations that can be remembered: kernel, page tables, stack, handoff, jump, trampoline, and those two grow again. */
-#define EFI_MEMORY_ALLOCATIONS_MAX 32
+/* Allocations that can be remembered, pages and pool: file, kernel, stack with handoff and tables, jump, trampoline, map,
+ * scratch, regions, boot.cfg; and some of them again, larger. */
+#define EFI_MEMORY_ALLOCATIONS_MAX 64
 
 /* Whole frames, not zeroed.  Return OK, ERR_NO_MEMORY, ERR_NOT_FOUND (these frames are not free), ERR_FULL (table full). */
 status_t efi_memory_alloc(enum efi_memory_use use, uint64_t frames, uint64_t *physical);
@@ -26,10 +27,11 @@ status_t efi_memory_alloc_at(uint64_t physical, uint64_t frames);
 /** As above, all of it at or below the address max. */
 status_t efi_memory_alloc_below(enum efi_memory_use use, uint64_t frames, uint64_t max, uint64_t *physical);
 
-/** Gives back every page allocation; for a loader that fails.  => before ExitBootServices. */
+/** Gives back every allocation that has not been given back yet, pages and pool; for a loader that fails.
+ *  => before ExitBootServices has succeeded. */
 void efi_memory_free_all(void);
 
-/** From the pool, 8-byte aligned.  Returns OK or ERR_NO_MEMORY. */
+/** From the pool, 8-byte aligned.  Returns OK, ERR_NO_MEMORY or ERR_FULL.  Freeing NULL or a stranger does nothing. */
 status_t efi_memory_alloc_pool(size_t size, void **memory);
 void efi_memory_free_pool(void *memory);
 
