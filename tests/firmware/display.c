@@ -76,8 +76,8 @@ static EFI_STATUS EFIAPI set_mode(EFI_GRAPHICS_OUTPUT_PROTOCOL *self, UINT32 num
 }
 
 static EFI_STATUS EFIAPI blt(EFI_GRAPHICS_OUTPUT_PROTOCOL *self, EFI_GRAPHICS_OUTPUT_BLT_PIXEL *buffer,
-                             EFI_GRAPHICS_OUTPUT_BLT_OPERATION operation, UINTN from_x, UINTN from_y, UINTN to_x,
-                             UINTN to_y, UINTN width, UINTN height, UINTN delta) {
+                             EFI_GRAPHICS_OUTPUT_BLT_OPERATION operation, UINTN from_x, UINTN from_y, UINTN to_x, UINTN to_y,
+                             UINTN width, UINTN height, UINTN delta) {
   (void)self;
   if (shim_is_strict) shim_violation("Blt");
   return display.real->Blt(display.real, buffer, operation, from_x, from_y, to_x, to_y, width, height, delta);

@@ -3,8 +3,8 @@
  * tests/firmware/oracle.c — what the kernel has to make of a map, found out in the simplest way there is.
  *
  * HOW      One byte a frame of the first 8 GiB.  Each descriptor paints its frames with its class; a more restrictive class
- *          paints over a less restrictive one.  Then the frames of each class are counted and the borders hashed.  The kernel
- *          counts and hashes its list of regions in the same way (tests/kernel/firmware_test.c), scripts/boots.py compares.
+ *          paints over a less restrictive one.  Then the frames of each class are counted and the borders hashed.  The
+ * kernel counts and hashes its list of regions in the same way (tests/kernel/firmware_test.c), scripts/boots.py compares.
  * WHY NOT  lib/memmap.c: it is what is being tested.  Nothing of it is used here, its contract is written down anew.
  * SOURCE   UEFI 2.10: 7.2.3; include/lib/memmap.h for which descriptor is to be believed.
  */
@@ -53,34 +53,20 @@ static uint8_t *canvas;
 void oracle_init(void) { canvas = shim_pages(LIMIT_FRAMES); }
 
 static enum class class_of(const EFI_MEMORY_DESCRIPTOR *d, bool map_has_wb) {
-  switch (d->Type) {
-  case EfiLoaderCode:
-  case EfiLoaderData:
-  case EfiBootServicesCode:
-  case EfiBootServicesData:
-  case EfiConventionalMemory:
-    if (d->Attribute & RUNTIME) return CLASS_RUNTIME_DATA;
+  switch (d->Type){
+    case EfiLoaderCode : case EfiLoaderData : case EfiBootServicesCode : case EfiBootServicesData : case
+    EfiConventionalMemory : if (d->Attribute & RUNTIME) return CLASS_RUNTIME_DATA;
     return map_has_wb && !(d->Attribute & WB) ? CLASS_RESERVED : CLASS_GENERAL;
-  case EfiRuntimeServicesCode:
-    return CLASS_RUNTIME_CODE;
-  case EfiRuntimeServicesData:
-    return CLASS_RUNTIME_DATA;
-  case EfiUnusableMemory:
-    return CLASS_BAD;
-  case EfiACPIReclaimMemory:
-    return CLASS_ACPI;
-  case EfiACPIMemoryNVS:
-    return CLASS_NVS;
-  case EfiMemoryMappedIO:
-    return CLASS_MMIO;
-  case EfiMemoryMappedIOPortSpace:
-    return CLASS_PORT;
-  case 14:
-    return CLASS_PERSISTENT;
-  case 15:
-    return CLASS_UNACCEPTED;
-  default:
-    return CLASS_RESERVED;
+    case EfiRuntimeServicesCode : return CLASS_RUNTIME_CODE;
+    case EfiRuntimeServicesData : return CLASS_RUNTIME_DATA;
+    case EfiUnusableMemory : return CLASS_BAD;
+    case EfiACPIReclaimMemory : return CLASS_ACPI;
+    case EfiACPIMemoryNVS : return CLASS_NVS;
+    case EfiMemoryMappedIO : return CLASS_MMIO;
+    case EfiMemoryMappedIOPortSpace : return CLASS_PORT;
+    case 14 : return CLASS_PERSISTENT;
+    case 15 : return CLASS_UNACCEPTED;
+    default : return CLASS_RESERVED;
   }
 }
 

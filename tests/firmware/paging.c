@@ -12,7 +12,7 @@
 #define LARGE   (UINT64_C(1) << 7)
 #define NX      (UINT64_C(1) << 63)
 #define ADDRESS UINT64_C(0x000ffffffffff000)
-#define PAT_4K  (UINT64_C(1) << 7) /* Where the PAT bit stands in a 4 KiB leaf ... */
+#define PAT_4K  (UINT64_C(1) << 7)  /* Where the PAT bit stands in a 4 KiB leaf ... */
 #define PAT_BIG (UINT64_C(1) << 12) /* ... and in larger ones. */
 #define CR0_WP  (UINT64_C(1) << 16)
 

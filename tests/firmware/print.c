@@ -18,7 +18,7 @@ static uint8_t in(uint16_t port) {
 }
 
 static void put(char c) {
-  for (unsigned i = 0; i < PATIENCE && !(in(SERIAL_STATUS) & STATUS_READY); i++) {}
+  for (unsigned i = 0; i < PATIENCE && !(in(SERIAL_STATUS)&STATUS_READY); i++) {}
   out(SERIAL_DATA, (uint8_t)c);
 }
 

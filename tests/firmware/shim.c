@@ -47,13 +47,14 @@ void *shim_pages(size_t bytes) {
 /* --- services that are only there while nothing has failed ---------------------------------------------------------- */
 
 #define SERVICES(X)                                                                                                         \
-  X(RaiseTPL) X(RestoreTPL) X(CreateEvent) X(SetTimer) X(WaitForEvent) X(SignalEvent) X(CloseEvent) X(CheckEvent)           \
-  X(InstallProtocolInterface) X(ReinstallProtocolInterface) X(UninstallProtocolInterface) X(HandleProtocol)                 \
-  X(PCHandleProtocol) X(RegisterProtocolNotify) X(LocateHandle) X(LocateDevicePath) X(InstallConfigurationTable)            \
-  X(LoadImage) X(StartImage) X(UnloadImage) X(GetNextMonotonicCount) X(Stall) X(SetWatchdogTimer) X(ConnectController)      \
-  X(DisconnectController) X(OpenProtocol) X(CloseProtocol) X(OpenProtocolInformation) X(ProtocolsPerHandle)                 \
-  X(LocateHandleBuffer) X(LocateProtocol) X(InstallMultipleProtocolInterfaces) X(UninstallMultipleProtocolInterfaces)       \
-  X(CalculateCrc32) X(CopyMem) X(SetMem) X(CreateEventEx)
+  X(RaiseTPL)                                                                                                               \
+  X(RestoreTPL) X(CreateEvent) X(SetTimer) X(WaitForEvent) X(SignalEvent) X(CloseEvent) X(CheckEvent)                       \
+      X(InstallProtocolInterface) X(ReinstallProtocolInterface) X(UninstallProtocolInterface) X(HandleProtocol)             \
+          X(PCHandleProtocol) X(RegisterProtocolNotify) X(LocateHandle) X(LocateDevicePath) X(InstallConfigurationTable)    \
+              X(LoadImage) X(StartImage) X(UnloadImage) X(GetNextMonotonicCount) X(Stall) X(SetWatchdogTimer)               \
+                  X(ConnectController) X(DisconnectController) X(OpenProtocol) X(CloseProtocol) X(OpenProtocolInformation)  \
+                      X(ProtocolsPerHandle) X(LocateHandleBuffer) X(LocateProtocol) X(InstallMultipleProtocolInterfaces)    \
+                          X(UninstallMultipleProtocolInterfaces) X(CalculateCrc32) X(CopyMem) X(SetMem) X(CreateEventEx)
 
 /* The caller cleans the stack up, so one shape does for all signatures. */
 #define FORBIDDEN(name)                                                                                                     \
@@ -72,7 +73,9 @@ void shim_go_strict(void) {
 }
 
 /* A message that is read by a script needs no pause. */
-static EFI_STATUS EFIAPI stall(UINTN microseconds) { return shim_services->Stall(microseconds < 1000 ? microseconds : 1000); }
+static EFI_STATUS EFIAPI stall(UINTN microseconds) {
+  return shim_services->Stall(microseconds < 1000 ? microseconds : 1000);
+}
 
 static void make_services(void) {
   *loader_services = *shim_services;

@@ -44,9 +44,9 @@ void print_line(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* --- shim.c: the state that everybody needs ------------------------------------------------------------------------- */
 
-extern EFI_SYSTEM_TABLE *shim_firmware;     /* The firmware's own. */
-extern EFI_BOOT_SERVICES *shim_services;    /* Its boot services. */
-extern bool shim_is_strict;                 /* ExitBootServices has failed: only memory services may be called. */
+extern EFI_SYSTEM_TABLE *shim_firmware;  /* The firmware's own. */
+extern EFI_BOOT_SERVICES *shim_services; /* Its boot services. */
+extern bool shim_is_strict;              /* ExitBootServices has failed: only memory services may be called. */
 extern unsigned shim_violations;
 
 /** Memory of the firmware's (boot services data) for the shim's tables; the shim ends without it. */
