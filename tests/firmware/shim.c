@@ -46,15 +46,16 @@ void *shim_pages(size_t bytes) {
 
 /* --- services that are only there while nothing has failed ---------------------------------------------------------- */
 
-#define SERVICES(X)                                                                                                         \
-  X(RaiseTPL)                                                                                                               \
-  X(RestoreTPL) X(CreateEvent) X(SetTimer) X(WaitForEvent) X(SignalEvent) X(CloseEvent) X(CheckEvent)                       \
-      X(InstallProtocolInterface) X(ReinstallProtocolInterface) X(UninstallProtocolInterface) X(HandleProtocol)             \
-          X(PCHandleProtocol) X(RegisterProtocolNotify) X(LocateHandle) X(LocateDevicePath) X(InstallConfigurationTable)    \
-              X(LoadImage) X(StartImage) X(UnloadImage) X(GetNextMonotonicCount) X(Stall) X(SetWatchdogTimer)               \
-                  X(ConnectController) X(DisconnectController) X(OpenProtocol) X(CloseProtocol) X(OpenProtocolInformation)  \
-                      X(ProtocolsPerHandle) X(LocateHandleBuffer) X(LocateProtocol) X(InstallMultipleProtocolInterfaces)    \
-                          X(UninstallMultipleProtocolInterfaces) X(CalculateCrc32) X(CopyMem) X(SetMem) X(CreateEventEx)
+// clang-format off
+#define SERVICES(X) \
+  X(RaiseTPL) X(RestoreTPL) X(CreateEvent) X(SetTimer) X(WaitForEvent) X(SignalEvent) X(CloseEvent) X(CheckEvent) \
+  X(InstallProtocolInterface) X(ReinstallProtocolInterface) X(UninstallProtocolInterface) X(HandleProtocol) \
+  X(PCHandleProtocol) X(RegisterProtocolNotify) X(LocateHandle) X(LocateDevicePath) X(InstallConfigurationTable) \
+  X(LoadImage) X(StartImage) X(UnloadImage) X(GetNextMonotonicCount) X(Stall) X(SetWatchdogTimer) \
+  X(ConnectController) X(DisconnectController) X(OpenProtocol) X(CloseProtocol) X(OpenProtocolInformation) \
+  X(ProtocolsPerHandle) X(LocateHandleBuffer) X(LocateProtocol) X(InstallMultipleProtocolInterfaces) \
+  X(UninstallMultipleProtocolInterfaces) X(CalculateCrc32) X(CopyMem) X(SetMem) X(CreateEventEx)
+// clang-format on
 
 /* The caller cleans the stack up, so one shape does for all signatures. */
 #define FORBIDDEN(name)                                                                                                     \
