@@ -73,6 +73,8 @@ static bool hole_is_in_ram(const struct memmap *m) {
   for (size_t at = 0; at < m->raw.size; at += m->raw.stride) {
     const struct memmap_descriptor *d = (const void *)((const uint8_t *)m->raw.descriptors + at);
     if (!memmap_kind_in_direct_map((uint32_t)memmap_kind_of_type(d->type)) || d->pages == 0) continue;
+    if (d->physical_start >= MEMMAP_ADDRESS_END) continue;
+    if (d->pages > (MEMMAP_ADDRESS_END - d->physical_start) / FRAME_SIZE) continue; /* Wraps: it will be dropped. */
     uint64_t last = d->physical_start + (d->pages - 1) * FRAME_SIZE + (FRAME_SIZE - 1);
     if (d->physical_start < m->hole_end && last >= m->hole_start) return true;
   }
