@@ -70,7 +70,6 @@ void shim_go_strict(void) {
   shim_is_strict = true;
 #define FORBID(name) loader_services->name = (void *)forbidden_##name;
   SERVICES(FORBID)
-  tables_go_strict(loader_table);
 }
 
 /* A message that is read by a script needs no pause. */

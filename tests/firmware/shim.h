@@ -103,4 +103,3 @@ unsigned files_open(void);
 /* tables.c: the loader's system table and load options. */
 EFI_SYSTEM_TABLE *tables_make(EFI_BOOT_SERVICES *services);
 void tables_set_options(EFI_LOADED_IMAGE *image);
-void tables_go_strict(EFI_SYSTEM_TABLE *table);

@@ -46,8 +46,6 @@ static EFI_STATUS EFIAPI keyboard_read(SIMPLE_INPUT_INTERFACE *self, EFI_INPUT_K
   return EFI_NOT_READY;
 }
 
-void tables_go_strict(EFI_SYSTEM_TABLE *table) { (void)table; /* The console looks at shim_is_strict itself. */ }
-
 /* --- the table ------------------------------------------------------------------------------------------------------ */
 
 static void *runtime_pool(size_t size) {
