@@ -2,6 +2,9 @@
 /*
  * efi/gop.c — graphics modes and EDID.
  *
+ * The console's own protocol is often a splitter in front of the real displays: it has no EDID, and with two displays no
+ * framebuffer.  So the display behind it is looked for: the one with the same framebuffer, else the first that has one.
+ *
  * SOURCE UEFI 2.10: 12.9 (graphics output), 12.9.2.5 (EDID protocols); VESA E-EDID A2: 3.1 (header), 3.10.2 (detailed
  * timing).
  */
@@ -9,27 +12,39 @@
 
 #include "efi/tables.h"
 
+#define GOP_HANDLES_MAX 32 /* A machine with more displays gets the console's. */
+
 #define EDID_SIZE   128
 #define EDID_TIMING 54 /* First detailed timing descriptor: the preferred mode. */
 
-struct efi_gop efi_gop_find(void) {
+static EFI_GRAPHICS_OUTPUT_PROTOCOL *gop_on(EFI_HANDLE handle) {
   static const EFI_GUID guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
-  const EFI_BOOT_SERVICES *services = efi_tables_system()->BootServices;
-  struct efi_gop display = {.handle = efi_tables_system()->ConsoleOutHandle};
-  EFI_GUID copy = guid;
-  EFI_HANDLE first = NULL;
-  UINTN size = sizeof first;
-  /* One handle is enough; a larger answer says EFI_BUFFER_TOO_SMALL and the protocol is located without its handle. */
-  EFI_STATUS s = services->LocateHandle(ByProtocol, &copy, NULL, &size, &first);
-  if (!EFI_ERROR(s) && first) {
-    display.gop = efi_tables_protocol(first, &guid);
-    display.handle = first;
-    if (display.gop) return display;
+  EFI_GRAPHICS_OUTPUT_PROTOCOL *gop = handle ? efi_tables_protocol(handle, &guid) : NULL;
+  return gop && gop->Mode ? gop : NULL;
+}
+
+static bool is_linear(const EFI_GRAPHICS_OUTPUT_PROTOCOL *gop) {
+  return gop->Mode->Info && gop->Mode->Info->PixelFormat < PixelBltOnly && gop->Mode->FrameBufferBase != 0;
+}
+
+struct efi_gop efi_gop_find(void) {
+  EFI_GUID guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
+  EFI_HANDLE handles[GOP_HANDLES_MAX];
+  UINTN size = sizeof handles;
+  struct efi_gop best = {0};
+  EFI_HANDLE console = efi_tables_system()->ConsoleOutHandle;
+  const EFI_GRAPHICS_OUTPUT_PROTOCOL *shown = gop_on(console);
+  EFI_STATUS s = efi_tables_system()->BootServices->LocateHandle(ByProtocol, &guid, NULL, &size, handles);
+  if (EFI_ERROR(s)) size = 0;
+  for (UINTN i = 0; i < size / sizeof handles[0]; i++) {
+    struct efi_gop d = {.gop = handles[i] == console ? NULL : gop_on(handles[i]), .handle = handles[i]};
+    if (!d.gop) continue;
+    if (!best.gop || (!is_linear(best.gop) && is_linear(d.gop))) best = d;
+    if (shown && is_linear(shown) && is_linear(d.gop) && d.gop->Mode->FrameBufferBase == shown->Mode->FrameBufferBase)
+      return d;
   }
-  if (s == EFI_NOT_FOUND) return (struct efi_gop){0};
-  if (display.handle) display.gop = efi_tables_protocol(display.handle, &guid);
-  if (!display.gop) display.gop = efi_tables_protocol(NULL, &guid);
-  return display;
+  if (!best.gop) best = (struct efi_gop){.gop = gop_on(console), .handle = console};
+  return best;
 }
 
 status_t efi_gop_query(const struct efi_gop *display, uint32_t mode, struct efi_gop_mode *description) {

@@ -13,7 +13,7 @@ struct efi_gop {
   EFI_HANDLE handle;
 };
 
-/** The console's display if it has one, else the first. */
+/** The display behind the console, else the first with a framebuffer, else any; its Mode is never NULL. */
 struct efi_gop efi_gop_find(void);
 
 struct efi_gop_mode {

@@ -129,7 +129,7 @@ void video_pick(const struct boot_config *config, struct boot_framebuffer *fb) {
   struct efi_gop display = efi_gop_find();
   const char *wrong = "the firmware offers no graphics";
   *fb = (struct boot_framebuffer){.format = BOOT_PIXEL_NONE};
-  if (display.gop && display.gop->Mode) {
+  if (display.gop) {
     choose_mode(config, &display);
     wrong = describe(display.gop->Mode, fb);
   }
