@@ -14,7 +14,7 @@
 #include "base/bits.h"
 
 const struct sweep_plan sweep_quick = {1 << 17, 1 << 24, 3, 1 << 24};
-const struct sweep_plan sweep_complete = {1 << 20, 1 << 24, UINT64_MAX, 1 << 26};
+const struct sweep_plan sweep_complete = {1 << 20, 1 << 24, 8, 1 << 24};
 
 struct run {
   uint64_t first, count;
@@ -68,7 +68,6 @@ static void note(struct sweep *s, uint64_t first, uint64_t count) {
     s->runs = runs;
   }
   s->runs[s->run_count++] = (struct run){first, count};
-  s->result.allocated += count;
 }
 
 static int by_first(const void *a, const void *b) {
@@ -99,14 +98,14 @@ static bool judge_runs(struct sweep *s, uint64_t expected) {
 }
 
 /* Gives back what was taken, the second half before the first so that neighbours do not always meet in order. */
-static bool give_back(struct sweep *s) {
+static bool give_back(struct sweep *s, uint64_t *returned) {
   size_t half = s->run_count / 2;
   for (size_t i = 0; i < s->run_count; i++) {
     const struct run *r = &s->runs[i < s->run_count - half ? half + i : i - (s->run_count - half)];
     if (pmm_free_run(s->h->pmm, FRAME_OWNER_TEST, pfn(r->first), r->count) != OK) {
       return wrong(s, "frame %#llx could not be given back", (unsigned long long)r->first);
     }
-    s->result.returned += r->count;
+    *returned += r->count;
     hosted_forget_records(s->h, r->first, r->count);
   }
   s->run_count = 0;
@@ -127,7 +126,7 @@ static bool sweep_singles(struct sweep *s, const struct sweep_plan *plan) {
   pfn_t frame;
   uint64_t wanted = bits_min(plan->singles_max, s->result.general);
   while (s->run_count < wanted && pmm_alloc_frame(s->h->pmm, FRAME_OWNER_TEST, &frame) == OK) note(s, frame.raw, 1);
-  return judge_runs(s, wanted) && judge_rest(s, plan, "after single frames") && give_back(s);
+  return judge_runs(s, wanted) && judge_rest(s, plan, "after single frames") && give_back(s, &s->result.singles);
 }
 
 static bool sweep_window(struct sweep *s, const struct sweep_plan *plan, uint64_t low, uint64_t high) {
@@ -137,11 +136,25 @@ static bool sweep_window(struct sweep *s, const struct sweep_plan *plan, uint64_
     pfn_t first;
     while (pmm_alloc_run(s->h->pmm, FRAME_OWNER_TEST, counts[i], &where, &first) == OK) note(s, first.raw, counts[i]);
   }
-  return judge_runs(s, general_between(s->h, low, high)) && judge_rest(s, plan, "after runs") && give_back(s);
+  return judge_runs(s, general_between(s->h, low, high)) && judge_rest(s, plan, "after runs") &&
+         give_back(s, &s->result.swept);
+}
+
+/* From the top, window by window; when there are more than the plan allows, as many of them as it does, evenly spread. */
+static bool sweep_windows(struct sweep *s, const struct sweep_plan *plan) {
+  uint64_t windows = (s->result.general + plan->at_once_max - 1) / plan->at_once_max, high = UINT64_MAX;
+  uint64_t wanted = bits_min(windows, plan->windows_max);
+  for (uint64_t i = 0; i < windows; i++) {
+    uint64_t low = window_low(s->h, high, plan->at_once_max);
+    bool is_wanted = i * wanted / windows != (i + 1) * wanted / windows;
+    if (is_wanted && !sweep_window(s, plan, low, high)) return false;
+    high = low;
+  }
+  return true;
 }
 
 struct sweep_result sweep_map(const struct hosted *h, const struct sweep_plan *plan) {
-  struct sweep s = {.h = h, .result = {.is_sound = true, .is_complete = true}};
+  struct sweep s = {.h = h, .result = {.is_sound = true}};
   struct pmm_stats stats;
   pmm_stats_read(h->pmm, &stats);
   s.result.general = general_between(h, 0, UINT64_MAX);
@@ -150,16 +163,7 @@ struct sweep_result sweep_map(const struct hosted *h, const struct sweep_plan *p
             wrong(&s, "%llu frames are free at the start, not %llu", (unsigned long long)stats.free_frames,
                   (unsigned long long)s.result.general);
   ok = ok && judge_rest(&s, plan, "at the start") && sweep_singles(&s, plan);
-  uint64_t high = UINT64_MAX, windows = 0;
-  while (ok && general_between(h, 0, high) > 0) {
-    uint64_t low = window_low(h, high, plan->at_once_max);
-    if (windows++ >= plan->windows_max) {
-      s.result.is_complete = false;
-      break;
-    }
-    ok = sweep_window(&s, plan, low, high);
-    high = low;
-  }
+  ok = ok && sweep_windows(&s, plan);
   pmm_stats_read(h->pmm, &stats);
   if (ok && stats.free_frames != s.result.general) wrong(&s, "not every frame came back");
   if (ok) judge_rest(&s, plan, "at the end");

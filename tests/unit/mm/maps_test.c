@@ -23,7 +23,7 @@ static void sweep_one(const struct map *m) {
   }
   struct sweep_result r = sweep_map(&h, &sweep_quick);
   if (!r.is_sound) fail_msg("%s: %s", m->name, r.wrong);
-  assert_int_equal(r.allocated, r.returned);
+  assert_true(r.swept == r.general || r.general > sweep_quick.at_once_max * sweep_quick.windows_max);
   hosted_destroy(&h);
   canon_free(&c);
 }
