@@ -157,6 +157,30 @@ static void memory_a_hole_apart_is_never_one_run(void **state) {
   free(f.memory);
 }
 
+/* Nothing free but one stretch: it is found in its full length at every offset to every group, and in none more. */
+static void a_lonely_stretch_is_found_wherever_it_begins(void **state) {
+  (void)state;
+  static const uint64_t groups[] = {1, 16, 64, 512, 8192};
+  struct boot_region ram = usable(MIB, 2 * GIB);
+  struct fixture f = all_free(&ram, 1);
+  tier_take(&f.tier, 256, FRAMES_OF(2 * GIB - MIB));
+  for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
+    for (uint64_t count = 2 * groups[g] > 3 ? 2 * groups[g] - 3 : 1; count <= 2 * groups[g] + 1; count++) {
+      for (uint64_t offset = 0; offset < 3; offset++) {
+        uint64_t start = FRAMES_OF(GIB) - groups[g] + offset;
+        tier_put(&f.tier, start, count);
+        assert_int_equal(find_run(&f.tier, count, (struct frame_limits){.align = 1}), start);
+        assert_int_equal(find_run(&f.tier, count, (struct frame_limits){.min = start, .max = start + count}), start);
+        assert_int_equal(find_run(&f.tier, count, (struct frame_limits){.min = start + 1}), UINT64_MAX);
+        assert_int_equal(find_run(&f.tier, count, (struct frame_limits){.max = start + count - 1}), UINT64_MAX);
+        assert_int_equal(find_run(&f.tier, count + 1, (struct frame_limits){.align = 1}), UINT64_MAX);
+        tier_take(&f.tier, start, count);
+      }
+    }
+  }
+  free(f.memory);
+}
+
 static void limits_far_below_the_top_are_kept(void **state) {
   (void)state;
   struct boot_region ram[] = {usable(MIB, 3 * GIB), usable(4 * GIB, 64 * GIB)};
@@ -228,6 +252,7 @@ int main(void) {
       cmocka_unit_test(runs_cross_sections_blocks_and_gibs),
       cmocka_unit_test(two_ranges_that_touch_at_a_section_are_one_run),
       cmocka_unit_test(memory_a_hole_apart_is_never_one_run),
+      cmocka_unit_test(a_lonely_stretch_is_found_wherever_it_begins),
       cmocka_unit_test(limits_far_below_the_top_are_kept),
       cmocka_unit_test(every_run_is_visited_once_and_whole),
       cmocka_unit_test(reaches_agree_with_the_bits),
