@@ -43,6 +43,13 @@ static void crash_null(void) { touch(8); }
 }
 static void crash_stack(void) { sink = sink_down(1); }
 
+/* Writes behind its own buffer, as a wrong length would; the compiler must not see how long it is. */
+[[gnu::noinline]] static void overrun(volatile size_t n) {
+  char room[16];
+  for (size_t i = 0; i < n; i++) ((volatile char *)room)[i] = 'x';
+}
+static void crash_guard(void) { overrun(64); }
+
 static void crash_divide(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_DIVIDE); }
 static void crash_ud(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_UNDEFINED); }
 static void crash_gp(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_PROTECTION); }
@@ -59,6 +66,7 @@ static const struct {
     {"text", "writes to the kernel's code", crash_text},
     {"null", "follows a null pointer", crash_null},
     {"stack", "calls itself until the stack ends", crash_stack},
+    {"guard", "overruns a buffer on the stack", crash_guard},
     {"doublefault", "faults with a stack that is not there", crash_doublefault},
     {"divide", "divides by zero", crash_divide},
     {"ud", "executes what is no instruction", crash_ud},

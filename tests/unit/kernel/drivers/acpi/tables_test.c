@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* tables_test.c — bytes of ACPI tables, good, old, short and made of anything. */
+#include "kernel/drivers/acpi/tables.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+static void put(uint8_t *table, size_t at, uint64_t value, size_t size) { memcpy(table + at, &value, size); }
+
+static void a_checksum_is_right_when_the_sum_is_zero(void **state) {
+  (void)state;
+  const uint8_t good[] = {1, 2, 253};
+  const uint8_t bad[] = {1, 2, 254};
+  assert_true(acpi_checksum(good, sizeof good));
+  assert_false(acpi_checksum(bad, sizeof bad));
+}
+
+static void a_full_fadt_prefers_its_extended_fields(void **state) {
+  (void)state;
+  uint8_t t[244] = {0};
+  struct acpi_fadt f;
+  put(t, 40, 0x1000, 4);
+  put(t, 140, UINT64_C(0x123456789000), 8);
+  put(t, 64, 0x604, 4);
+  put(t, 76, 0x608, 4);
+  put(t, 112, ACPI_FADT_RESET_SUPPORTED, 4);
+  put(t, 116, ACPI_SPACE_IO, 1);
+  put(t, 120, 0xcf9, 8);
+  put(t, 128, 6, 1);
+  put(t, 208, ACPI_SPACE_IO, 1);
+  put(t, 212, 0xb008, 8);
+  assert_int_equal(acpi_fadt_read(t, sizeof t, &f), OK);
+  assert_int_equal(f.dsdt, UINT64_C(0x123456789000));
+  assert_int_equal(f.pm1a_control.address, 0x604);
+  assert_int_equal(f.pm1a_control.space, ACPI_SPACE_IO);
+  assert_int_equal(f.pm1b_control.address, 0);
+  assert_int_equal(f.pm_timer.address, 0xb008);
+  assert_int_equal(f.reset.address, 0xcf9);
+  assert_int_equal(f.reset_value, 6);
+}
+
+static void an_old_fadt_has_no_reset_register(void **state) {
+  (void)state;
+  uint8_t t[116] = {0};
+  struct acpi_fadt f;
+  put(t, 40, 0x1000, 4);
+  put(t, 76, 0x608, 4);
+  assert_int_equal(acpi_fadt_read(t, sizeof t, &f), OK);
+  assert_int_equal(f.dsdt, 0x1000);
+  assert_int_equal(f.pm_timer.address, 0x608);
+  assert_int_equal(f.reset.address, 0);
+  assert_int_equal(acpi_fadt_read(t, sizeof t - 1, &f), ERR_TRUNCATED);
+}
+
+static void only_enabled_cpus_count(void **state) {
+  (void)state;
+  uint8_t t[44 + 8 + 8 + 16 + 12] = {0};
+  put(t, 44, 0x0800, 2); /* Local APIC, enabled. */
+  put(t, 48, 1, 4);
+  put(t, 52, 0x0800, 2); /* Local APIC, disabled. */
+  put(t, 60, 0x1009, 2); /* x2APIC, enabled. */
+  put(t, 68, 1, 4);
+  put(t, 76, 0x0c01, 2); /* I/O APIC. */
+  assert_int_equal(acpi_madt_cpus(t, sizeof t), 2);
+  put(t, 52, 0x0000, 2); /* An entry of length 0 ends the walk. */
+  assert_int_equal(acpi_madt_cpus(t, sizeof t), 1);
+}
+
+static void s5_is_found_in_every_spelling(void **state) {
+  (void)state;
+  const struct {
+    uint8_t aml[20];
+    uint8_t n, a, b;
+  } cases[] = {
+      {{0x08, '_', 'S', '5', '_', 0x12, 0x06, 0x04, 0x00, 0x00, 0x00, 0x00}, 12, 0, 0},
+      {{0x08, '\\', '_', 'S', '5', '_', 0x12, 0x08, 0x04, 0x0a, 0x05, 0x01, 0x00, 0x00}, 14, 5, 1},
+      {{0x99, 0x08, '_', 'S', '5', '_', 0x12, 0x47, 0x00, 0x02, 0x0b, 0x07, 0x00, 0x0c, 0x02, 0, 0, 0}, 18, 7, 2},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    uint8_t a = 99;
+    uint8_t b = 99;
+    assert_int_equal(acpi_find_s5(cases[i].aml, cases[i].n, &a, &b), OK);
+    assert_int_equal(a, cases[i].a);
+    assert_int_equal(b, cases[i].b);
+    /* Cut anywhere it must end, not be found half. */
+    for (size_t n = 0; n < 9; n++) assert_int_equal(acpi_find_s5(cases[i].aml, n, &a, &b), ERR_NOT_FOUND);
+  }
+}
+
+static void what_only_looks_like_s5_is_not_taken(void **state) {
+  (void)state;
+  uint8_t a = 99;
+  uint8_t b = 99;
+  const uint8_t method[] = {0x14, 0x0a, '_', 'S', '5', '_', 0x00, 0xa4, 0x00, 0x00, 0x00};
+  const uint8_t s4[] = {0x08, '_', 'S', '4', '_', 0x12, 0x06, 0x04, 0x00, 0x00, 0x00, 0x00};
+  assert_int_equal(acpi_find_s5(s4, sizeof s4, &a, &b), ERR_NOT_FOUND);
+  const uint8_t type_too_large[] = {0x08, '_', 'S', '5', '_', 0x12, 0x06, 0x02, 0x0a, 0x08, 0x00};
+  const uint8_t one_element[] = {0x08, '_', 'S', '5', '_', 0x12, 0x03, 0x01, 0x00, 0x00};
+  assert_int_equal(acpi_find_s5(method, sizeof method, &a, &b), ERR_NOT_FOUND);
+  assert_int_equal(acpi_find_s5(type_too_large, sizeof type_too_large, &a, &b), ERR_NOT_FOUND);
+  assert_int_equal(acpi_find_s5(one_element, sizeof one_element, &a, &b), ERR_NOT_FOUND);
+  assert_int_equal(a, 99);
+}
+
+static void random_bytes_are_survived(void **state) {
+  (void)state;
+  const char *given = getenv("CAIRN_SEED");
+  const unsigned seed = given ? (unsigned)strtoul(given, NULL, 0) : (unsigned)time(NULL);
+  printf("CAIRN_SEED=%u\n", seed);
+  uint64_t x = seed;
+  for (unsigned i = 0; i < 100000; i++) {
+    const size_t n = i % 300;
+    uint8_t *t = malloc(n + 1);
+    assert_non_null(t);
+    for (size_t k = 0; k < n; k++) {
+      x = x * UINT64_C(6364136223846793005) + 1442695040888963407U;
+      t[k] = x >> 60 ? (uint8_t)(x >> 33) : (uint8_t)"\x08_S5_\x12\x06\x02"[(x >> 33) % 8];
+    }
+    struct acpi_fadt f;
+    uint8_t a;
+    uint8_t b;
+    if (acpi_fadt_read(t, n, &f) == OK) assert_true(n >= 116);
+    (void)acpi_madt_cpus(t, n);
+    if (acpi_find_s5(t, n, &a, &b) == OK) assert_true(a <= 7 && b <= 7);
+    free(t);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_checksum_is_right_when_the_sum_is_zero),
+      cmocka_unit_test(a_full_fadt_prefers_its_extended_fields),
+      cmocka_unit_test(an_old_fadt_has_no_reset_register),
+      cmocka_unit_test(only_enabled_cpus_count),
+      cmocka_unit_test(s5_is_found_in_every_spelling),
+      cmocka_unit_test(what_only_looks_like_s5_is_not_taken),
+      cmocka_unit_test(random_bytes_are_survived),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
