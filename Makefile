@@ -73,6 +73,7 @@ SRC.fuzz   := $(SRC.host)
 TESTS      := $(wildcard $(addsuffix /*_test.c,tests/unit tests/unit/* tests/unit/*/* tests/unit/*/*/*))
 FUZZERS    := $(wildcard tests/fuzz/*_fuzz.c)
 TOOLS      := $(wildcard tests/tools/*.c)
+BENCHES    := $(wildcard tests/bench/*.c tests/firmware/*.c)
 
 # Generated sources that have to be there before a product's first object.
 GEN.loader :=
@@ -183,14 +184,16 @@ $(BUILD)/bench/%.so: tests/bench/%.c tests/bench/qemu_plugin.h | $(SETUP)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -std=c23 -O2 -g $(WARN) -shared -fPIC $< -o $@
 
+# What the scenarios boot.
+BOOT_FILES := $(BUILD)/cairn.img $(if $(wildcard tests/firmware/shim.c),$(BUILD)/shim.efi)
 HOST_TESTS := $(patsubst %.c,$(BUILD)/host/%,$(TESTS) $(TOOLS))
 FUZZ_TESTS := $(patsubst %.c,$(BUILD)/fuzz/%,$(FUZZERS))
 host-tests: $(HOST_TESTS)
 fuzz-tests: $(FUZZ_TESTS)
 
-test: host-tests fuzz-tests $(BUILD)/cairn.img $(BUILD)/bench/insns.so ## Every test; ONLY=host|fuzz|docs|boot|insns...; last line: N passed, N failed
+test: host-tests fuzz-tests $(BOOT_FILES) $(BUILD)/bench/insns.so $(BUILD)/bench/stop.so ## Every test; ONLY=host|fuzz|docs|boot|insns...; last line: N passed, N failed
 	$(Q)scripts/test $(ONLY)
-test-boot: $(BUILD)/cairn.img ## The boot scenarios alone: make test-boot B='memory video-std'
+test-boot: $(BOOT_FILES) ## The boot scenarios alone: make test-boot B='memory video-std'
 	$(Q)scripts/test-boot $(B)
 fuzz: fuzz-tests ## Fuzz each target for long: make fuzz FUZZ_SECONDS=600
 	$(Q)scripts/test --fuzz-seconds $(or $(FUZZ_SECONDS),600) fuzz
@@ -208,8 +211,8 @@ H_FILES := $(wildcard include/*/*.h mm/*.h mm/*/*.h efi/*.h loader/*.h loader/*/
   tests/harness/*.h tests/fake/*.h)
 check-format: | $(SETUP)
 	$(Q)$(FORMAT) --dry-run -Werror $(C_FILES)
-check-tidy: $(patsubst %.c,$(BUILD)/tidy/%.ok,$(sort $(filter %.c,$(SRC.loader) $(SRC.kernel) $(SRC.host) $(TESTS) $(TOOLS) $(FUZZERS))))
-tidy_product = $(if $(filter $(1),$(SRC.loader)),loader,$(if $(filter $(1),$(SRC.kernel)),kernel,host))
+check-tidy: $(patsubst %.c,$(BUILD)/tidy/%.ok,$(sort $(filter %.c,$(SRC.loader) $(SRC.kernel) $(SRC.host) $(TESTS) $(TOOLS) $(FUZZERS) $(BENCHES))))
+tidy_product = $(if $(filter tests/firmware/% $(SRC.loader),$(1)),loader,$(if $(filter $(1),$(SRC.kernel)),kernel,host))
 $(BUILD)/tidy/%.ok: %.c .clang-tidy | $(SETUP) $(GEN.kernel) $(GEN.host)
 	$(call say,TIDY,$<)
 	$(Q)mkdir -p $(@D)

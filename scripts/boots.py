@@ -9,6 +9,7 @@ forbid, screen, type, file, config.
     cmdline   the kernel's command line (default: test=all)
     file      PATH RECIPE [ARGUMENT]: a change to the partition: remove; text ARGUMENT; garbage SIZE; long SIZE (one line);
               elf RECIPE (of scripts/corrupt-elf)
+    quirks    words for the firmware shim (tests/firmware/shim.c), which then starts the loader: bad firmware on demand
     end       prompt    (default) the tests pass, the prompt comes, `poweroff` ends the machine
               pass      the kernel ends the machine itself and says that all tests passed (test.exit)
               fail      the kernel ends the machine itself and says that tests failed
@@ -19,7 +20,7 @@ forbid, screen, type, file, config.
     screen    regular expression that a line on the screen has to match
     type      a line typed at the prompt; what it prints can be expected
     check     memory: walk the page tables from outside; pat: and read IA32_PAT; levels4, levels5: so many levels of tables;
-              screen: the prompt is on the screen
+              screen: the prompt is on the screen; wx-seen: the walk must find a page that is writable and executable
     silence   seconds without output after which the machine counts as hanging
     timeout   seconds for everything
 """
@@ -40,7 +41,7 @@ DIRECTORY = os.path.join(qemu.ROOT, "tests/boot")
 LOGS = os.path.join(qemu.BUILD, "boot-logs")
 PROMPT = "cairn> "
 MANY = {"expect", "forbid", "screen", "type", "file", "config"}
-ONE = {"what", "cmdline", "end", "status", "check", "silence", "timeout"} | set(qemu.DEFAULTS)
+ONE = {"what", "cmdline", "quirks", "end", "status", "check", "silence", "timeout"} | set(qemu.DEFAULTS)
 ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()][A-Z0-9]|\r")
 CUT = re.compile(r"\x1b(\[[0-9;?=]*|[()])?$")
 STATUS = {"pass": 1, "fail": 3}  # isa-debug-exit: 2n + 1.
@@ -98,6 +99,13 @@ class Scenario:
             path, recipe, argument = (item.split(None, 2) + ["", ""])[:3]
             qemu.write_file(image, path, self.content(image, path, recipe, argument))
 
+        if "quirks" in self.values:
+            qemu.make_directory(image, "EFI/cairn")
+            qemu.write_file(image, "EFI/cairn/loader.efi", qemu.read_file(image, "EFI/BOOT/BOOTX64.EFI"))
+            with open(os.path.join(qemu.BUILD, "shim.efi"), "rb") as f:
+                qemu.write_file(image, "EFI/BOOT/BOOTX64.EFI", f.read())
+            qemu.write_file(image, "quirks.txt", self.values["quirks"].encode())
+
     def content(self, image, path, recipe, argument):
         if recipe == "remove":
             return None
@@ -129,6 +137,15 @@ class Failure(Exception):
     pass
 
 
+LIVE = set()  # QEMU processes, so that none outlives an interrupted run.
+
+
+def stop_all(number, frame):
+    for process in list(LIVE):
+        process.kill()
+    os._exit(128 + number)
+
+
 class Boot:
     """One run of a scenario."""
 
@@ -139,10 +156,10 @@ class Boot:
         self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.result = {"name": scenario.name, "problems": [], "bases": {}, "log": self.log_path, "seconds": 0}
         self.silence = float(scenario.get("silence", 60))
-        self.deadline = time.monotonic() + float(scenario.get("timeout", 240))
 
     def run(self):
         started = time.monotonic()
+        self.deadline = started + float(self.s.get("timeout", 240))
         os.makedirs(LOGS, exist_ok=True)
         scratch = tempfile.mkdtemp(prefix="cairn-boot-")
         try:
@@ -164,6 +181,7 @@ class Boot:
         line = qemu.command(self.s.machine, image, serial="stdio", accel=self.accel,
                             extra=["-no-reboot", "-qmp", f"unix:{control},server=on,wait=off"])
         self.process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        LIVE.add(self.process)
         try:
             self.qmp = qemu.Qmp(control)
             self.follow()
@@ -173,6 +191,7 @@ class Boot:
             if self.process.poll() is None:
                 self.process.kill()
             self.process.wait()
+            LIVE.discard(self.process)
             errors = self.process.stderr.read().decode(errors="replace")
             if errors.strip():
                 self.log.write(f"\n[QEMU] {errors}")
@@ -290,6 +309,10 @@ class Boot:
         self.qmp.monitor("sendkey ret")
 
     def look_from_outside(self):
+        if "wx-seen" in self.s.checks:
+            problems = witness.problems_of_memory(self.qmp, self.result)
+            if not any("writable and executable" in p for p in problems):
+                self.result["problems"].append("the walk did not find the page that is writable and executable")
         if "memory" in self.s.checks or "pat" in self.s.checks:
             self.result["problems"] += witness.problems_of_memory(self.qmp, self.result, pat="pat" in self.s.checks)
             for levels in (4, 5):
@@ -299,6 +322,8 @@ class Boot:
             self.wait_until("the prompt on the screen", lambda: self.screen_shows(re.escape(PROMPT.strip())))
 
     def judge(self):
+        if digest := re.search(r"^\[T\] K2 .*\blayout=([0-9a-f]+)", self.text, re.M):
+            self.result["layout"] = digest[1]
         expect, forbid = self.s.expected()
         for pattern in expect:
             if not self.seen(pattern):
@@ -319,7 +344,10 @@ def distinct_bases(results, wanted=16):
     drawn = [r for r in results if len(r["bases"]) >= 3 and not r.get("fixed")][:wanted]
     if len(drawn) < wanted:
         return False, f"only {len(drawn)} boots with random bases, {wanted} are wanted"
+    digests = [r["layout"] for r in results if r.get("layout") and not r.get("fixed")]
+    if len(set(digests)) != len(digests):
+        return False, f"two of {len(digests)} boots have the same layout by the kernel's own digest"
     for window in ("image", "direct map", "stack"):
         if len({r["bases"][window] for r in drawn}) != wanted:
             return False, f"two of {wanted} boots have the same base of the {window}"
-    return True, f"{wanted} boots, all bases of image, direct map and stacks distinct"
+    return True, f"{wanted} boots, all bases of image, direct map and stacks distinct; {len(digests)} digests too"

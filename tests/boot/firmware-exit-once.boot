@@ -1,0 +1,3 @@
+what = ExitBootServices fails once.
+quirks = exit=1
+check = memory

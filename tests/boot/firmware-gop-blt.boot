@@ -1,0 +1,3 @@
+what = Graphics without a framebuffer.
+quirks = blt
+check =

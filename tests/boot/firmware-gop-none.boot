@@ -1,0 +1,3 @@
+what = The firmware has no graphics.
+quirks = nogop
+check =

@@ -1,0 +1,3 @@
+what = Empty, nested, overlapping, unaligned and unknown descriptors.
+quirks = empty nested overlap unaligned unknown
+check = memory

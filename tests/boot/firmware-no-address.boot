@@ -1,0 +1,3 @@
+what = AllocateAddress always fails.
+quirks = noaddress
+check = memory
