@@ -73,7 +73,7 @@ SRC.fuzz   := $(SRC.host)
 TESTS      := $(wildcard $(addsuffix /*_test.c,tests/unit tests/unit/* tests/unit/*/* tests/unit/*/*/*))
 FUZZERS    := $(wildcard tests/fuzz/*_fuzz.c)
 TOOLS      := $(wildcard tests/tools/*.c)
-BENCHES    := $(wildcard tests/bench/*.c tests/firmware/*.c)
+BENCHES    := $(wildcard tests/bench/*.c)
 
 # Generated sources that have to be there before a product's first object.
 GEN.loader :=
@@ -185,7 +185,7 @@ $(BUILD)/bench/%.so: tests/bench/%.c tests/bench/qemu_plugin.h | $(SETUP)
 	$(Q)$(CC) -std=c23 -O2 -g $(WARN) -shared -fPIC $< -o $@
 
 # What the scenarios boot.
-BOOT_FILES := $(BUILD)/cairn.img $(if $(wildcard tests/firmware/shim.c),$(BUILD)/shim.efi)
+BOOT_FILES := $(BUILD)/cairn.img $(BUILD)/firmware/SHIM.EFI
 HOST_TESTS := $(patsubst %.c,$(BUILD)/host/%,$(TESTS) $(TOOLS))
 FUZZ_TESTS := $(patsubst %.c,$(BUILD)/fuzz/%,$(FUZZERS))
 host-tests: $(HOST_TESTS)
@@ -211,8 +211,8 @@ H_FILES := $(wildcard include/*/*.h mm/*.h mm/*/*.h efi/*.h loader/*.h loader/*/
   tests/harness/*.h tests/fake/*.h)
 check-format: | $(SETUP)
 	$(Q)$(FORMAT) --dry-run -Werror $(C_FILES)
-check-tidy: $(patsubst %.c,$(BUILD)/tidy/%.ok,$(sort $(filter %.c,$(SRC.loader) $(SRC.kernel) $(SRC.host) $(TESTS) $(TOOLS) $(FUZZERS) $(BENCHES))))
-tidy_product = $(if $(filter tests/firmware/% $(SRC.loader),$(1)),loader,$(if $(filter $(1),$(SRC.kernel)),kernel,host))
+check-tidy: $(patsubst %.c,$(BUILD)/tidy/%.ok,$(sort $(filter %.c,$(SRC.loader) $(SRC.kernel) $(SRC.shim) $(SRC.host) $(TESTS) $(TOOLS) $(FUZZERS) $(BENCHES))))
+tidy_product = $(if $(filter $(1),$(SRC.loader)),loader,$(if $(filter $(1),$(SRC.shim)),shim,$(if $(filter $(1),$(SRC.kernel)),kernel,host)))
 $(BUILD)/tidy/%.ok: %.c .clang-tidy | $(SETUP) $(GEN.kernel) $(GEN.host)
 	$(call say,TIDY,$<)
 	$(Q)mkdir -p $(@D)

@@ -9,7 +9,6 @@ forbid, screen, type, file, config.
     cmdline   the kernel's command line (default: test=all)
     file      PATH RECIPE [ARGUMENT]: a change to the partition: remove; text ARGUMENT; garbage SIZE; long SIZE (one line);
               elf RECIPE (of scripts/corrupt-elf)
-    quirks    words for the firmware shim (tests/firmware/shim.c), which then starts the loader: bad firmware on demand
     end       prompt    (default) the tests pass, the prompt comes, `poweroff` ends the machine
               pass      the kernel ends the machine itself and says that all tests passed (test.exit)
               fail      the kernel ends the machine itself and says that tests failed
@@ -41,7 +40,7 @@ DIRECTORY = os.path.join(qemu.ROOT, "tests/boot")
 LOGS = os.path.join(qemu.BUILD, "boot-logs")
 PROMPT = "cairn> "
 MANY = {"expect", "forbid", "screen", "type", "file", "config"}
-ONE = {"what", "cmdline", "quirks", "end", "status", "check", "silence", "timeout"} | set(qemu.DEFAULTS)
+ONE = {"what", "cmdline", "end", "status", "check", "silence", "timeout"} | set(qemu.DEFAULTS)
 ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()][A-Z0-9]|\r")
 CUT = re.compile(r"\x1b(\[[0-9;?=]*|[()])?$")
 STATUS = {"pass": 1, "fail": 3}  # isa-debug-exit: 2n + 1.
@@ -98,13 +97,6 @@ class Scenario:
         for item in self.values["file"]:
             path, recipe, argument = (item.split(None, 2) + ["", ""])[:3]
             qemu.write_file(image, path, self.content(image, path, recipe, argument))
-
-        if "quirks" in self.values:
-            qemu.make_directory(image, "EFI/cairn")
-            qemu.write_file(image, "EFI/cairn/loader.efi", qemu.read_file(image, "EFI/BOOT/BOOTX64.EFI"))
-            with open(os.path.join(qemu.BUILD, "shim.efi"), "rb") as f:
-                qemu.write_file(image, "EFI/BOOT/BOOTX64.EFI", f.read())
-            qemu.write_file(image, "quirks.txt", self.values["quirks"].encode())
 
     def content(self, image, path, recipe, argument):
         if recipe == "remove":

@@ -1,3 +1,0 @@
-what = ExitBootServices fails once.
-quirks = exit=1
-check = memory

@@ -1,3 +1,0 @@
-what = Graphics without a framebuffer.
-quirks = blt
-check =

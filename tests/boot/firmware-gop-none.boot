@@ -1,3 +1,0 @@
-what = The firmware has no graphics.
-quirks = nogop
-check =

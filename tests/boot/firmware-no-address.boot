@@ -1,3 +1,0 @@
-what = AllocateAddress always fails.
-quirks = noaddress
-check = memory
