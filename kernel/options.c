@@ -225,8 +225,10 @@ void options_parse(struct options *o, const char *line, size_t n, options_warn_t
 bool options_help(size_t index, struct option_help *out) {
   if (index >= ARRAY_COUNT(rows)) return false;
   const struct row *row = &rows[index];
-  const char *join = row->kind == KIND_MARK ? "=...," : row->kind == KIND_LOADER || row->kind == KIND_BOOL ? "" : "=";
-  format_string(out->form, sizeof(out->form), "%s%s%s", row->word, join, row->kind == KIND_BOOL ? "" : row->words);
+  const char *join = row->kind == KIND_MARK ? "=...," : row->words[0] == '\0' ? "" : "=";
+  /* A flag that is off is switched on by its bare word. */
+  const bool is_bare = row->kind == KIND_BOOL && strcmp(row->fallback, "off") == 0;
+  format_string(out->form, sizeof(out->form), "%s%s%s", row->word, is_bare ? "" : join, is_bare ? "" : row->words);
   out->fallback = row->fallback;
   out->help = row->help;
   return true;

@@ -25,7 +25,8 @@ static const char *const class_names[] = {"Cairn", "firmware", "free"};
 static const char *const class_colours[] = {"\033[94m", "\033[33m", "\033[32m"};
 
 static enum class class_of(enum frame_owner owner) {
-  if (owner == FRAME_OWNER_FREE) return CLASS_FREE; return owner < FRAME_OWNER_FREE ? CLASS_FIRMWARE : CLASS_CAIRN;
+  if (owner == FRAME_OWNER_FREE) return CLASS_FREE;
+  return owner < FRAME_OWNER_KERNEL_IMAGE ? CLASS_FIRMWARE : CLASS_CAIRN; /* The order of FRAME_OWNERS. */
 }
 
 static void draw_total(const struct ledger *l) {
@@ -198,6 +199,24 @@ void shell_ledger(size_t words_count, const char *const *words) {
   shell_print(&out);
 }
 
+/* Text from column `indent` on, broken at blanks before column 80. */
+static void add_wrapped(const char *text, unsigned indent) {
+  unsigned column = indent;
+  while (*text != '\0') {
+    unsigned n = 0;
+    while (text[n] != '\0' && text[n] != ' ') n++;
+    if (column + n >= PICTURE_COLUMNS && column != indent) {
+      picture_add(&out, "\n");
+      picture_repeat(&out, " ", indent);
+      column = indent;
+    }
+    picture_add(&out, "%.*s ", (int)n, text);
+    column += n + 1;
+    text += n + (text[n] == ' ');
+  }
+  picture_add(&out, "\n");
+}
+
 void shell_check(size_t words_count, const char *const *words) {
   (void)words_count;
   (void)words;
@@ -211,18 +230,18 @@ void shell_check(size_t words_count, const char *const *words) {
   const uint64_t start = clock_us();
   const bool is_good = mm_check(memory_pmm(), 0, &report);
   const uint64_t us = clock_us() - start;
+  shell_title("Check", "everything derived anew from the records");
   for (uint32_t i = 1; i < ARRAY_COUNT(promises); i++) {
     const bool is_broken = !is_good && report.invariant == i;
-    const bool is_unknown = !is_good && report.invariant < i;
-    picture_add(&out, " %s%s" PICTURE_PLAIN " INV-%02u %s%s\n",
-                is_broken    ? PICTURE_BAD
-                : is_unknown ? PICTURE_DIM
-                             : PICTURE_GOOD,
-                is_broken    ? "broken"
-                : is_unknown ? "  ?   "
-                             : "holds ",
-                i, promises[i], is_broken ? ":" : "");
-    if (is_broken) picture_add(&out, "        " PICTURE_BAD "%s" PICTURE_PLAIN "\n", report.text);
+    const bool is_unknown = !is_good && report.invariant < i; /* The check ends at the first that is broken. */
+    const char *colour = is_broken ? PICTURE_BAD : is_unknown ? PICTURE_DIM : PICTURE_GOOD;
+    picture_add(&out, " %s%-6s" PICTURE_PLAIN " INV-%02u ", colour, is_broken ? "BROKEN" : is_unknown ? "?" : "holds", i);
+    add_wrapped(promises[i], 15);
+    if (is_broken) {
+      picture_add(&out, "               %s", colour);
+      add_wrapped(report.text, 15);
+      picture_add(&out, PICTURE_PLAIN);
+    }
     shell_print(&out);
   }
   console_printf(" %s frames looked at in %u.%03u ms\n", picture_count(count, report.frames_checked), (unsigned)(us / 1000),

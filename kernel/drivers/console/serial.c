@@ -124,7 +124,7 @@ void serial_write(const char *bytes, size_t n) {
   size_t start = 0;
   for (size_t i = 0; i <= n; i++) {
     if (i != n && bytes[i] != '\n') continue;
-    if (options->serial == OPTION_SERIAL_ASCII)
+    if (options->serial_ascii)
       write_ascii(bytes + start, i - start);
     else
       for (size_t k = start; k < i; k++) send((uint8_t)bytes[k]);

@@ -80,9 +80,9 @@ static void a_mark_alone_keeps_the_level_and_the_order_does_not_matter(void **co
 static void quotes_hold_a_word_together(void **context) {
   (void)context;
   struct options o;
-  assert_int_equal(parse(&o, "test=\"two words\" \"debug=a b\" crash=\"\"").count, 0);
+  assert_int_equal(parse(&o, "test=\"two words\" \"nofeat=a b\" crash=\"\"").count, 0);
   assert_string_equal(o.test, "two words");
-  assert_string_equal(o.debug, "a b");
+  assert_string_equal(o.nofeat, "a b");
   assert_string_equal(o.crash, "");
   const struct warnings w = parse(&o, "fb=off test=\"never ends fb=on");
   assert_int_equal(w.count, 1);
@@ -166,14 +166,45 @@ static void every_row_has_help_and_forms_look_like_the_command_line(void **conte
   (void)context;
   struct option_help h;
   size_t n = 0;
-  bool saw_panic = false, saw_mark = false, saw_dot = false;
+  bool saw_panic = false, saw_mark = false, saw_dot = false, saw_flag = false;
   for (; options_help(n, &h); n++) {
     assert_true(strlen(h.help) > 10 && strlen(h.help) < 62);
     saw_panic |= strcmp(h.form, "panic=wait|reboot|exit") == 0 && strcmp(h.fallback, "wait") == 0;
     saw_mark |= strcmp(h.form, "log=...,addresses") == 0;
     saw_dot |= strcmp(h.form, "test.exit") == 0;
+    saw_flag |= strcmp(h.form, "fb=on|off") == 0;
   }
-  assert_true(n > 10 && saw_panic && saw_mark && saw_dot);
+  assert_true(n > 10 && saw_panic && saw_mark && saw_dot && saw_flag);
+}
+
+static void values_print_as_they_would_be_written(void **context) {
+  (void)context;
+  struct options o;
+  parse(&o, "log=warn,addresses panic=reboot badmem=0x1000,4K badmem=1M fb=off test=ledger");
+  static const char *const forms[] = {"log=error|warn|notice|info|verbose",
+                                      "log=...,addresses",
+                                      "panic=wait|reboot|exit",
+                                      "badmem=<address>[,<size>]",
+                                      "fb=on|off",
+                                      "test=<text>",
+                                      "kaslr",
+                                      "crash=<text>"};
+  static const char *const values[] = {"warn", "on",     "reboot",         "0x1000,0x1000 0x100000,0x1000",
+                                       "off",  "ledger", "(the loader's)", ""};
+  struct option_help h;
+  char value[OPTION_TEXT_MAX];
+  size_t found = 0;
+  for (size_t i = 0; options_help(i, &h); i++) {
+    assert_true(options_value(&o, i, value, sizeof(value)));
+    for (size_t k = 0; k < sizeof(forms) / sizeof(forms[0]); k++) {
+      if (strcmp(h.form, forms[k]) != 0) continue;
+      assert_string_equal(value, values[k]);
+      found++;
+    }
+    assert_true(options_value(&o, i, value, 3)); /* Cut, never beyond. */
+  }
+  assert_int_equal(found, sizeof(forms) / sizeof(forms[0]));
+  assert_false(options_value(&o, 1000, value, sizeof(value)));
 }
 
 static void a_comma_list_is_walked_item_by_item(void **context) {
@@ -199,6 +230,7 @@ int main(void) {
       cmocka_unit_test(long_words_are_refused_and_what_follows_still_counts),
       cmocka_unit_test(a_range_too_many_is_refused),
       cmocka_unit_test(every_row_has_help_and_forms_look_like_the_command_line),
+      cmocka_unit_test(values_print_as_they_would_be_written),
       cmocka_unit_test(a_comma_list_is_walked_item_by_item),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
