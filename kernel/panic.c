@@ -161,9 +161,10 @@ static char reason[200];
 static void show_reason(const struct trap_frame *frame, const char *format, va_list args) {
   struct layout_place place;
   size_t n = 0;
+  console_printf("\n*** PANIC: "); /* Before the reason is put together: that may be what fails. */
   if (stack_overflow(frame, &place)) n = format_string(reason, sizeof reason, "stack overflow: %s: ", place.text);
   if (n < sizeof reason) format_string_v(reason + n, sizeof reason - n, format, args);
-  console_printf("\n*** PANIC: %s ***\n", reason);
+  console_printf("%s ***\n", reason);
 }
 
 [[noreturn]] static void die(const struct trap_frame *frame, vaddr_t fp, const char *format, va_list args) {
@@ -172,9 +173,11 @@ static void show_reason(const struct trap_frame *frame, const char *format, va_l
   if (depth > 2) arch_cpu_stop();
   console_enter_panic();
   if (depth == 2) {
+    char where[64] = "";
+    if (frame) symtab_describe(arch_trap_pc(frame), where, sizeof where);
     console_printf("\n*** second panic while the first was told: ");
     console_vprintf(format, args);
-    console_printf(" ***\n");
+    console_printf("%s%s ***\n", frame ? " at " : "", where);
     finish();
   }
   show_reason(frame, format, args);

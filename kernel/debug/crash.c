@@ -11,6 +11,7 @@
 #include "base/compiler.h"
 #include "kernel/image.h"
 #include "kernel/layout.h"
+#include "kernel/panic.h"
 #include "lib/string.h"
 
 static volatile uint64_t sink;
@@ -50,6 +51,9 @@ static void crash_stack(void) { sink = sink_down(1); }
 }
 static void crash_guard(void) { overrun(64); }
 
+/* The reason itself cannot be read: a fault while the first panic is told. */
+static void crash_twice(void) { panic("a reason that is not there: %s", (const char *)hide(wild())); }
+
 static void crash_divide(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_DIVIDE); }
 static void crash_ud(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_UNDEFINED); }
 static void crash_gp(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_PROTECTION); }
@@ -67,6 +71,7 @@ static const struct {
     {"null", "follows a null pointer", crash_null},
     {"stack", "calls itself until the stack ends", crash_stack},
     {"guard", "overruns a buffer on the stack", crash_guard},
+    {"twice", "panics, and faults while telling why", crash_twice},
     {"doublefault", "faults with a stack that is not there", crash_doublefault},
     {"divide", "divides by zero", crash_divide},
     {"ud", "executes what is no instruction", crash_ud},
