@@ -304,6 +304,16 @@ static void place_windows(struct random *r) {
               (unsigned long long)(loader.ram_end / GIB), loader.levels);
 }
 
+/* KiB of the largest free range, for those who have to find more. */
+static unsigned long long largest_free_kib(void) {
+  uint64_t largest = 0;
+  for (size_t i = 0; i < loader.region_count; i++) {
+    const struct boot_region *r = &loader.regions[i];
+    if (r->kind == BOOT_MEMORY_USABLE) largest = bits_max(largest, r->end - r->start);
+  }
+  return largest / KIB;
+}
+
 static void place_image(struct random *r) {
   struct placement_physical_request request = {
       .regions = loader.regions,
@@ -323,8 +333,9 @@ static void place_image(struct random *r) {
   loader.physical = (struct placement_physical){.slots = 1};
   status_t s = efi_memory_alloc(EFI_MEMORY_FOR_DATA, frames, &loader.physical.base);
   if (s != OK) {
-    loader_fail(s, "give the machine more memory", "not enough memory: the kernel needs %llu KiB in a row",
-                (unsigned long long)(loader.plan.size / KIB));
+    loader_fail(s, "give the machine more memory",
+                "not enough memory: the kernel needs %llu KiB in a row, the largest free range has %llu KiB",
+                (unsigned long long)(loader.plan.size / KIB), largest_free_kib());
   }
   console_warn("no physical address that was drawn was free; the firmware chose the kernel's");
 }

@@ -15,7 +15,7 @@
 #include "efi/gop.h"
 #include "loader/console.h"
 
-#define VIDEO_SIDE_MAX    65535U
+#define VIDEO_SIDE_MAX    32768U
 #define VIDEO_ADDRESS_END (UINT64_C(1) << 52)
 #define NO_MODE           UINT32_MAX
 
