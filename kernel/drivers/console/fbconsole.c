@@ -48,6 +48,7 @@ void fbconsole_enter_panic(void) {
   if (!is_present) return;
   vt_recover(&terminal);
   pixels_set_palette(&picture, true);
+  pixels_clear(&picture); /* The margins too. */
 }
 
 void fbconsole_size(unsigned *columns, unsigned *rows) {

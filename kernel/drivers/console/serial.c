@@ -98,41 +98,43 @@ static void send(uint8_t byte) {
   fifo_room--;
 }
 
-/* The nearest ASCII for a character of the ranges that our own screens use: U+2500 to U+25ff, three bytes in UTF-8. */
-static char ascii_of(uint8_t second, uint8_t third) {
-  const unsigned code = ((unsigned)(second & 0x3f) << 6) | (third & 0x3f);
-  if (code >= 0x591 && code <= 0x593) return '.'; /* Shades. */
-  if (code >= 0x580 && code <= 0x59f) return '#';
-  if (code == 0x500 || code == 0x501 || code == 0x550) return '-';
-  if (code == 0x502 || code == 0x503 || code == 0x551) return '|';
-  return code >= 0x500 && code < 0x580 ? '+' : '*';
+/* The nearest ASCII for a character; our own screens use U+2500 to U+25ff: boxes, blocks, shapes. */
+static char ascii_of(uint32_t character) {
+  if (character == 0x2591) return '.';
+  if (character == 0x2592) return ':';
+  if (character >= 0x2580 && character <= 0x259f) return '#';
+  if (character == 0x2500 || character == 0x2501 || character == 0x2550) return '-';
+  if (character == 0x2502 || character == 0x2503 || character == 0x2551) return '|';
+  if (character >= 0x2500 && character < 0x2580) return '+';
+  return character >= 0x25a0 && character < 0x2600 ? '*' : '?';
 }
 
-static void write_ascii(const char *bytes, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    const uint8_t c = (uint8_t)bytes[i];
-    if (c < 0x80)
-      send(c);
-    else if (c == 0xe2 && i + 2 < n)
-      send((uint8_t)ascii_of((uint8_t)bytes[i + 1], (uint8_t)bytes[i + 2]));
-    else if (c >= 0xc0)
-      send('?');
+/* A character may come in two calls, so what has been read of it is kept. */
+static void send_ascii(uint8_t byte) {
+  static uint32_t character;
+  static unsigned missing;
+  if ((byte & 0xc0) == 0x80) {
+    if (missing == 0) return;
+    character = character << 6 | (byte & 0x3f);
+    missing--;
+    if (missing == 0) send((uint8_t)ascii_of(character));
+  } else if (byte >= 0xc0) {
+    missing = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
+    character = byte & (0x3fU >> missing);
+  } else {
+    missing = 0;
+    send(byte);
   }
 }
 
 void serial_write(const char *bytes, size_t n) {
-  size_t start = 0;
-  for (size_t i = 0; i <= n; i++) {
-    if (i != n && bytes[i] != '\n') continue;
+  for (size_t i = 0; i < n; i++) {
+    const uint8_t byte = (uint8_t)bytes[i];
+    if (byte == '\n') send('\r');
     if (options->serial_ascii)
-      write_ascii(bytes + start, i - start);
+      send_ascii(byte);
     else
-      for (size_t k = start; k < i; k++) send((uint8_t)bytes[k]);
-    if (i != n) {
-      send('\r');
-      send('\n');
-    }
-    start = i + 1;
+      send(byte);
   }
 }
 
