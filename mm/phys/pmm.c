@@ -156,7 +156,7 @@ static bool limits_are_valid(uint64_t count, const struct frame_limits *w) {
 
 /* Frames, 2 MiB and 1 GiB that may lie anywhere have a way of their own: one step, and whole groups are spared. */
 static bool find(const struct tier *t, uint64_t count, const struct frame_limits *w, uint64_t *first) {
-  bool is_limited = w->min != 0 || w->max != UINT64_MAX || (w->boundary != 0 && w->boundary < bits_max(count, w->align));
+  bool is_limited = w->min != 0 || w->max != UINT64_MAX; /* What is aligned to its own size crosses no boundary. */
   if (!is_limited && count == 1 && w->align <= 1) return tier_find_frame(t, first);
   if (!is_limited && count == FRAMES_PER_2M && w->align == count) return tier_find_block(t, first);
   if (!is_limited && count == FRAMES_PER_1G && w->align == count) return tier_find_gig(t, first);
