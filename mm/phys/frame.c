@@ -72,20 +72,29 @@ char frame_owner_mark(enum frame_owner o) {
 }
 const char *frame_step_verb(enum frame_step step) { return steps[step].verb; }
 
-static status_t judge_one(const struct frame_record *r, enum frame_step step, enum frame_owner owner) {
+/* The one state from which a step is legal. */
+static enum frame_state state_before(enum frame_step step) {
+  unsigned s = FRAME_FREE;
+  while (verdicts[step][s] != OK) s++;
+  return (enum frame_state)s;
+}
+
+/* Why a frame may not take a step. */
+static status_t refusal_of(const struct frame_record *r, enum frame_step step) {
   if (r->state >= FRAME_STATE_COUNT) return ERR_STATE; /* A broken record; mm_check will say so. */
   status_t verdict = verdicts[step][r->state];
-  bool must_own = step == FRAME_STEP_FREE || step == FRAME_STEP_GIVE;
-  return verdict == OK && must_own && r->owner != owner ? ERR_OWNER : verdict;
+  return verdict == OK ? ERR_OWNER : verdict; /* The right state, hence the wrong owner. */
 }
 
 status_t frame_judge(const struct frame_record *records, uint64_t first, uint64_t count, enum frame_step step,
                      enum frame_owner owner, uint64_t *refused) {
+  enum frame_state before = state_before(step);
+  bool is_anybodys = step != FRAME_STEP_FREE && step != FRAME_STEP_GIVE;
   for (uint64_t i = first; i < first + count; i++) {
-    status_t verdict = judge_one(&records[i], step, owner);
-    if (verdict == OK) continue;
+    const struct frame_record *r = &records[i];
+    if (LIKELY(r->state == before && (is_anybodys || r->owner == owner))) continue;
     *refused = i;
-    return verdict;
+    return refusal_of(r, step);
   }
   return OK;
 }
@@ -94,10 +103,9 @@ void frame_commit(struct frame_record *records, uint64_t first, uint64_t count, 
                   enum frame_owner owner) {
   struct frame_record after = {.state = steps[step].to, .owner = owner};
   CHECK((after.state == FRAME_FREE) == (owner == FRAME_OWNER_FREE));
-  for (uint64_t i = first; i < first + count; i++) {
-    if (step == FRAME_STEP_GIVE)
-      records[i].owner = owner; /* The frame stays where it is: so does what is known of it. */
-    else
-      records[i] = after;
+  if (step == FRAME_STEP_GIVE) { /* The frames stay where they are: so does what is known of them. */
+    for (uint64_t i = first; i < first + count; i++) records[i].owner = owner;
+    return;
   }
+  for (uint64_t i = first; i < first + count; i++) records[i] = after;
 }

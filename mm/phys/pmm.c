@@ -48,9 +48,10 @@ struct refusal {
 
 static status_t report(const struct refusal *r) {
   if (r->status == OK || r->status == ERR_INVALID) return r->status;
-  platform_log("pmm", "refused to %s frame %#llx for %s: it is %s, owner %s (%s)", frame_step_verb(r->step),
-               (unsigned long long)r->frame, frame_owner_name(r->claimed), frame_state_name(r->state),
-               frame_owner_name(r->owner), status_name(r->status));
+  bool has_claim = r->step == FRAME_STEP_FREE || r->step == FRAME_STEP_GIVE;
+  platform_log("pmm", "refused to %s frame %#llx%s%s: it is %s, owner %s (%s)", frame_step_verb(r->step),
+               (unsigned long long)r->frame, has_claim ? " for " : "", has_claim ? frame_owner_name(r->claimed) : "",
+               frame_state_name(r->state), frame_owner_name(r->owner), status_name(r->status));
   return r->status;
 }
 
