@@ -38,6 +38,8 @@ RO_AFTER_INIT static struct {
   size_t count;
   const struct boot_region *map;
   size_t map_count;
+  struct pagetable space; /* Root 0 until firmware_prepare has built it. */
+  const char *trouble;    /* Why it has not. */
 } firmware;
 
 void firmware_init(const struct boot_handoff *h, const struct firmware_region *regions, size_t count) {
@@ -49,7 +51,9 @@ void firmware_init(const struct boot_handoff *h, const struct firmware_region *r
 
 const char *firmware_state(void) {
   if (firmware.system_table == 0) return "no system table";
-  return firmware.count ? "ready" : "no memory attributes table";
+  if (firmware.count == 0) return "no memory attributes table";
+  if (firmware.space.root.raw == 0) return firmware.trouble ? firmware.trouble : "not prepared";
+  return "ready";
 }
 
 /* --- the private address space ----------------------------------------------------------------------------------------- */
@@ -92,16 +96,35 @@ static status_t build_space(struct pagetable *t) {
   paddr_t root;
   status_t s = take_frame(nullptr, &root);
   if (s != OK) return s;
-  unsigned first;
-  unsigned end;
-  arch_mmu_kernel_slots(&first, &end);
-  arch_pte_t *entries = physmap_at(root);
-  const arch_pte_t *kernel = physmap_at(arch_mmu_root());
-  for (unsigned i = 0; i < ARCH_MMU_ENTRIES; i++) entries[i] = i >= first && i < end ? kernel[i] : 0;
+  memset(physmap_at(root), 0, FRAME_SIZE);
   pagetable_init(t, root, (struct pagetable_source){take_frame, nullptr, nullptr});
   s = map_services(t);
   if (s == OK) s = map_devices(t);
   return s;
+}
+
+/* Its tables are built at boot: who ends the machine may be a panic, which must not ask the allocator for anything. */
+void firmware_prepare(void) {
+  if (firmware.system_table == 0 || firmware.count == 0) return;
+  struct pagetable space;
+  if (build_space(&space) == OK) {
+    firmware.space = space;
+  } else {
+    firmware.trouble = "its regions cannot be mapped"; /* What was built stays, charged to page tables. */
+  }
+  klog(KLOG_INFO, "firmware", "%s, UEFI %u.%u, runtime services %s", memory_firmware_vendor(),
+       (unsigned)(memory_handoff()->uefi_revision >> 16), (unsigned)(memory_handoff()->uefi_revision & 0xffff) / 10,
+       firmware_state());
+}
+
+/* The kernel's half as it is now. */
+static void share_kernel_half(void) {
+  unsigned first;
+  unsigned end;
+  arch_mmu_kernel_slots(&first, &end);
+  arch_pte_t *entries = physmap_at(firmware.space.root);
+  const arch_pte_t *kernel = physmap_at(arch_mmu_root());
+  for (unsigned i = first; i < end; i++) entries[i] = kernel[i];
 }
 
 /* --- the call -----------------------------------------------------------------------------------------------------------
@@ -125,19 +148,15 @@ static void call_reset(void *argument) {
 }
 
 void firmware_reset(enum firmware_reset kind) {
-  struct pagetable space;
   struct arch_trap_caught caught;
-  if (firmware.system_table == 0 || firmware.count == 0 || !memory_pmm()) {
+  if (firmware.space.root.raw == 0) {
     klog(KLOG_INFO, "firmware", "not called: %s", firmware_state());
     return;
   }
   (void)arch_irq_save();
-  if (build_space(&space) != OK) {
-    klog(KLOG_WARN, "firmware", "its regions cannot be mapped");
-    return;
-  }
+  share_kernel_half();
   const paddr_t before = arch_mmu_root();
-  arch_mmu_use_root(space.root);
+  arch_mmu_use_root(firmware.space.root);
   const bool returned = arch_trap_guarded(call_reset, &kind, &caught);
   arch_mmu_use_root(before);
   if (returned) {

@@ -14,6 +14,7 @@
 #include "kernel/clock.h"
 #include "kernel/crash.h"
 #include "kernel/fbconsole.h"
+#include "kernel/firmware.h"
 #include "kernel/handoff.h"
 #include "kernel/keyboard.h"
 #include "kernel/klog.h"
@@ -90,6 +91,7 @@ void kmain(const struct boot_handoff *h) {
   log_layout(h);
   memory_init(h);
   init_stacks();
+  firmware_prepare();
   init_screen(h);
   init_acpi(h);
   (void)clock_init(acpi_pm_timer());

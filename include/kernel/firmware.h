@@ -22,7 +22,10 @@ struct firmware_region {
  * Cairn never calls the firmware.   => boot.
  */
 void firmware_init(const struct boot_handoff *h, const struct firmware_region *regions, size_t count);
-/** ResetSystem.  Returns only when the firmware could not be called, or has come back or faulted. */
+/** Builds the services' address space.  => boot, after memory_init. */
+void firmware_prepare(void);
+/** ResetSystem.  => any context: allocates nothing, takes no lock.   Returns only when the firmware could not be called, or
+ * has come back or faulted. */
 void firmware_reset(enum firmware_reset kind);
 /** Whether calls are possible, in words: "ready", "no memory attributes table" ... */
 const char *firmware_state(void);
