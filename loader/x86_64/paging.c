@@ -194,7 +194,10 @@ static status_t add_region(struct builder *b, const struct paging_request *q, co
   if (r->kind == BOOT_MEMORY_ACPI_RECLAIM || r->kind == BOOT_MEMORY_ACPI_NVS) {
     return add_direct(b, base, r->start, r->end, READ_ONLY);
   }
-  if (r->end <= q->image_physical) return add_direct(b, base, r->start, r->end, READ_WRITE);
+  const struct image_run *last = q->run_count > 0 ? &q->runs[q->run_count - 1] : NULL;
+  if (!last || r->end <= q->image_physical || r->start >= q->image_physical + last->offset + last->size) {
+    return add_direct(b, base, r->start, r->end, READ_WRITE);
+  }
   for (size_t i = 0; s == OK && i < q->run_count; i++) {
     uint64_t start = bits_max(at, q->image_physical + q->runs[i].offset);
     uint64_t end = bits_min(r->end, q->image_physical + q->runs[i].offset + q->runs[i].size);
