@@ -197,8 +197,7 @@ static void read_line(void) {
 
 void shell_run(void) {
   line.keeps_history = options->history;
-  console_printf("\n " PICTURE_TITLE "Cairn" PICTURE_PLAIN ": every frame has an owner.  Try mem, map, why <address>; "
-                 "help lists the rest.\n\n");
+  shell_greet();
   for (;;) {
     read_line();
     run_line();

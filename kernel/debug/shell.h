@@ -17,6 +17,8 @@ struct shell_command {
 };
 
 /* shell_memory.c */
+/** The first lines above the prompt: what there is, and that every frame of it is accounted for. */
+void shell_greet(void);
 void shell_mem(size_t count, const char *const *words);
 void shell_ledger(size_t count, const char *const *words);
 void shell_check(size_t count, const char *const *words);

@@ -199,6 +199,18 @@ void shell_ledger(size_t words_count, const char *const *words) {
   shell_print(&out);
 }
 
+void shell_greet(void) {
+  struct ledger l;
+  char size[12], count[28];
+  ledger_read(memory_pmm(), &l);
+  picture_add(&out, "\n " PICTURE_TITLE "Cairn" PICTURE_PLAIN "  %s of RAM in %s frames, every one with an owner: ",
+              format_size(size, l.total * FRAME_SIZE), picture_count(count, l.total));
+  picture_add(&out, "%s" PICTURE_PLAIN "\n", ledger_balances(&l) ? PICTURE_GOOD "balanced" : PICTURE_BAD "NOT balanced");
+  picture_add(&out,
+              PICTURE_DIM "        mem, map, ledger and why <address> show them; help lists the rest" PICTURE_PLAIN "\n\n");
+  shell_print(&out);
+}
+
 /* Text from column `indent` on, broken at blanks before column 80. */
 static void add_wrapped(const char *text, unsigned indent) {
   unsigned column = indent;
