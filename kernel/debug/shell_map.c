@@ -5,6 +5,7 @@
  * The list of a real firmware has 120 regions and more.  `map` merges neighbours of one fate (what Cairn may use; what stays
  * the firmware's; devices) and shows the largest LIST_MAX of the result; `map all` shows every region.
  */
+#include "arch/mmu.h"
 #include "kernel/console.h"
 #include "kernel/debug/shell.h"
 #include "kernel/handoff.h"
@@ -202,28 +203,6 @@ static bool find_descriptor(uint64_t address, struct memmap_descriptor *out_desc
   return false;
 }
 
-/* The physical address behind a virtual one, where the plan of the address space knows it. */
-static bool decode_virtual(uint64_t raw, uint64_t *physical, struct layout_place *place) {
-  const struct boot_handoff *h = memory_handoff();
-  layout_describe(vaddr(raw), place);
-  switch (place->window) {
-  case BOOT_WINDOW_DIRECT_MAP:
-    *physical = place->offset;
-    return true;
-  case BOOT_WINDOW_IMAGE:
-    *physical = h->kernel_physical + place->offset;
-    return place->offset < h->kernel_size;
-  case BOOT_WINDOW_HANDOFF:
-    *physical = h->physical + place->offset;
-    return place->offset < h->size;
-  case BOOT_WINDOW_FRAMEBUFFER:
-    *physical = h->framebuffer.base + place->offset;
-    return place->offset < h->framebuffer.size;
-  default:
-    return false;
-  }
-}
-
 static bool read_hexadecimal(const char *text, uint64_t *value) {
   char number[24];
   const bool has_prefix = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
@@ -281,29 +260,51 @@ static void why_state(const struct pmm_story *s) {
               s->owner == FRAME_OWNER_FREE ? "nobody" : frame_owner_name(s->owner));
 }
 
+/* Video memory is in no map of the firmware's: only the handoff knows what lies there. */
+static void why_device(uint64_t physical) {
+  const struct boot_framebuffer *fb = &memory_handoff()->framebuffer;
+  if (fb->format == BOOT_PIXEL_NONE || physical < fb->base || physical - fb->base >= fb->size) return;
+  say("├─", "device");
+  picture_add(&out, PICTURE_NAME "framebuffer" PICTURE_PLAIN ", %u x %u pixels\n", fb->width, fb->height);
+}
+
 static void why_physical(uint64_t physical) {
   struct pmm_story story;
   pmm_describe(memory_pmm(), paddr(physical), &story);
   picture_add(&out, " " PICTURE_TITLE "physical %llx" PICTURE_PLAIN ", frame %llu\n", (unsigned long long)physical,
               (unsigned long long)(physical / FRAME_SIZE));
   why_firmware(physical);
+  why_device(physical);
   why_region(&story);
   why_state(&story);
   shell_print(&out);
 }
 
-void shell_why(size_t count, const char *const *words) {
-  uint64_t address, physical;
+/* What the kernel's own tables say about a virtual address, then the story of the frame behind it. */
+static void why_virtual(uint64_t address) {
   struct layout_place place;
-  if (count != 2 || !read_hexadecimal(words[1], &address)) {
+  struct pagetable_leaf leaf;
+  char size[12];
+  layout_describe(vaddr(address), &place);
+  picture_add(&out, " " PICTURE_TITLE "virtual" PICTURE_PLAIN ", %s\n", place.text);
+  const bool is_mapped = pagetable_find(memory_tables(), vaddr(address), &leaf) == OK;
+  say("└─", "page");
+  if (!is_mapped)
+    picture_add(&out, "none: an access faults\n");
+  else
+    picture_add(&out, "%s, read%s%s%s\n", format_size(size, leaf.size), (leaf.flags & PAGE_WRITE) != 0 ? ", write" : "",
+                (leaf.flags & PAGE_EXECUTE) != 0 ? ", execute" : "",
+                (leaf.flags & PAGE_WRITE_COMBINING) != 0 ? ", write-combining" : "");
+  shell_print(&out);
+  if (is_mapped) why_physical(leaf.to.raw + (address - leaf.start.raw));
+}
+
+void shell_why(size_t count, const char *const *words) {
+  uint64_t address;
+  if (count != 2 || !read_hexadecimal(words[1], &address))
     shell_complain("why takes one address in hexadecimal, such as: why 0x100000");
-    return;
-  }
-  if (address < MEMMAP_ADDRESS_END) {
+  else if (address < MEMMAP_ADDRESS_END)
     why_physical(address);
-    return;
-  }
-  const bool has_physical = decode_virtual(address, &physical, &place);
-  console_printf(" virtual: %s\n", place.text);
-  if (has_physical) why_physical(physical);
+  else
+    why_virtual(address);
 }
