@@ -618,6 +618,38 @@ static void a_command_line_that_is_too_long_loses_whole_words(void **state) {
   assert_int_equal(c.command_size, 4091);
 }
 
+static void a_long_line_of_utf_16_is_warned_about_and_the_next_one_read(void **state) {
+  (void)state;
+  static uint8_t file[25000] = {0xff, 0xfe};
+  static char text[10100];
+  struct boot_config c;
+  memset(text, 'x', 10000);
+  put(text, "cmdline=");
+  put(text + 10000, "\r\nlog = error");
+  config_init(&c);
+  read_bytes(&c, file, 2 + widen(text, file + 2));
+  assert_only_warning("boot.cfg:1: a line of 10000 bytes is longer than 4096; ignored");
+  assert_int_equal(c.log_level, 0);
+}
+
+static void a_command_line_that_just_fits_is_kept_whole(void **state) {
+  (void)state;
+  static char text[CONFIG_COMMAND_LINE_MAX + 1];
+  struct boot_config c;
+  memset(text, 'w', CONFIG_COMMAND_LINE_MAX);
+  config_init(&c);
+  finish_utf16(&c, text);
+  assert_int_equal(c.command_size, CONFIG_COMMAND_LINE_MAX);
+  assert_int_equal(warning_count, 0);
+  text[CONFIG_COMMAND_LINE_MAX - 3] = '\0';
+  read_text(&c, "cmdline = a");
+  finish_utf16(&c, text);
+  assert_int_equal(c.command_size, CONFIG_COMMAND_LINE_MAX - 1);
+  finish_utf16(&c, "x");
+  assert_int_equal(c.command_size, CONFIG_COMMAND_LINE_MAX - 1); /* A blank would fit, a blank and a word do not. */
+  assert_only_warning("load options: the command line is longer than 4096 bytes; its end is left out");
+}
+
 static void load_options_longer_than_the_command_line_are_warned_about(void **state) {
   (void)state;
   static char text[9001];
@@ -650,6 +682,9 @@ static void words_of_the_command_line_win_over_the_file_and_the_last_one_wins(vo
   finish_utf16(&c, "kaslr_seed=12x");
   assert_int_equal(c.kaslr, CONFIG_KASLR_ON);
   assert_only_warning("command line: bad value in 'kaslr_seed=12x'; expected a number");
+  read_text(&c, "cmdline = kaslr_seed=");
+  config_finish(&c, nullptr, 0, take_warning, warnings);
+  assert_only_warning("command line: bad value in 'kaslr_seed='; expected a number");
 }
 
 /* Whatever comes in, the results stay within their bounds. */
@@ -754,6 +789,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup(a_whole_load_option_is_unpacked, set_up),
     cmocka_unit_test_setup(what_only_resembles_a_load_option_is_binary_data, set_up),
     cmocka_unit_test_setup(a_command_line_that_is_too_long_loses_whole_words, set_up),
+    cmocka_unit_test_setup(a_long_line_of_utf_16_is_warned_about_and_the_next_one_read, set_up),
+    cmocka_unit_test_setup(a_command_line_that_just_fits_is_kept_whole, set_up),
     cmocka_unit_test_setup(load_options_longer_than_the_command_line_are_warned_about, set_up),
     cmocka_unit_test_setup(words_of_the_command_line_win_over_the_file_and_the_last_one_wins, set_up),
     cmocka_unit_test_setup(files_and_options_made_of_anything_do_no_harm, set_up),
