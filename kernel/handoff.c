@@ -115,7 +115,9 @@ static bool check_framebuffer(struct checked *c) {
   if (fb->stride < fb->width || fb->stride > 2 * PIXELS_MAX) return fail(c, "framebuffer stride");
   if ((uint64_t)fb->stride * fb->height * 4 > fb->size) return fail(c, "framebuffer smaller than its mode");
   if (!bits_add(fb->base, fb->size, &end) || end > MEMMAP_ADDRESS_END) return fail(c, "framebuffer address");
-  if (fb->size > c->h->windows[BOOT_WINDOW_FRAMEBUFFER].size) return fail(c, "framebuffer larger than its window");
+  const uint64_t window = c->h->windows[BOOT_WINDOW_FRAMEBUFFER].size;
+  if (fb->size > window || fb->base % FRAME_2M_SIZE > window - fb->size)
+    return fail(c, "framebuffer larger than its window");
   return true;
 }
 

@@ -33,6 +33,13 @@ void layout_init(const struct boot_handoff *h) {
 
 vrange_t layout_window(enum boot_window_id id) { return windows[id]; }
 const char *layout_window_name(enum boot_window_id id) { return id < BOOT_WINDOW_COUNT ? window_names[id] : "nowhere"; }
+/* In its own window, with the offset it has in 2 MiB, so that large leaves fit. */
+void *layout_framebuffer(const struct boot_framebuffer *fb) {
+  if (fb->format == BOOT_PIXEL_NONE) return nullptr;
+  const uint64_t at = windows[BOOT_WINDOW_FRAMEBUFFER].start.raw + fb->base % FRAME_2M_SIZE;
+  return (void *)(uintptr_t)at; // NOLINT(performance-no-int-to-ptr)
+}
+
 void *layout_direct(paddr_t address) { return physmap_at(address); }
 
 enum boot_window_id layout_window_of(vaddr_t address) {

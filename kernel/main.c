@@ -54,9 +54,10 @@ static void log_layout(const struct boot_handoff *h) {
   }
 }
 
-static void init_screen(const struct boot_handoff *h) {
-  if (options->fb) fbconsole_init(&h->framebuffer, memory_framebuffer());
-  keyboard_init();
+/* Before memory, so that a machine with too little of it can say so: the loader has mapped the framebuffer. */
+static void init_consoles(const struct boot_handoff *h) {
+  if (options->serial == OPTION_SERIAL_AUTO) serial_init();
+  if (options->fb) fbconsole_init(&h->framebuffer, layout_framebuffer(&h->framebuffer));
 }
 
 static void init_acpi(const struct boot_handoff *h) {
@@ -64,9 +65,10 @@ static void init_acpi(const struct boot_handoff *h) {
   if (s != OK) klog(KLOG_WARN, "acpi", "no tables that can be used: %s", status_name(s));
 }
 
-static void init_stacks(void) {
-  const status_t s = arch_trap_stacks_init();
-  if (s != OK) panic("stacks for exceptions: %s", status_name(s));
+static void init_cpu_memory(void) {
+  status_t s = arch_trap_stacks_init();
+  if (s == OK) s = arch_percpu_init();
+  if (s != OK) panic("stacks for exceptions, per-CPU area: %s", status_name(s));
 }
 
 /* break=, test= and crash= make a boot into a test. */
@@ -84,15 +86,15 @@ static void run_requests(void) {
 
 void kmain(const struct boot_handoff *h) {
   options_init(handoff_span(h, h->command_line), h->command_line.count);
-  if (options->serial == OPTION_SERIAL_AUTO) serial_init();
+  init_consoles(h);
   arch_cpu_init(options->nofeat);
   log_loader(h);
   log_warnings(h);
   log_layout(h);
   memory_init(h);
-  init_stacks();
+  init_cpu_memory();
   firmware_prepare();
-  init_screen(h);
+  keyboard_init();
   init_acpi(h);
   (void)clock_init(acpi_pm_timer());
   memory_seal();

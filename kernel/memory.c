@@ -76,11 +76,10 @@ static status_t early_take_stack(void *context, uint64_t frames, paddr_t *start)
   return early_alloc(context, FRAME_OWNER_STACKS, frames * FRAME_SIZE, FRAME_SIZE, start);
 }
 
-static void init_maps(struct early *e, const struct boot_handoff *h) {
+static void init_maps(struct early *e) {
   pagetable_init(&tables, arch_mmu_root(), (struct pagetable_source){early_take_table, nullptr, e});
   kspace_init(&tables, layout_window(BOOT_WINDOW_KSPACE), layout_window(BOOT_WINDOW_STACKS),
               (struct kspace_source){early_take_stack, e});
-  need(kspace_stack_adopt("boot stack", vaddr(h->boot_stack), h->boot_stack_size), "boot stack");
 }
 
 /* --- 2: what the firmware left ------------------------------------------------------------------------------------------
@@ -327,7 +326,7 @@ void memory_init(const struct boot_handoff *h) {
   static struct early early; /* Three KiB: too much for a boot stack. */
   handoff = h;
   early_init(&early, handoff_span(h, h->regions), h->regions.count);
-  init_maps(&early, h);
+  init_maps(&early);
   keep_vendor(h);
   keep_attributes(&early, h);
   map_records(&early, h);
@@ -344,13 +343,4 @@ void memory_seal(void) {
   const uint64_t alias = (uint64_t)(uintptr_t)physmap_at(paddr(handoff->kernel_physical + offset));
   need(pagetable_protect(&tables, image, PAGE_GLOBAL), "sealing the kernel's data");
   need(pagetable_protect(&tables, vrange(alias, alias + vrange_size(image)), PAGE_GLOBAL), "sealing its alias");
-}
-
-/* The loader maps it in its own window, with the offset it has in 2 MiB. */
-void *memory_framebuffer(void) {
-  const struct boot_framebuffer *fb = &handoff->framebuffer;
-  const uint64_t at = layout_window(BOOT_WINDOW_FRAMEBUFFER).start.raw + fb->base % FRAME_2M_SIZE;
-  struct pagetable_leaf leaf;
-  if (fb->format == BOOT_PIXEL_NONE || pagetable_find(&tables, vaddr(at), &leaf) != OK) return nullptr;
-  return (void *)(uintptr_t)at; // NOLINT(performance-no-int-to-ptr)
 }

@@ -15,6 +15,8 @@ void arch_cpu_init(const char *nofeat);
 /** Gives double fault, NMI and machine check a guarded stack each.  => after kspace_init.  Statuses of kspace_stack_create.
  */
 status_t arch_trap_stacks_init(void);
+/** Moves this CPU's block, with its stack guard, into the window PERCPU.  => after memory_init. */
+status_t arch_percpu_init(void);
 /** Masks the old interrupt controllers, finds the rate of the time stamp counter and starts a tick of about 1 kHz.
  * `pm_timer` is the port of the ACPI timer, 0 when there is none.  ERR_UNSUPPORTED: no timer; the idle loop polls. */
 status_t arch_timer_init(uint16_t pm_timer);

@@ -13,6 +13,10 @@
 vrange_t layout_window(enum boot_window_id id);
 const char *layout_window_name(enum boot_window_id id);
 
+/** Where the loader has mapped a framebuffer, NULL when there is none. */
+struct boot_framebuffer;
+void *layout_framebuffer(const struct boot_framebuffer *fb);
+
 /** The direct map: RAM at a fixed distance from its physical address. */
 void *layout_direct(paddr_t address);
 

@@ -23,5 +23,3 @@ const struct boot_handoff *memory_handoff(void);
 struct pagetable *memory_tables(void);
 /** "EDK II" and the like, in ASCII; never NULL. */
 const char *memory_firmware_vendor(void);
-/** Where the framebuffer is mapped, NULL when there is none. */
-void *memory_framebuffer(void);

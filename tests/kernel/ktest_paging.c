@@ -145,7 +145,7 @@ KTEST(K8, the_null_page_and_the_guard_pages_fault) {
 KTEST(K4, the_framebuffer_is_write_combining) {
   struct pagetable_leaf leaf = {0};
   const struct boot_framebuffer *fb = &memory_handoff()->framebuffer;
-  const char *mapped = memory_framebuffer();
+  const char *mapped = layout_framebuffer(fb);
   if (!mapped) {
     ktest_skip("no_framebuffer");
     return;

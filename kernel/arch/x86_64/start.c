@@ -19,6 +19,7 @@
 #include "kernel/main.h"
 #include "lib/random.h"
 #include "lib/string.h"
+#include "mm/kspace.h"
 #include "mm/physmap.h"
 
 #define COM1_DATA        0x3f8
@@ -78,6 +79,8 @@ static void forget_lower_half(void) {
   if (handoff_check(h, (uint64_t)(uintptr_t)h, &problem) != OK) refuse(problem);
   layout_init(h);
   physmap_init(vaddr(h->windows[BOOT_WINDOW_DIRECT_MAP].base), handoff_span(h, h->regions), h->regions.count);
+  /* There is room for it; a panic from here on can tell whose stack it is on. */
+  (void)kspace_stack_adopt("boot stack", vaddr(h->boot_stack), h->boot_stack_size);
   percpu_boot.stack_guard = draw_guard(h);
   wipe_seed(h);
   cpu_early();

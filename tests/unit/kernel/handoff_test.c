@@ -44,7 +44,7 @@ static struct block good(void) {
   };
   memcpy(b.regions, regions, sizeof regions);
   for (unsigned i = 0; i < BOOT_WINDOW_COUNT; i++) {
-    b.h.windows[i] = (struct boot_window){.base = UINT64_C(0xffff900000000000) + i * 64 * GIB, .size = GIB, .slots = 1};
+    b.h.windows[i] = (struct boot_window){.base = UINT64_C(0xffff900000000000) + 64 * GIB * i, .size = GIB, .slots = 1};
   }
   b.h.windows[BOOT_WINDOW_HANDOFF].base = AT;
   b.h.physical = 4 * MIB;
@@ -55,8 +55,12 @@ static struct block good(void) {
   b.h.boot_stack_size = 32 * KIB;
   b.h.boot_stack_physical = 3 * MIB;
   b.h.trampoline = 0x8000;
-  b.h.framebuffer = (struct boot_framebuffer){
-      .base = 0xc0000000, .size = 1024 * 768 * 4, .width = 1024, .height = 768, .stride = 1024, .format = BOOT_PIXEL_BGR};
+  b.h.framebuffer = (struct boot_framebuffer){.base = 0xc0000000,
+                                              .size = UINT64_C(1024) * 768 * 4,
+                                              .width = 1024,
+                                              .height = 768,
+                                              .stride = 1024,
+                                              .format = BOOT_PIXEL_BGR};
   return b;
 }
 
@@ -147,6 +151,8 @@ static void the_framebuffer_must_fit_its_mode(void **state) {
   BAD(ERR_CORRUPT, "framebuffer smaller than its mode", b.h.framebuffer.size--);
   BAD(ERR_CORRUPT, "framebuffer address", b.h.framebuffer.base = UINT64_MAX - 4096);
   BAD(ERR_CORRUPT, "framebuffer larger than its window", b.h.framebuffer.size = 2 * GIB);
+  BAD(ERR_CORRUPT, "framebuffer larger than its window", b.h.windows[BOOT_WINDOW_FRAMEBUFFER].size = 3 * MIB;
+      b.h.framebuffer.base += 4096);
 }
 
 /* Any word of the block may be anything: the check must end, and read nothing outside (the sanitizer watches). */
