@@ -23,7 +23,9 @@
  * LOCKING  none here: pmm.c holds the lock of the instance.
  * WHY NOT  a buddy system: most large requests are not powers of two, and a run across two buddies is invisible to it.
  */
+#include "base/assert.h"
 #include "base/compiler.h"
+#include "base/units.h"
 #include "mm/phys/tier.h"
 #include "mm/phys/tier_place.h"
 
@@ -73,9 +75,10 @@ uint64_t tier_free_start(const struct tier *t, uint64_t frame, uint64_t floor) {
 /* --- going down over what is free ----------------------------------------------------------------------------------- */
 
 /*
- * The descent: below a limit, the highest group of `tier` that is whole, tier after tier.  Each step takes the children that
- * can hold one, from the highest that begins below the limit.  Only the one that the limit cuts can disappoint, so at
- * each tier two children are looked into at most.
+ * The descent: below a limit, the highest group of `tier` that is whole.  Each step takes the children that can hold one,
+ * from the highest that begins below the limit, and looks into them.  From 2 MiB upwards, and for single frames, only the
+ * child that the limit cuts can disappoint.  At 64 KiB a broken block may hold crumbs alone: there the search costs a word a
+ * block.
  */
 
 /* Those of the children (2^shift frames each, from `start` on) that begin below the limit. */
@@ -239,24 +242,33 @@ static unsigned __int128 fold(unsigned __int128 ones, uint64_t count) {
   return ones;
 }
 
-/* Runs shorter than 31 frames: each ends in some word with a free frame in it, and begins there or one word below. */
+/* The highest short run that ends in the word `high`, of frame `base`, and begins there or in `low`, the word below. */
+static bool find_in_words(uint64_t count, const struct frame_limits *where, uint64_t low, uint64_t high, uint64_t base,
+                          uint64_t *first) {
+  unsigned __int128 ones = (unsigned __int128)clip_word(high, base, where) << 64 | clip_word(low, base - 64, where);
+  unsigned __int128 starts = fold(ones, count);
+  if (starts == 0) return false;
+  starts &= (unsigned __int128)allowed_starts(count, where, base) << 64 | allowed_starts(count, where, base - 64);
+  if (starts == 0) return false;
+  uint64_t upper = (uint64_t)(starts >> 64);
+  *first = upper != 0 ? base + highest(upper) : base - 64 + highest((uint64_t)starts);
+  return true;
+}
+
+/* Runs shorter than 31 frames, block by block and in each word by word.  No managed frame lies in the first word of all, for
+   it is below 1 MiB, so there always is a word below. */
 static bool find_short_run(const struct tier *t, uint64_t count, const struct frame_limits *where, uint64_t *first) {
   uint64_t limit = where->max, frame;
   while (find_whole_below(t, TIER_FRAME, limit, &frame) && frame >= where->min) {
-    uint64_t base = bits_align_down(frame, 64), below = base - (base > 0 ? 64 : 0);
-    unsigned __int128 ones = clip_word(place_word(t, base), base, where);
-    ones = base == below ? ones : ones << 64 | clip_word(place_word(t, below), below, where);
-    unsigned __int128 starts = fold(ones, count);
-    if (base != below)
-      starts &= (unsigned __int128)allowed_starts(count, where, base) << 64 | allowed_starts(count, where, below);
-    else
-      starts &= allowed_starts(count, where, base);
-    if (starts != 0) {
-      uint64_t high = (uint64_t)(starts >> 64);
-      *first = below + (high ? 64 + highest(high) : highest((uint64_t)starts));
-      return true;
+    struct place p;
+    CHECK(place_find(t, frame, &p));
+    const uint64_t *words = &t->bits[p.block * TIER_WORDS_PER_BLOCK];
+    uint64_t block = bits_align_down(frame, FRAMES_PER_2M);
+    for (uint64_t i = (frame - block) / 64 + 1; i-- > 0;) {
+      uint64_t low = i > 0 ? words[i - 1] : place_word(t, block - 1);
+      if (words[i] != 0 && find_in_words(count, where, low, words[i], block + 64 * i, first)) return true;
     }
-    limit = base;
+    limit = block;
   }
   return false;
 }
