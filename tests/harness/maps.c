@@ -102,7 +102,7 @@ char **map_paths_of_real_machines(void) {
   const char *directory = getenv("CAIRN_MEMMAPS");
   if (!directory) directory = "../shared/memmaps";
   char **paths = map_paths(directory);
-  if (!paths) printf("no maps of real machines in %s: going on without them\n", directory);
+  if (!paths) printf("# maps of real machines are missing in %s: going on without them\n", directory);
   return paths;
 }
 

@@ -18,7 +18,7 @@ uint64_t seed_of_run(void) {
   struct dice d = dice_of((uint64_t)now.tv_nsec ^ (uint64_t)now.tv_sec << 20 ^ (uint64_t)getpid() << 44);
   seed = text ? strtoull(text, NULL, 0) : dice_u64(&d) >> 16;
   is_known = true;
-  printf("seed: CAIRN_SEED=%#llx\n", (unsigned long long)seed);
+  printf("# seed CAIRN_SEED=%#llx\n", (unsigned long long)seed);
   return seed;
 }
 

@@ -182,13 +182,13 @@ static size_t agree_on_files(char **paths) {
 
 static void maps_of_real_machines_agree_with_the_oracle(void **state) {
   (void)state;
-  printf("maps of real machines: %zu\n", agree_on_files(map_paths_of_real_machines()));
+  printf("# %zu maps of real machines\n", agree_on_files(map_paths_of_real_machines()));
 }
 
 static void maps_of_our_own_agree_with_the_oracle(void **state) {
   (void)state;
   size_t n = agree_on_files(map_paths_of_our_own());
-  printf("maps of our own: %zu\n", n);
+  printf("# %zu maps of our own\n", n);
   assert_true(n >= 16);
 }
 
@@ -219,7 +219,7 @@ static void hostile_maps_agree_with_the_oracle(void **state) {
     agree(&m, claims, claim_count);
     map_free(&m);
   }
-  printf("hostile maps: %lu\n", maps);
+  printf("# %lu hostile maps done\n", maps);
 }
 
 /* --- one rule at a time --------------------------------------------------------------------------------------------- */

@@ -42,13 +42,13 @@ static size_t sweep_files(char **paths) {
 
 static void every_frame_of_real_machines_is_handed_out_and_comes_back(void **state) {
   (void)state;
-  printf("maps of real machines: %zu\n", sweep_files(map_paths_of_real_machines()));
+  printf("# %zu maps of real machines\n", sweep_files(map_paths_of_real_machines()));
 }
 
 static void every_frame_of_our_own_maps_is_handed_out_and_comes_back(void **state) {
   (void)state;
   size_t n = sweep_files(map_paths_of_our_own());
-  printf("maps of our own: %zu\n", n);
+  printf("# %zu maps of our own\n", n);
   assert_true(n >= 16);
 }
 
@@ -64,7 +64,7 @@ static void every_frame_of_hostile_maps_is_handed_out_and_comes_back(void **stat
     sweep_one(&m);
     map_free(&m);
   }
-  printf("hostile maps: %lu\n", maps);
+  printf("# %lu hostile maps done\n", maps);
 }
 
 /* Row P9: what memory costs follows RAM, not the highest address. */
@@ -77,7 +77,7 @@ static void metadata_follows_ram_and_not_the_highest_address(void **state) {
   assert_int_equal(alone, pmm_metadata_size(with_mmio, 2));
   assert_true(pmm_metadata_size(far, 2) < alone + gib_64);
   assert_true(gib_64 < 64 * GIB / 100000 * 4); /* 0.004 %. */
-  printf("metadata: %llu bytes for 512 MiB, %llu for 64 GiB\n", (unsigned long long)alone, (unsigned long long)gib_64);
+  printf("# metadata: %llu bytes for 512 MiB, %llu for 64 GiB\n", (unsigned long long)alone, (unsigned long long)gib_64);
 }
 
 int main(void) {

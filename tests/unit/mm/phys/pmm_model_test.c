@@ -414,11 +414,12 @@ static void random_operations_agree_with_the_model(void **state) {
     if (m.h.pmm) compare(&m);
     model_end(&m);
   }
-  printf("operations: %llu on %llu machines: %llu frames, %llu runs, %llu runs that did not exist, %llu freed, %llu given, "
-         "%llu refusals\n",
-         (unsigned long long)done, (unsigned long long)machines, (unsigned long long)tally.frames,
-         (unsigned long long)tally.runs, (unsigned long long)tally.no_run, (unsigned long long)tally.freed,
-         (unsigned long long)tally.given, (unsigned long long)fake_platform_log_count());
+  printf(
+      "# operations: %llu on %llu machines: %llu frames, %llu runs, %llu runs that did not exist, %llu freed, %llu given, "
+      "%llu refusals\n",
+      (unsigned long long)done, (unsigned long long)machines, (unsigned long long)tally.frames,
+      (unsigned long long)tally.runs, (unsigned long long)tally.no_run, (unsigned long long)tally.freed,
+      (unsigned long long)tally.given, (unsigned long long)fake_platform_log_count());
 }
 
 int main(void) {
