@@ -9,10 +9,13 @@ forbid, screen, type, file, config.
     cmdline   the kernel's command line (default: test=all)
     file      PATH RECIPE [ARGUMENT]: a change to the partition: remove; text ARGUMENT; garbage SIZE; long SIZE (one line);
               elf RECIPE (of scripts/corrupt-elf)
+    shim      QUIRK, QUIRK=VALUE ...: firmware bugs that tests/firmware plays to the loader; each must have been played, nothing
+              must be called that may not be, and the kernel's map must be what the shim says that it has to be
     end       prompt    (default) the tests pass, the prompt comes, `poweroff` ends the machine
               pass      the kernel ends the machine itself and says that all tests passed (test.exit)
               fail      the kernel ends the machine itself and says that tests failed
               text      the run is over when everything expected has been seen; see status
+              returns   the loader gives up: back in the firmware (the shim), with a status, and nothing left allocated
     status    for text: QEMU then ends with this exit status (0 reset or power off, 1 passed, 3 failed), or is still `running`
     expect    regular expression that a line of the serial log has to match
     forbid    regular expression that no line may match
@@ -33,6 +36,7 @@ import subprocess
 import tempfile
 import time
 
+import firmware
 import qemu
 import witness
 
@@ -40,7 +44,7 @@ DIRECTORY = os.path.join(qemu.ROOT, "tests/boot")
 LOGS = os.path.join(qemu.BUILD, "boot-logs")
 PROMPT = "cairn> "
 MANY = {"expect", "forbid", "screen", "type", "file", "config"}
-ONE = {"what", "cmdline", "end", "status", "check", "silence", "timeout"} | set(qemu.DEFAULTS)
+ONE = {"what", "cmdline", "shim", "end", "status", "check", "silence", "timeout"} | set(qemu.DEFAULTS)
 ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()][A-Z0-9]|\r")
 CUT = re.compile(r"\x1b(\[[0-9;?=]*|[()])?$")
 STATUS = {"pass": 1, "fail": 3}  # isa-debug-exit: 2n + 1.
@@ -65,6 +69,7 @@ class Scenario:
         self.end = self.values.get("end", "prompt")
         self.machine = {key: self.values[key] for key in qemu.DEFAULTS if key in self.values}
         self.checks = self.values.get("check", "").split()
+        self.quirks = [q.strip() for q in self.values.get("shim", "").split(",") if q.strip()]
 
     def get(self, key, otherwise):
         return self.values.get(key, otherwise)
@@ -78,6 +83,8 @@ class Scenario:
             forbid += [r"^\[T\] \S+ FAIL", r"PANIC"]
         if self.end == "fail":
             expect.append(r"^\[T\] SUMMARY .*fail=[1-9]")
+        if self.quirks:
+            firmware.add_promises(self.quirks, self.end, expect, forbid)
         return expect, forbid
 
     def command_line(self):
@@ -97,6 +104,8 @@ class Scenario:
         for item in self.values["file"]:
             path, recipe, argument = (item.split(None, 2) + ["", ""])[:3]
             qemu.write_file(image, path, self.content(image, path, recipe, argument))
+        if self.quirks:
+            firmware.put_shim(image, self.quirks)
 
     def content(self, image, path, recipe, argument):
         if recipe == "remove":
@@ -247,7 +256,7 @@ class Boot:
     def follow(self):
         end, serial = self.s.end, self.s.has_serial()
         expect, _ = self.s.expected()
-        if end == "text":
+        if end in ("text", "returns"):
             for pattern in expect:
                 self.wait_until(f"/{pattern}/", lambda: self.seen(pattern))
             self.look_from_outside()
@@ -323,6 +332,8 @@ class Boot:
         for pattern in forbid:
             if m := re.search(f".*(?:{pattern}).*", self.text, re.M):
                 self.result["problems"].append(f"forbidden: {m.group(0).strip()[:120]}")
+        if self.s.quirks:
+            self.result["problems"] += firmware.problems_of_map(self.text)
 
 
 def scenarios(words=()):

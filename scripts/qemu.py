@@ -139,6 +139,10 @@ def write_file(image, path, data):
         mtools("mcopy", "-o", "-i", fat, f.name, "::" + path)
 
 
+def make_directory(image, path):
+    mtools("mmd", "-D", "s", "-i", image + PARTITION_OFFSET, "::" + path)
+
+
 def configured(image, settings):
     """boot.cfg of the image with some keys set: the text, as bytes."""
     lines = read_file(image, "boot.cfg").decode().splitlines()
