@@ -176,7 +176,7 @@ static void look_at_machine(void) {
   }
   memmap_init(&loader.map);
   choose_levels();
-  video_pick(&loader.config, &loader.framebuffer);
+  video_pick(&loader.config, UINT64_C(1) << loader.cpu.physical_bits, &loader.framebuffer);
   loader.map.hole_start = loader.framebuffer.base;
   loader.map.hole_end = loader.framebuffer.base + loader.framebuffer.size;
   mark(BOOT_PHASE_VIDEO);
@@ -388,6 +388,26 @@ static void set_pool(uint64_t physical, uint64_t frames) {
   loader.pool = (struct paging_pool){.memory = at_physical(physical), .physical = physical, .frames = frames};
 }
 
+/* A low frame that is the boot services' now and free when they are gone: some firmware keeps all of them until then.
+ * Nothing is written there before that; 0 when there is none. */
+static uint64_t find_trampoline(void) {
+  uint64_t found = 0;
+  for (size_t i = 0; i < loader.region_count; i++) {
+    const struct boot_region *r = &loader.regions[i];
+    enum boot_memory_kind was = memmap_kind_of_type(r->firmware_type);
+    bool will_be_free = was == BOOT_MEMORY_BOOT_SERVICES || was == BOOT_MEMORY_USABLE;
+    if (r->kind == BOOT_MEMORY_LOW && will_be_free && r->end > FRAME_SIZE) found = r->end - FRAME_SIZE;
+  }
+  return found;
+}
+
+/* The frame that other CPUs start in. */
+static void place_trampoline(void) {
+  status_t s = efi_memory_alloc_below(EFI_MEMORY_FOR_DATA, 1, LOW_END - 1, &loader.trampoline);
+  if (s != OK || loader.trampoline == 0) loader.trampoline = find_trampoline();
+  if (loader.trampoline == 0) console_warn("no free frame below 1 MiB; the kernel will run on one CPU");
+}
+
 /* One block: stack, handoff, tables.  The tables are counted with the map as it was before; the spare frames cover what our
  * own allocations add to it. */
 static void allocate(void) {
@@ -405,11 +425,7 @@ static void allocate(void) {
   loader.stack = block;
   loader.handoff = block + LAYOUT_BOOT_STACK_SIZE;
   set_pool(loader.handoff + loader.handoff_room, tables);
-  s = efi_memory_alloc_below(EFI_MEMORY_FOR_DATA, 1, LOW_END - 1, &loader.trampoline);
-  if (s != OK || loader.trampoline == 0) {
-    loader.trampoline = 0;
-    console_warn("no free frame below 1 MiB; the kernel will run on one CPU");
-  }
+  place_trampoline();
 }
 
 /* --- the handoff ---------------------------------------------------------------------------------------------------- */

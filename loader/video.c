@@ -7,7 +7,7 @@
  * counts afterwards is Mode->Info alone: QueryMode is known to name wrong pitches. CHECKS The pitch is at least the width;
  * the size is pitch times height, or less where the firmware says that less is there (then whole lines are given up: there
  * are panels whose last lines have no memory behind them); masks are disjoint and each one is a row of bits; nothing lies at
- * 0 or beyond 2^52.  What fails makes the framebuffer NONE. SOURCE UEFI 2.10: 12.9.
+ * 0 or beyond the CPU's addresses.  What fails makes the framebuffer NONE. SOURCE UEFI 2.10: 12.9.
  */
 #include "loader/video.h"
 
@@ -15,9 +15,8 @@
 #include "efi/gop.h"
 #include "loader/console.h"
 
-#define VIDEO_SIDE_MAX    32768U
-#define VIDEO_ADDRESS_END (UINT64_C(1) << 52)
-#define NO_MODE           UINT32_MAX
+#define VIDEO_SIDE_MAX 32768U
+#define NO_MODE        UINT32_MAX
 
 struct wanted {
   uint32_t width, height; /* 0: the largest. */
@@ -97,7 +96,8 @@ static bool read_format(const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *info, struct
 }
 
 /* Returns NULL and a filled framebuffer, or what is wrong. */
-static const char *describe(const EFI_GRAPHICS_OUTPUT_PROTOCOL_MODE *mode, struct boot_framebuffer *fb) {
+static const char *describe(const EFI_GRAPHICS_OUTPUT_PROTOCOL_MODE *mode, uint64_t address_end,
+                            struct boot_framebuffer *fb) {
   const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *info = mode->Info;
   if (!info) return "the display does not describe its mode";
   if (info->PixelFormat == PixelBltOnly) return "the display has no linear framebuffer (Blt only)";
@@ -120,18 +120,18 @@ static const char *describe(const EFI_GRAPHICS_OUTPUT_PROTOCOL_MODE *mode, struc
   }
   fb->base = mode->FrameBufferBase;
   fb->size = line * fb->height;
-  if (fb->height == 0 || fb->base == 0 || fb->base >= VIDEO_ADDRESS_END || fb->size > VIDEO_ADDRESS_END - fb->base)
+  if (fb->height == 0 || fb->base == 0 || fb->base >= address_end || fb->size > address_end - fb->base)
     return "the framebuffer lies where nothing can lie";
   return NULL;
 }
 
-void video_pick(const struct boot_config *config, struct boot_framebuffer *fb) {
+void video_pick(const struct boot_config *config, uint64_t address_end, struct boot_framebuffer *fb) {
   struct efi_gop display = efi_gop_find();
   const char *wrong = "the firmware offers no graphics";
   *fb = (struct boot_framebuffer){.format = BOOT_PIXEL_NONE};
   if (display.gop) {
     choose_mode(config, &display);
-    wrong = describe(display.gop->Mode, fb);
+    wrong = describe(display.gop->Mode, address_end, fb);
   }
   if (!wrong) return;
   *fb = (struct boot_framebuffer){.format = BOOT_PIXEL_NONE};

@@ -32,13 +32,15 @@ struct cpu_features cpu_features(void) {
   struct cpu_features f = {0};
   uint64_t cr4 = 0;
   struct leaf basic = cpuid(0);
+  uint32_t last = cpuid(CPUID_EXT).a;
   f.has_rdrand = (cpuid(1).c & CPUID_1_ECX_RDRAND) != 0;
   if (basic.a >= 7) {
     struct leaf extended = cpuid(7);
     f.has_rdseed = (extended.b & CPUID_7_EBX_RDSEED) != 0;
     f.has_la57 = (extended.c & CPUID_7_ECX_LA57) != 0;
   }
-  if (cpuid(CPUID_EXT).a > CPUID_EXT) {
+  f.physical_bits = last >= CPUID_EXT + 8 ? cpuid(CPUID_EXT + 8).a & 0xff : 36;
+  if (last > CPUID_EXT) {
     struct leaf amd = cpuid(CPUID_EXT + 1);
     f.has_nx = (amd.d & CPUID_EXT_EDX_NX) != 0;
     f.has_gib_pages = (amd.d & CPUID_EXT_EDX_1G) != 0;

@@ -11,7 +11,8 @@ struct cpu_features {
   bool has_la57; /* Five levels of page tables are possible. */
   bool has_rdrand;
   bool has_rdseed;
-  bool is_la57_on; /* The firmware runs with five levels. */
+  bool is_la57_on;        /* The firmware runs with five levels. */
+  unsigned physical_bits; /* Of a physical address; a larger one in a page table is a fault. */
 };
 
 struct cpu_features cpu_features(void);
