@@ -195,6 +195,8 @@ test: host-tests fuzz-tests $(BOOT_FILES) $(BUILD)/bench/insns.so $(BUILD)/bench
 	$(Q)scripts/test $(ONLY)
 test-boot: $(BOOT_FILES) ## The boot scenarios alone: make test-boot B='memory video-std'
 	$(Q)scripts/test-boot $(B)
+firmware-matrix: $(BOOT_FILES) ## Each firmware bug of tests/firmware alone, long: make firmware-matrix Q='map- gop-'
+	$(Q)scripts/firmware-matrix $(Q)
 fuzz: fuzz-tests ## Fuzz each target for long: make fuzz FUZZ_SECONDS=600
 	$(Q)scripts/test --fuzz-seconds $(or $(FUZZ_SECONDS),600) fuzz
 insns: $(BUILD)/cairn.img $(BUILD)/bench/insns.so ## Guest instructions from the loader's first to the kernel's first; HOT=1 says where
@@ -247,4 +249,4 @@ help: ## This list
 	@sed -n 's/^\([a-z_-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r t w; do printf '  make %-17s %s\n' "$$t" "$$w"; done
 FORCE:
 .PHONY: all loader kernel esp setup image install run gdb screenshot host-tests fuzz-tests test test-boot fuzz insns unit check \
-  check-format check-tidy check-layers check-headers check-docs docs format size compile_commands clean help FORCE
+  firmware-matrix shim check-format check-tidy check-layers check-headers check-docs docs format size compile_commands clean help FORCE

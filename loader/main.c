@@ -194,6 +194,7 @@ static void look_at_memory(void) {
   if (s == OK && capacity > REGIONS_USUAL) s = efi_memory_alloc_pool(capacity * sizeof(struct boot_region), &regions);
   loader.regions = regions;
   if (s == OK) s = memmap_build(&loader.map, NULL, 0, loader.regions, capacity, &loader.region_count);
+  if (s == ERR_NO_MEMORY) loader_fail(s, "give the machine more memory", "not enough memory for the memory map");
   if (s != OK) {
     loader_fail(s, "update the firmware; if that does not help, report the machine",
                 "the firmware's memory map is unusable");
@@ -551,6 +552,10 @@ static status_t prepare(void *context, bool *is_stale) {
 static void leave_firmware(void) {
   uint32_t tries = 0;
   status_t s = memmap_leave(&loader.map, prepare, NULL, &tries);
+  if (s == ERR_NO_MEMORY) {
+    loader_fail(s, "give the machine more memory", "not enough memory for the last memory map (ExitBootServices, %u tries)",
+                tries);
+  }
   if (s != OK) {
     loader_fail(s, "update the firmware; if that does not help, report the machine",
                 "the firmware did not let go of the machine (ExitBootServices, %u tries)", tries);
