@@ -71,12 +71,25 @@ void shell_options(size_t count, const char *const *words) {
     console_printf(" " PICTURE_NAME "%-34s" PICTURE_PLAIN " %s\n", help.form, value[0] == '\0' ? "-" : value);
 }
 
+/* Name, help and default on one line where 80 columns hold them, else on two. */
 void shell_options_help(void) {
   struct option_help help;
   shell_title("Boot options", "in boot.cfg: cmdline = ...");
-  for (size_t i = 0; options_help(i, &help); i++)
-    console_printf(" " PICTURE_NAME "%s" PICTURE_PLAIN "%s%s%s%s\n     %s\n", help.form, PICTURE_DIM,
-                   help.fallback[0] == '\0' ? "" : "  default ", help.fallback, PICTURE_PLAIN, help.help);
+  for (size_t i = 0; options_help(i, &help); i++) {
+    const size_t name = strlen(help.form), rest = strlen(help.help) + strlen(help.fallback) + 4;
+    const size_t indent = name < 24 ? 24 - name : 2;
+    picture_add(&out, " " PICTURE_NAME "%s" PICTURE_PLAIN, help.form);
+    if (name + indent + rest < PICTURE_COLUMNS) {
+      picture_repeat(&out, " ", indent);
+    } else {
+      picture_add(&out, "\n");
+      picture_repeat(&out, " ", 25);
+    }
+    picture_add(&out, "%s", help.help);
+    if (help.fallback[0] != '\0') picture_add(&out, PICTURE_DIM " (%s)" PICTURE_PLAIN, help.fallback);
+    picture_add(&out, "\n");
+    shell_print(&out);
+  }
 }
 
 static bool find_level(const char *name, enum klog_level *level) {
