@@ -4,12 +4,11 @@
  *
  * WHAT   One screen on every console: reason, where the fault was, registers, backtrace, the last log records, and what
  *        mm_check finds.  Then panic= decides: wait, reboot, or leave QEMU with a status.
- * HOW    From what cannot fail to what can: the reason first, mm_check last, since it walks memory that may be what is
- *        broken.  A fault while the screen is drawn is a second panic: it says so in one line and goes on to the end.
- *        A third stops at once.
- * LOCKING  None is taken; the consoles ignore theirs after console_enter_panic().
- * WHY NOT  addresses: whoever sees the screen would learn where the kernel lies.  A register that points into the kernel
- *        prints as window and offset, unless log=addresses.
+ * HOW    From what cannot fail to what can: the reason first, mm_check late, since it walks memory that may be what is
+ *        broken; the essence once more at the end, where a small screen shows it.  A fault while the screen is drawn is a
+ * second panic: it says so in one line and goes on to the end. A third stops at once. LOCKING  None is taken; the consoles
+ * ignore theirs after console_enter_panic(). WHY NOT  addresses: whoever sees the screen would learn where the kernel lies.
+ * A register that points into the kernel prints as window and offset, unless log=addresses.
  */
 #include "kernel/panic.h"
 
@@ -158,13 +157,20 @@ static bool stack_overflow(const struct trap_frame *frame, struct layout_place *
 /* Static: a panic may have a small stack, and there is one panic only. */
 static char reason[200];
 
-static void show_reason(const struct trap_frame *frame, const char *format, va_list args) {
+static void make_reason(const struct trap_frame *frame, const char *format, va_list args) {
   struct layout_place place;
   size_t n = 0;
-  console_printf("\n*** PANIC: "); /* Before the reason is put together: that may be what fails. */
+  console_printf("\n*** PANIC ***\n"); /* Before the reason is put together: that may be what fails. */
   if (stack_overflow(frame, &place)) n = format_string(reason, sizeof reason, "stack overflow: %s: ", place.text);
   if (n < sizeof reason) format_string_v(reason + n, sizeof reason - n, format, args);
-  console_printf("%s ***\n", reason);
+}
+
+/* What one would tell on the phone.  Shown first, because it must not be lost to a fault further down, and once more at the
+ * end, because a screen of forty lines has scrolled by then. */
+static void show_essence(const struct trap_frame *frame, vaddr_t fp) {
+  console_printf("*** PANIC: %s ***\n", reason);
+  if (frame) show_fault(frame);
+  show_callers(fp);
 }
 
 [[noreturn]] static void die(const struct trap_frame *frame, vaddr_t fp, const char *format, va_list args) {
@@ -180,13 +186,13 @@ static void show_reason(const struct trap_frame *frame, const char *format, va_l
     console_printf("%s%s ***\n", frame ? " at " : "", where);
     finish();
   }
-  show_reason(frame, format, args);
-  if (frame) show_fault(frame);
-  show_callers(fp);
-  if (frame) show_registers(frame);
+  make_reason(frame, format, args);
+  show_essence(frame, fp);
   show_records();
+  if (frame) show_registers(frame);
   show_memory();
-  console_printf("*** PANIC: %s ***\n", reason); /* Once more: a small screen has scrolled. */
+  console_printf("in short\n");
+  show_essence(frame, fp);
   finish();
 }
 

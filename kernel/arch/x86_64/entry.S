@@ -12,8 +12,8 @@
 .globl entry
 .type entry, @function
 entry:
-  cld
-  cli
+  pushq $2                         /* Flags as the ABI wants them: no interrupts, upwards, and AC clear for SMAP. */
+  popfq
   leaq percpu_boot(%rip), %rax     /* The boot CPU's block: wrmsr takes it in EDX:EAX. */
   movq %rax, %rdx
   shrq $32, %rdx

@@ -9,7 +9,6 @@
 #define MSR_X2APIC        0x800 /* + register offset / 16. */
 #define MSR_EFER          0xc0000080
 #define MSR_GS_BASE       0xc0000101
-#define MSR_PLATFORM_INFO 0xce
 
 #define EFER_NXE (1u << 11)
 
