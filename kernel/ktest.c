@@ -28,7 +28,7 @@ extern const struct ktest __stop_ktests[];
 static struct {
   unsigned failures;
   const char *skipped;
-  char notes[400];
+  char notes[1000];
   size_t notes_used;
 } now;
 

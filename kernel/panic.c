@@ -6,9 +6,10 @@
  *        mm_check finds.  Then panic= decides: wait, reboot, or leave QEMU with a status.
  * HOW    From what cannot fail to what can: the reason first, mm_check late, since it walks memory that may be what is
  *        broken; the essence once more at the end, where a small screen shows it.  A fault while the screen is drawn is a
- * second panic: it says so in one line and goes on to the end. A third stops at once. LOCKING  None is taken; the consoles
- * ignore theirs after console_enter_panic(). WHY NOT  addresses: whoever sees the screen would learn where the kernel lies.
- * A register that points into the kernel prints as window and offset, unless log=addresses.
+ *        second panic: it says so in one line and goes on to the end.  A third stops at once.
+ * LOCKING  None is taken; the consoles ignore theirs after console_enter_panic().
+ * WHY NOT  addresses: whoever sees the screen would learn where the kernel lies.  A register that points into the kernel
+ *        prints as window and offset, unless log=addresses.
  */
 #include "kernel/panic.h"
 

@@ -2,13 +2,13 @@
 /* arch_impl/msr.h — numbers of control bits and model-specific registers (SDM 4; AMD APM 2 A).  Read by C and assembly. */
 #pragma once
 
-#define MSR_APIC_BASE     0x1b
-#define MSR_MCG_CAP       0x179
-#define MSR_PAT           0x277
-#define MSR_MC0_STATUS    0x401 /* + 4 for each bank. */
-#define MSR_X2APIC        0x800 /* + register offset / 16. */
-#define MSR_EFER          0xc0000080
-#define MSR_GS_BASE       0xc0000101
+#define MSR_APIC_BASE  0x1b
+#define MSR_MCG_CAP    0x179
+#define MSR_PAT        0x277
+#define MSR_MC0_STATUS 0x401 /* + 4 for each bank. */
+#define MSR_X2APIC     0x800 /* + register offset / 16. */
+#define MSR_EFER       0xc0000080
+#define MSR_GS_BASE    0xc0000101
 
 #define EFER_NXE (1u << 11)
 
