@@ -75,6 +75,16 @@ void efi_memory_free_pool(void *memory) {
   }
 }
 
+void efi_memory_free(uint64_t physical) {
+  for (size_t i = 0; i < memory_given_count; i++) {
+    uint64_t frames = memory_given[i].frames;
+    if (frames == 0 || memory_given[i].physical != physical) continue;
+    memory_given[i] = memory_given[--memory_given_count];
+    (void)efi_tables_system()->BootServices->FreePages(physical, frames);
+    return;
+  }
+}
+
 void efi_memory_free_all(void) {
   const EFI_BOOT_SERVICES *services = efi_tables_system()->BootServices;
   while (memory_given_count > 0) {

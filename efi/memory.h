@@ -27,6 +27,9 @@ status_t efi_memory_alloc_at(uint64_t physical, uint64_t frames);
 /** As above, all of it at or below the address max. */
 status_t efi_memory_alloc_below(enum efi_memory_use use, uint64_t frames, uint64_t max, uint64_t *physical);
 
+/** Gives one allocation of pages back before its time; a stranger's address does nothing. */
+void efi_memory_free(uint64_t physical);
+
 /** Gives back every allocation that has not been given back yet, pages and pool; for a loader that fails.
  *  => before ExitBootServices has succeeded. */
 void efi_memory_free_all(void);

@@ -418,6 +418,10 @@ static void allocate(void) {
   uint64_t tables = paging_frames_max(&request) + POOL_SPARE;
   uint64_t frames = (LAYOUT_BOOT_STACK_SIZE + loader.handoff_room) / FRAME_SIZE + tables;
   status_t s = efi_memory_alloc(EFI_MEMORY_FOR_DATA, frames, &block);
+  if (s != OK) { /* The file has done its duty; on a small machine its memory is what is missing. */
+    efi_memory_free((uint64_t)(uintptr_t)loader.file);
+    s = efi_memory_alloc(EFI_MEMORY_FOR_DATA, frames, &block);
+  }
   if (s != OK) {
     loader_fail(s, "give the machine more memory",
                 "not enough memory: page tables, stack and handoff need %llu KiB in a row",
