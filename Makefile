@@ -67,7 +67,8 @@ MM   := $(wildcard mm/*/*.c)
 LIB  := $(wildcard lib/*.c)
 SRC.loader := $(wildcard loader/*.c loader/x86_64/*.c loader/x86_64/*.S efi/*.c) $(LIB)
 SRC.kernel := $(wildcard kernel/*.c kernel/*/*.c kernel/*/*/*.c kernel/*/*/*.S tests/kernel/*.c) $(FONT) $(MM) $(LIB)
-SRC.shim   := $(wildcard tests/firmware/*.c) lib/format.c lib/string.c loader/x86_64/copy.S
+SRC.shim   := $(wildcard tests/firmware/*.c tests/firmware/*.S) lib/format.c lib/string.c \
+  $(addprefix loader/x86_64/,copy.S jump.S levels.c)
 SRC.host   := $(LIB) $(MM) $(PURE.loader) $(PURE.kernel) $(FONT) $(wildcard tests/harness/*.c tests/fake/*.c)
 SRC.fuzz   := $(SRC.host)
 TESTS      := $(wildcard $(addsuffix /*_test.c,tests/unit tests/unit/* tests/unit/*/* tests/unit/*/*/*))

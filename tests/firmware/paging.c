@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests/firmware/paging.c — takes the right to execute away in the firmware's own page tables.
+ * tests/firmware/paging.c — the firmware's own page tables: takes the right to execute away; puts a fifth level on top.
  *
  * HOW      Large leaves on the way are split into 512 smaller ones with the same rights; then the wanted 4 KiB leaves get
  *          bit 63.  The firmware maps its tables read-only, so CR0.WP is off meanwhile.
  * SOURCE   SDM volume 3A: 4.5 (four-level paging), 4.6 (access rights).
  */
+#include "loader/x86_64/jump.h"
 #include "tests/firmware/shim.h"
 
 #define PRESENT UINT64_C(1)
@@ -14,6 +15,8 @@
 #define ADDRESS UINT64_C(0x000ffffffffff000)
 #define PAT_4K  (UINT64_C(1) << 7)  /* Where the PAT bit stands in a 4 KiB leaf ... */
 #define PAT_BIG (UINT64_C(1) << 12) /* ... and in larger ones. */
+#define RIGHTS  UINT64_C(7)         /* Present, writable, user. */
+#define PAT_MSR 0x277
 #define CR0_WP  (UINT64_C(1) << 16)
 
 static uint64_t *table_at(uint64_t entry) { return (uint64_t *)(uintptr_t)(entry & ADDRESS); }
@@ -56,4 +59,30 @@ void paging_forbid_execution(uint64_t start, uint64_t size) {
   }
   __asm__ volatile("mov %0, %%cr0" : : "r"(cr0) : "memory");
   __asm__ volatile("mov %0, %%cr3" : : "r"(cr3) : "memory");
+}
+
+/* five.S */
+void levels_five(void *page, void *top, struct jump_state *state);
+
+static uint64_t read_pat(void) {
+  uint32_t low;
+  uint32_t high;
+  __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(PAT_MSR));
+  return (uint64_t)high << 32 | low;
+}
+
+void paging_add_level(void) {
+  struct jump_state state = {0};
+  uint64_t *root = shim_pages(FRAME_SIZE);
+  uint64_t cr3;
+  uint64_t cr4;
+  uint64_t pat = read_pat();
+  __asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
+  for (unsigned i = 0; i < 512; i++) root[i] = 0;
+  root[0] = (cr3 & ADDRESS) | RIGHTS;
+  state.root = (uint64_t)(uintptr_t)root;
+  levels_five(shim_pages(FRAME_SIZE), shim_pages(FRAME_SIZE), &state);
+  __asm__ volatile("wrmsr" : : "c"(PAT_MSR), "a"((uint32_t)pat), "d"((uint32_t)(pat >> 32)));
+  __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+  print_line("cr4=0x%llx", (unsigned long long)cr4);
 }

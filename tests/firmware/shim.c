@@ -167,6 +167,7 @@ EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table) {
   map_init();
   loader_services = shim_pages(sizeof *loader_services);
   loader_table = tables_make(loader_services);
+  if (quirks_play(QUIRK_FIVE_LEVELS)) paging_add_level();
   EFI_STATUS s = quirks_on(QUIRK_OOM_EACH) ? run_short_of_memory(bytes, size) : run(bytes, size, 0);
   quirks_say_played();
   print_line("END violations=%u", shim_violations);

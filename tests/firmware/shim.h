@@ -88,6 +88,8 @@ uint64_t memory_end(unsigned open_files);
 
 /* paging.c: the firmware's page tables. */
 void paging_forbid_execution(uint64_t start, uint64_t size);
+/** Makes the firmware run with five levels.  => the CPU has LA57, four levels are on. */
+void paging_add_level(void);
 
 /* protocols.c: HandleProtocol and its brothers, random numbers. */
 void protocols_hook(EFI_BOOT_SERVICES *services);
