@@ -1,5 +1,12 @@
 what = A deliberate fault: write.
 cmdline = crash=write panic=exit
 end = text
-expect = \*\*\* PANIC:
+expect = \*\*\* PANIC: page fault
+expect = what +write to a page that is not mapped
+expect = address +kernel windows \+ 0x
+expect = at +\w+\+0x
+expect = #\d+ +kmain\+0x
+expect = last records
+expect = mm_check  all invariants hold
+forbid = ffff[89a-f][0-9a-f]{11}
 status = 3
