@@ -7,7 +7,7 @@ forbid, screen, type, file, config.
     machine   keys of scripts/qemu.py: memory, cpu, smp, nodes, disk, video, firmware, serial, rng; each its own line
     config    KEY VALUE: a key of boot.cfg
     cmdline   the kernel's command line (default: test=all)
-    file      PATH RECIPE [ARGUMENT]: a change to the partition: remove; text ARGUMENT; garbage SIZE; long SIZE (one line);
+    file      PATH RECIPE [ARGUMENT]: a change to the partition: remove; copy OTHER; text ARGUMENT; garbage SIZE; long SIZE (one line);
               elf RECIPE (of scripts/corrupt-elf)
     shim      QUIRK, QUIRK=VALUE ...: firmware bugs that tests/firmware plays to the loader; each must have been played, nothing
               must be called that may not be, and the kernel's map must be what the shim says that it has to be
@@ -123,6 +123,8 @@ class Scenario:
             return bytes(out)
         if recipe == "long":
             return b"cmdline = " + b"x" * int(argument) + b"\n"
+        if recipe == "copy":
+            return qemu.read_file(image, argument)
         if recipe == "elf":
             with tempfile.TemporaryDirectory() as d:
                 good, bad = os.path.join(d, "good"), os.path.join(d, "bad")

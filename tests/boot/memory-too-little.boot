@@ -1,4 +1,7 @@
-what = Too little memory: the loader says how much it needs.
-memory = 40M
+what = Too little memory for a kernel of 48 MiB: the loader says how much it needs.
+memory = 64M
+file = cairn/kernel.elf elf large
 end = text
-expect = not enough memory: \d+ MiB are usable, at least \d+ MiB are needed
+expect = not enough memory: the kernel needs \d+ KiB in a row
+expect = give the machine more memory
+status = running
