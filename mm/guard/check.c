@@ -223,7 +223,6 @@ static void check_gig(struct checker *c, struct finger *f, uint64_t gig, uint64_
   const struct tier_gig *g = &t->gigs[gig];
   uint64_t start = g->number * FRAMES_PER_1G, frames = 0;
   uint32_t whole = 0, has_whole = 0, has_broken = 0;
-  expect(c, INV_TIER, start, *section, g->first);
   for (unsigned i = 0; i < TIER_SECTIONS_PER_GIG; i++) {
     if (!(g->present >> i & 1)) continue;
     struct sums s = {0};
@@ -256,8 +255,38 @@ static void check_ladder(struct checker *c, const struct ladder *l) {
   }
 }
 
+/* Groups of so many frames that hold memory of ours. */
+static uint64_t groups_of_ours(const struct checker *c, uint64_t frames) {
+  uint64_t groups = 0, next = 0;
+  for (size_t i = 0; i < c->p->region_count; i++) {
+    const struct boot_region *r = &c->p->regions[i];
+    if (standing_of(r) != STANDING_OURS) continue;
+    uint64_t first = bits_max(r->start / FRAME_SIZE / frames, next), last = (r->end / FRAME_SIZE - 1) / frames;
+    groups += last + 1 - first;
+    next = last + 1;
+  }
+  return groups;
+}
+
+/* Are the arrays as long as the map asks for, and do the gigs share them out in order?  Else nothing in them can be read. */
+static bool check_shape(struct checker *c) {
+  const struct tier *t = &c->p->tier;
+  uint64_t sections = 0;
+  expect(c, INV_TIER, NO_FRAME, groups_of_ours(c, FRAMES_PER_1G), t->gig_count);
+  expect(c, INV_TIER, NO_FRAME, groups_of_ours(c, FRAMES_PER_1G / TIER_SECTIONS_PER_GIG), t->section_count);
+  for (uint64_t i = 0; i < t->gig_count && !c->findings[INV_TIER].is_broken; i++) {
+    const struct tier_gig *g = &t->gigs[i];
+    expect(c, INV_TIER, g->number * FRAMES_PER_1G, sections, g->first);
+    expect(c, INV_TIER, g->number * FRAMES_PER_1G, true, i == 0 || g->number > g[-1].number);
+    sections += bits_count(g->present);
+  }
+  expect(c, INV_TIER, NO_FRAME, sections, t->section_count);
+  return !c->findings[INV_TIER].is_broken;
+}
+
 static void check_bits(struct checker *c) {
   const struct tier *t = &c->p->tier;
+  if (!check_shape(c)) return;
   struct finger finger = {c->p->regions, c->p->regions + c->p->region_count};
   struct sums sums = {0};
   uint64_t section = 0, budget = c->budget;

@@ -89,6 +89,11 @@ static void every_word_of_every_tier_is_looked_at(void **state) {
   EXPECT_FOUND(h, t->whole.rung[0][0] ^= 2, 4, t->whole.rung[0][0] ^= 2);
   EXPECT_FOUND(h, t->has_whole.rung[0][0] ^= 2, 4, t->has_whole.rung[0][0] ^= 2);
   EXPECT_FOUND(h, t->has_broken.rung[0][0] ^= 2, 4, t->has_broken.rung[0][0] ^= 2);
+  EXPECT_FOUND(h, t->gigs[0].present ^= 32, 4, t->gigs[0].present ^= 32);
+  EXPECT_FOUND(h, t->gigs[1].first++, 4, t->gigs[1].first--);
+  EXPECT_FOUND(h, t->gigs[1].number = 0, 4, t->gigs[1].number = 4);
+  EXPECT_FOUND(h, t->gig_count++, 4, t->gig_count--);
+  EXPECT_FOUND(h, t->section_count--, 4, t->section_count++);
   EXPECT_FOUND(h, t->free_frames++, 5, t->free_frames--);
   EXPECT_FOUND(h, t->free_2m--, 5, t->free_2m++);
   EXPECT_FOUND(h, t->free_1g++, 5, t->free_1g--);
