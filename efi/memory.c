@@ -118,6 +118,7 @@ status_t efi_memory_get_map(struct efi_memory_map *map) {
     UINT32 version = 0;
     EFI_STATUS s = efi_tables_system()->BootServices->GetMemoryMap(&size, map->descriptors, &key, &stride, &version);
     if (s != EFI_BUFFER_TOO_SMALL && EFI_ERROR(s)) return efi_tables_status(s);
+    if (s == EFI_BUFFER_TOO_SMALL && stride == 0) stride = MAP_STRIDE_MIN; /* Some say it only together with the map. */
     if (stride < MAP_STRIDE_MIN || stride > MAP_STRIDE_MAX || stride % 8 != 0) return ERR_CORRUPT;
     if (!EFI_ERROR(s)) {
       if (size > room) return ERR_CORRUPT;

@@ -32,6 +32,10 @@
 #define STATUS_READY      0x20
 #define SERIAL_PATIENCE   200000 /* Reads of the status; one takes about a microsecond, a byte at 115200 baud takes 87. */
 
+#define LEVEL_WARN   1
+#define LEVEL_NOTICE 2
+#define LEVEL_INFO   3
+
 #define FAIL_PAUSE_MS 3000 /* Firmware clears the screen when it goes on: time to read two lines. */
 
 static struct {
@@ -40,6 +44,8 @@ static struct {
   size_t warnings_size;
   char warnings[CONSOLE_WARNINGS_MAX];
 } console;
+
+static uint32_t console_level = LEVEL_NOTICE; /* Not in the struct, which would then be in the file, zeros and all. */
 
 static bool keeps(uint8_t pattern) {
   cpu_port_write(SERIAL_SCRATCH, pattern);
@@ -97,6 +103,18 @@ static void keep_warning(const char *text, size_t n) {
   console.warnings_size += n;
 }
 
+void console_set_level(uint32_t level) { console_level = level; }
+
+void console_info(const char *format, ...) {
+  char line[CONSOLE_LINE_MAX];
+  va_list args;
+  if (console_level < LEVEL_INFO) return;
+  va_start(args, format);
+  size_t n = make_line(line, "loader: ", format, args);
+  va_end(args);
+  serial_write(line, n);
+}
+
 void console_warn(const char *format, ...) {
   static const char prefix[] = "loader: ";
   char line[CONSOLE_LINE_MAX];
@@ -104,7 +122,7 @@ void console_warn(const char *format, ...) {
   va_start(args, format);
   size_t n = make_line(line, prefix, format, args);
   va_end(args);
-  serial_write(line, n);
+  if (console_level >= LEVEL_WARN) serial_write(line, n);
   keep_warning(line + sizeof prefix - 1, n - (sizeof prefix - 1));
 }
 

@@ -104,6 +104,7 @@ static void read_config(void) {
   read_config_file();
   config_finish(&loader.config, image ? image->LoadOptions : NULL, image ? image->LoadOptionsSize : 0, console_take_warning,
                 NULL);
+  console_set_level(loader.config.log_level);
   mark(BOOT_PHASE_CONFIG);
 }
 
@@ -147,6 +148,9 @@ static void read_kernel(void) {
   read_file();
   status_t s = image_plan(loader.file, loader.file_size, &loader.plan, &error);
   if (s != OK) fail_image(&error, s);
+  console_info("kernel %s: %llu bytes, %llu KiB in memory, %llu relocations", loader.config.kernel_name,
+               (unsigned long long)loader.file_size, (unsigned long long)(loader.plan.size / KIB),
+               (unsigned long long)loader.plan.relocation_count);
   mark(BOOT_PHASE_FILE);
 }
 
@@ -204,6 +208,8 @@ static void look_at_memory(void) {
     if (memmap_kind_is_ram(r->kind)) loader.ram_end = r->end;
     if (memmap_kind_is_general(r->kind)) usable += r->end - r->start;
   }
+  console_info("memory: %zu descriptors, %zu regions, %llu MiB usable", loader.map.raw.size / loader.map.raw.stride,
+               loader.region_count, (unsigned long long)(usable / MIB));
   uint64_t need = loader.plan.size + LAYOUT_BOOT_STACK_SIZE + KERNEL_NEEDS;
   if (usable < need) {
     loader_fail(ERR_NO_MEMORY, "give the machine more memory",
@@ -244,6 +250,8 @@ static void gather_entropy(void) {
   add_samples(BOOT_ENTROPY_JITTER, jitter, sizeof jitter);
   entropy_add_memory_map(&loader.entropy, loader.map.raw.descriptors, loader.map.raw.size);
   entropy_finish(&loader.entropy, &loader.random);
+  console_info("entropy: %u bits, sources 0x%x, unhealthy 0x%x", entropy_bits(&loader.entropy), loader.entropy.sources,
+               loader.entropy.rejected);
   if (entropy_bits(&loader.entropy) < ENTROPY_WANTED) {
     console_warn("only %u bits of entropy: healthy sources 0x%x, unhealthy ones 0x%x (EFI_RNG 1, RDSEED 2, RDRAND 4, time "
                  "stamps 8)",
@@ -427,6 +435,8 @@ static void allocate(void) {
                 "not enough memory: page tables, stack and handoff need %llu KiB in a row",
                 (unsigned long long)(frames * FRAME_SIZE / KIB));
   }
+  console_info("%llu frames for page tables, %u levels, leaves up to %s", (unsigned long long)tables, loader.levels,
+               loader.cpu.has_gib_pages ? "1 GiB" : "2 MiB");
   loader.stack = block;
   loader.handoff = block + LAYOUT_BOOT_STACK_SIZE;
   set_pool(loader.handoff + loader.handoff_room, tables);
