@@ -20,7 +20,7 @@ static size_t memory_given_count;
 #define MAP_SLACK_DESCRIPTORS 64
 #define MAP_TRIES             64
 #define MAP_STRIDE_MIN        40 /* sizeof(EFI_MEMORY_DESCRIPTOR), version 1. */
-#define MAP_STRIDE_MAX        EFI_MEMORY_MAP_SPARE
+#define MAP_STRIDE_MAX        (EFI_MEMORY_MAP_SPARE / 2)
 
 static void remember(uint64_t physical, uint64_t frames) {
   memory_given[memory_given_count].physical = physical;

@@ -38,7 +38,8 @@ void efi_memory_free_all(void);
 status_t efi_memory_alloc_pool(size_t size, void **memory);
 void efi_memory_free_pool(void *memory);
 
-/* Bytes behind the map that stay free, so that its reader can append a descriptor; no stride is larger. */
+/* Bytes behind the map that stay free, so that its reader can append two descriptors; no stride is
+ * larger than half of them. */
 #define EFI_MEMORY_MAP_SPARE 1024
 
 /* A firmware map in a buffer of ours. */

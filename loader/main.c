@@ -180,9 +180,11 @@ static void look_at_machine(void) {
   }
   memmap_init(&loader.map);
   choose_levels();
-  video_pick(&loader.config, UINT64_C(1) << loader.cpu.physical_bits, &loader.framebuffer);
-  loader.map.hole_start = loader.framebuffer.base;
-  loader.map.hole_end = loader.framebuffer.base + loader.framebuffer.size;
+  const uint64_t address_end = UINT64_C(1) << loader.cpu.physical_bits;
+  const struct boot_framebuffer *fb = &loader.framebuffer;
+  video_pick(&loader.config, address_end, &loader.framebuffer);
+  loader.map.holes[MEMMAP_HOLE_FRAMEBUFFER] = (struct memmap_hole){fb->base, fb->base + fb->size};
+  loader.map.holes[MEMMAP_HOLE_BEYOND] = (struct memmap_hole){address_end, MEMMAP_ADDRESS_END};
   mark(BOOT_PHASE_VIDEO);
 }
 

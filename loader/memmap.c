@@ -36,7 +36,7 @@ void memmap_init(struct memmap *m) {
 
 status_t memmap_capture(struct memmap *m) { return efi_memory_get_map(&m->raw); }
 
-static size_t descriptor_count(const struct memmap *m) { return m->raw.size / m->raw.stride + 1; /* The hole. */ }
+static size_t descriptor_count(const struct memmap *m) { return m->raw.size / m->raw.stride + MEMMAP_HOLE_COUNT; }
 
 size_t memmap_capacity(const struct memmap *m, size_t claim_count) {
   return memmap_regions_max(descriptor_count(m), claim_count);
@@ -56,34 +56,37 @@ status_t memmap_reserve(struct memmap *m, size_t claim_count, bool *has_allocate
   return OK;
 }
 
-/* Appends the hole, in the spare room that efi_memory_get_map keeps; returns the bytes of the map with it. */
-static size_t append_hole(struct memmap *m) {
+/* Appends a hole, in the spare room that efi_memory_get_map keeps; returns the bytes of the map with it. */
+static size_t append_hole(struct memmap *m, size_t size, struct memmap_hole h) {
   struct memmap_descriptor hole = {
       .type = DESCRIPTOR_TYPE_IO,
-      .physical_start = m->hole_start & ~(FRAME_SIZE - 1),
-      .pages = (m->hole_end - (m->hole_start & ~(FRAME_SIZE - 1)) + FRAME_SIZE - 1) / FRAME_SIZE,
+      .physical_start = h.start & ~(FRAME_SIZE - 1),
+      .pages = (h.end - (h.start & ~(FRAME_SIZE - 1)) + FRAME_SIZE - 1) / FRAME_SIZE,
   };
-  if (m->hole_start >= m->hole_end) return m->raw.size;
-  memcpy((uint8_t *)m->raw.descriptors + m->raw.size, &hole, sizeof hole);
-  return m->raw.size + m->raw.stride;
+  memcpy((uint8_t *)m->raw.descriptors + size, &hole, sizeof hole);
+  return size + m->raw.stride;
 }
 
-/* True when some descriptor of a RAM kind that the kernel may use shares a byte with the hole. */
-static bool hole_is_in_ram(const struct memmap *m) {
+/* True when some descriptor of a RAM kind that the kernel may use shares a byte with a hole. */
+static bool hole_is_in_ram(const struct memmap *m, struct memmap_hole h) {
   for (size_t at = 0; at < m->raw.size; at += m->raw.stride) {
     const struct memmap_descriptor *d = (const void *)((const uint8_t *)m->raw.descriptors + at);
     if (!memmap_kind_in_direct_map((uint32_t)memmap_kind_of_type(d->type)) || d->pages == 0) continue;
     if (d->physical_start >= MEMMAP_ADDRESS_END) continue;
     if (d->pages > (MEMMAP_ADDRESS_END - d->physical_start) / FRAME_SIZE) continue; /* Wraps: it will be dropped. */
     uint64_t last = d->physical_start + (d->pages - 1) * FRAME_SIZE + (FRAME_SIZE - 1);
-    if (d->physical_start < m->hole_end && last >= m->hole_start) return true;
+    if (d->physical_start < h.end && last >= h.start) return true;
   }
   return false;
 }
 
 status_t memmap_build(struct memmap *m, const struct memmap_claim *claims, size_t claim_count, struct boot_region *regions,
                       size_t capacity, size_t *region_count) {
-  size_t size = hole_is_in_ram(m) ? append_hole(m) : m->raw.size;
+  size_t size = m->raw.size;
+  for (unsigned i = 0; i < MEMMAP_HOLE_COUNT; i++) {
+    struct memmap_hole h = m->holes[i];
+    if (h.start < h.end && hole_is_in_ram(m, h)) size = append_hole(m, size, h);
+  }
   return memmap_canonicalise(m->raw.descriptors, size, m->raw.stride, claims, claim_count, regions, capacity, m->scratch,
                              region_count, &m->report);
 }

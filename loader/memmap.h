@@ -16,10 +16,14 @@
 
 #define MEMMAP_EXIT_TRIES 128 /* Of ExitBootServices.  Firmware is known that needs several; one try in two is a myth. */
 
+/* Ranges that are no RAM whatever the map says; empty for none. */
+enum { MEMMAP_HOLE_FRAMEBUFFER, MEMMAP_HOLE_BEYOND, MEMMAP_HOLE_COUNT };
+
 struct memmap {
   struct efi_memory_map raw; /* As taken last. */
-  uint64_t hole_start;       /* A range that is no RAM whatever the map says (the framebuffer); empty for none. */
-  uint64_t hole_end;
+  struct memmap_hole {
+    uint64_t start, end;
+  } holes[MEMMAP_HOLE_COUNT];
   void *scratch; /* Of the canonicaliser. */
   size_t scratch_size;
   bool scratch_is_from_pool;

@@ -139,6 +139,7 @@ static void fill_arena(struct fabric *f) {
 
 static void add_far(struct fabric *f) {
   if (quirks_play(QUIRK_MAP_MMIO)) add(f, EfiMemoryMappedIO, quirks_value(QUIRK_MAP_MMIO) << 40, 0x10000);
+  if (quirks_play(QUIRK_MAP_FAR_RAM)) add(f, EfiConventionalMemory, UINT64_C(1) << quirks_value(QUIRK_MAP_FAR_RAM), 0x1000);
   if (quirks_play(QUIRK_MAP_TOP)) add(f, EfiReservedMemoryType, UINT64_C(0) - MIB, 256);
   if (quirks_play(QUIRK_MAP_WRAP)) add(f, EfiReservedMemoryType, UINT64_C(0xffffffffffff0000), 0x100);
   if (quirks_play(QUIRK_MAP_RESERVED)) {
