@@ -88,7 +88,7 @@ static void init_maps(struct early *e) {
 /* Physical memory for reading, wherever it lies; NULL when that cannot be. */
 static const void *look(uint64_t at, uint64_t size) {
   void *mapped;
-  if (at == 0 || at >= MEMMAP_ADDRESS_END || size == 0) return nullptr;
+  if (at == 0 || size == 0 || !arch_cpu_can_address(at, size)) return nullptr;
   if (physmap_covers(paddr(at), size)) return physmap_at(paddr(at));
   return kspace_map(paddr(at), size, 0, &mapped) == OK ? mapped : nullptr;
 }

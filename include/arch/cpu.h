@@ -20,6 +20,11 @@ struct cpu_feature arch_cpu_feature(size_t index);
 /** "GenuineIntel Skylake ..." as the CPU says; never NULL. */
 const char *arch_cpu_name(void);
 unsigned arch_cpu_physical_bits(void);
+/** True when physical memory could be there; to map another address is a fault at the first touch. */
+static inline bool arch_cpu_can_address(uint64_t start, uint64_t size) {
+  const uint64_t end = UINT64_C(1) << arch_cpu_physical_bits();
+  return size <= end && start <= end - size;
+}
 unsigned arch_cpu_paging_levels(void);
 
 /** Sleeps until the next interrupt.  => interrupts on. */

@@ -36,13 +36,14 @@ RO_AFTER_INIT static struct {
 
 static const void *look(paddr_t at, uint64_t size) {
   void *mapped;
+  if (!arch_cpu_can_address(at.raw, size)) return nullptr;
   if (physmap_covers(at, size)) return physmap_at(at);
   return kspace_map(at, size, 0, &mapped) == OK ? mapped : nullptr;
 }
 
 /* A whole table whose header, length and checksum are right, or NULL. */
 static const void *open_table(uint64_t address, uint32_t *length) {
-  if (address == 0 || address >= UINT64_C(1) << 52) return nullptr;
+  if (address == 0) return nullptr;
   const uint8_t *header = look(paddr(address), ACPI_HEADER_SIZE);
   if (!header) return nullptr;
   memcpy(length, header + 4, 4);
@@ -70,7 +71,7 @@ static void read_fadt(const void *table, uint32_t length) {
   }
   const struct acpi_address *reset = &facts.fadt.reset;
   void *mapped;
-  if (reset->space == ACPI_SPACE_MEMORY && reset->address != 0 &&
+  if (reset->space == ACPI_SPACE_MEMORY && reset->address != 0 && arch_cpu_can_address(reset->address, 1) &&
       kspace_map(paddr(reset->address), 1, PAGE_WRITE | PAGE_UNCACHED, &mapped) == OK) {
     facts.reset_memory = mapped;
   }
