@@ -211,7 +211,7 @@ unit: $(BUILD)/host/tests/unit/$(T)_test ## One host test: make unit T=lib/memma
 check: check-format check-tidy check-layers check-headers check-docs ## Format, clang-tidy, layers, headers that compile alone, generated documents
 C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 H_FILES := $(wildcard include/*/*.h mm/*.h mm/*/*.h efi/*.h loader/*.h loader/*/*.h kernel/*.h kernel/*/*.h kernel/*/*/*.h \
-  tests/harness/*.h tests/fake/*.h)
+  tests/harness/*.h tests/fake/*.h tests/firmware/*.h)
 check-format: | $(SETUP)
 	$(Q)$(FORMAT) --dry-run -Werror $(C_FILES)
 check-tidy: $(patsubst %.c,$(BUILD)/tidy/%.ok,$(sort $(filter %.c,$(SRC.loader) $(SRC.kernel) $(SRC.shim) $(SRC.host) $(TESTS) $(TOOLS) $(FUZZERS) $(BENCHES))))
@@ -224,7 +224,7 @@ $(BUILD)/tidy/%.ok: %.c .clang-tidy | $(SETUP) $(GEN.kernel) $(GEN.host)
 check-layers: $(call objects,loader) $(call objects,kernel)
 	$(Q)scripts/check-layers
 check-headers: $(patsubst %.h,$(BUILD)/headers/%.ok,$(H_FILES))
-header_product = $(if $(filter loader/% efi/%,$(1)),loader,$(if $(filter tests/%,$(1)),host,kernel))
+header_product = $(if $(filter loader/% efi/% tests/firmware/%,$(1)),loader,$(if $(filter tests/%,$(1)),host,kernel))
 $(BUILD)/headers/%.ok: %.h FORCE | $(SETUP) $(GEN.kernel)
 	$(Q)mkdir -p $(@D)
 	$(Q)printf '#include "%s"\n#include "%s"\n' '$<' '$<' | $(CC) $(CFLAGS.$(call header_product,$<)) -Wno-unused-function -fsyntax-only -x c -

@@ -4,4 +4,4 @@ end = text
 cmdline =
 status = 1
 expect = ^\[T\] SUMMARY .*fail=0 .*ledger=ok
-expect = ^\[T\] K1 PASS name=what_the_firmware_lent screen=1280x204 .*rejected=[0-9]*[13579]\b 
+expect = ^\[T\] K1 PASS name=what_the_firmware_lent screen=1280x204 .*rejected=[0-9]*[13579]\b

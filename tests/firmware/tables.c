@@ -54,20 +54,32 @@ static void *runtime_pool(size_t size) {
   return at;
 }
 
+static const EFI_GUID acpi_2 = ACPI_20_TABLE_GUID;
+static const EFI_GUID acpi_1 = ACPI_TABLE_GUID;
+static const EFI_GUID attributes = {0xdcfa911d, 0x26eb, 0x469f, {0xa2, 0x20, 0x38, 0xb7, 0xdc, 0x46, 0x12, 0x20}};
+
+static bool is_acpi(const EFI_GUID *guid) { return shim_same_guid(guid, &acpi_1) || shim_same_guid(guid, &acpi_2); }
+
 static bool is_dropped(const EFI_GUID *guid) {
-  static const EFI_GUID acpi_2 = ACPI_20_TABLE_GUID;
-  static const EFI_GUID acpi_1 = ACPI_TABLE_GUID;
-  static const EFI_GUID attributes = {0xdcfa911d, 0x26eb, 0x469f, {0xa2, 0x20, 0x38, 0xb7, 0xdc, 0x46, 0x12, 0x20}};
   if (quirks_play(QUIRK_NO_TABLES)) return true;
-  if (shim_same_guid(guid, &acpi_1) || shim_same_guid(guid, &acpi_2)) return quirks_play(QUIRK_NO_ACPI);
+  if (is_acpi(guid)) return quirks_play(QUIRK_NO_ACPI);
   return shim_same_guid(guid, &attributes) && quirks_play(QUIRK_NO_ATTRIBUTES);
+}
+
+/* A table where there is none. */
+static void misplace(EFI_CONFIGURATION_TABLE *entry) {
+  enum quirk q = is_acpi(&entry->VendorGuid) ? QUIRK_ACPI_AT : QUIRK_ATTRIBUTES_AT;
+  if (q == QUIRK_ATTRIBUTES_AT && !shim_same_guid(&entry->VendorGuid, &attributes)) return;
+  if (quirks_play(q)) entry->VendorTable = (void *)(uintptr_t)quirks_value(q);
 }
 
 static void copy_configuration(EFI_SYSTEM_TABLE *table) {
   UINTN kept = 0;
   EFI_CONFIGURATION_TABLE *copy = runtime_pool((table->NumberOfTableEntries + 1) * sizeof *copy);
   for (UINTN i = 0; i < table->NumberOfTableEntries; i++) {
-    if (!is_dropped(&shim_firmware->ConfigurationTable[i].VendorGuid)) copy[kept++] = shim_firmware->ConfigurationTable[i];
+    if (is_dropped(&shim_firmware->ConfigurationTable[i].VendorGuid)) continue;
+    copy[kept] = shim_firmware->ConfigurationTable[i];
+    misplace(&copy[kept++]);
   }
   table->NumberOfTableEntries = kept;
   table->ConfigurationTable = quirks_on(QUIRK_NO_TABLES) ? NULL : copy;
@@ -95,6 +107,7 @@ EFI_SYSTEM_TABLE *tables_make(EFI_BOOT_SERVICES *services) {
     table->FirmwareVendor = name;
     table->Hdr.Revision = 0x20000;
   }
+  if (quirks_play(QUIRK_VENDOR_AT)) table->FirmwareVendor = (CHAR16 *)(uintptr_t)quirks_value(QUIRK_VENDOR_AT);
   table->Hdr.CRC32 = 0;
   UINT32 sum = 0;
   (void)shim_services->CalculateCrc32(table, table->Hdr.HeaderSize, &sum);
@@ -115,9 +128,9 @@ static size_t make_entry(void) {
   static const CHAR16 file[] = u"\\EFI\\BOOT\\BOOTX64.EFI";
   static const uint8_t file_node[4] = {4, 4, sizeof file_node + sizeof file, 0};
   static const uint8_t end_node[4] = {0x7f, 0xff, sizeof end_node, 0};
-  const uint32_t attributes = 1;
+  const uint32_t active = 1;
   const uint16_t path_size = sizeof disk + sizeof file_node + sizeof file + sizeof end_node;
-  size_t at = put(0, &attributes, sizeof attributes);
+  size_t at = put(0, &active, sizeof active);
   at = put(at, &path_size, sizeof path_size);
   at = put(at, u"Cairn", sizeof u"Cairn");
   at = put(at, disk, sizeof disk);
