@@ -6,6 +6,7 @@ GDB_ARGS is appended to gdb's command line ("-batch -ex bt" makes a session with
 import os
 import re
 import shlex
+import signal
 import struct
 import subprocess
 import sys
@@ -43,7 +44,10 @@ def main(machine, image, scratch):
         arguments = ["gdb", "-q", "-ex", "set confirm off", "-ex", f"target remote {gdb}",
                      "-ex", f"add-symbol-file {kernel} -o {slide:#x}",
                      "-x", os.path.join(qemu.ROOT, "scripts/gdb/kernel.py")]
-        return subprocess.run(arguments + shlex.split(os.environ.get("GDB_ARGS", ""))).returncode
+        # Ctrl-C is gdb's way to stop the kernel; it must not stop this script.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return subprocess.run(arguments + shlex.split(os.environ.get("GDB_ARGS", "")),
+                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)).returncode
     finally:
         machine_process.kill()
         machine_process.wait()
