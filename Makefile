@@ -196,8 +196,8 @@ test: host-tests fuzz-tests $(BOOT_FILES) $(BUILD)/bench/insns.so $(BUILD)/bench
 	$(Q)scripts/test $(ONLY)
 test-boot: $(BOOT_FILES) ## The boot scenarios alone: make test-boot B='memory video-std'
 	$(Q)scripts/test-boot $(B)
-firmware-matrix: $(BOOT_FILES) ## Each firmware bug of tests/firmware alone, long: make firmware-matrix Q='map- gop-'
-	$(Q)scripts/firmware-matrix $(Q)
+firmware-matrix: $(BOOT_FILES) ## Each firmware bug of tests/firmware alone, long: make firmware-matrix F='map- gop-'
+	$(Q)scripts/firmware-matrix $(F)
 fuzz: fuzz-tests ## Fuzz each target for long: make fuzz FUZZ_SECONDS=600
 	$(Q)scripts/test --fuzz-seconds $(or $(FUZZ_SECONDS),600) fuzz
 insns: $(BUILD)/cairn.img $(BUILD)/bench/insns.so ## Guest instructions from the loader's first to the kernel's first; HOT=1 says where
