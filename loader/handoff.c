@@ -42,6 +42,13 @@ void handoff_seal(struct boot_handoff *h, size_t region_count) {
   h->size = (uint32_t)(h->regions.offset + region_count * sizeof(struct boot_region));
 }
 
+void handoff_move(struct boot_handoff *to, struct boot_handoff *from, uint64_t physical) {
+  memcpy(to, from, sizeof *to);
+  string_wipe(from->seed, sizeof from->seed);
+  to->magic = 0;
+  to->physical = physical;
+}
+
 bool handoff_has_map(const struct boot_handoff *h, const struct handoff_parts *parts) {
   return h->magic == BOOT_HANDOFF_MAGIC && h->firmware_map.count == parts->firmware_map.size &&
          h->firmware_descriptor_size == parts->stride &&

@@ -37,5 +37,11 @@ struct boot_region *handoff_lay_out(struct boot_handoff *h, const struct handoff
 /** Closes the block: from here on it is what the kernel will check. */
 void handoff_seal(struct boot_handoff *h, size_t region_count);
 
+/**
+ * Moves the header to a larger block at `physical` that has not been laid out yet.  The seed is wiped where it was: that
+ * memory becomes the kernel's free memory.
+ */
+void handoff_move(struct boot_handoff *to, struct boot_handoff *from, uint64_t physical);
+
 /** True when the block was laid out with exactly this firmware map. */
 bool handoff_has_map(const struct boot_handoff *h, const struct handoff_parts *parts);

@@ -503,14 +503,13 @@ static status_t grow(const struct handoff_parts *parts, bool *has_allocated) {
   uint64_t larger = 0;
   status_t s = memmap_reserve(&loader.map, CLAIMS, has_allocated);
   if (s != OK || size <= loader.handoff_room) return s;
-  size += size / 2 & ~(FRAME_SIZE - 1);
   if (size > loader.windows[BOOT_WINDOW_HANDOFF].size) return ERR_NO_MEMORY;
+  size = bits_min(bits_align_up(size + size / 2, FRAME_SIZE), loader.windows[BOOT_WINDOW_HANDOFF].size);
   s = efi_memory_alloc(EFI_MEMORY_FOR_DATA, size / FRAME_SIZE, &larger);
   if (s != OK) return s;
-  memcpy(at_physical(larger), handoff_block(), sizeof(struct boot_handoff));
+  handoff_move(at_physical(larger), handoff_block(), larger);
   loader.handoff = larger;
   loader.handoff_room = size;
-  handoff_block()->physical = larger;
   *has_allocated = true;
   return OK;
 }

@@ -94,11 +94,32 @@ static void a_changed_map_is_noticed(void **state) {
   free(h);
 }
 
+static void a_block_that_moves_leaves_no_seed_behind(void **state) {
+  (void)state;
+  static const uint8_t nothing[sizeof((struct boot_handoff){0}.seed)];
+  struct handoff_parts p = parts_of(96, 5, 0, 0);
+  struct boot_handoff *from = make(&p, 3);
+  struct boot_handoff to = {0};
+  uint8_t seed[sizeof from->seed];
+  memset(seed, 0x5a, sizeof seed);
+  memcpy(from->seed, seed, sizeof seed);
+  from->physical = 0x1000;
+  from->entropy_bits = 256;
+  handoff_move(&to, from, 0x7000);
+  assert_memory_equal(to.seed, seed, sizeof seed);
+  assert_memory_equal(from->seed, nothing, sizeof nothing);
+  assert_int_equal(to.physical, 0x7000);
+  assert_int_equal(to.entropy_bits, 256);
+  assert_false(handoff_has_map(&to, &p)); /* What it names is not there yet. */
+  free(from);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_part_is_found_where_its_span_says),
       cmocka_unit_test(a_sealed_block_has_magic_version_and_its_size),
       cmocka_unit_test(a_changed_map_is_noticed),
+      cmocka_unit_test(a_block_that_moves_leaves_no_seed_behind),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
