@@ -59,7 +59,7 @@ CFLAGS.fuzz := $(BASE) -O1 $(HOSTED) $(SANITIZE) -fsanitize=fuzzer-no-link
 
 # --- sources ---------------------------------------------------------------------------------------------------------
 # PURE: no hardware; part of a product and of the host tests.
-PURE.loader := $(wildcard $(addprefix loader/,config.c image.c placement.c entropy.c handoff.c x86_64/paging.c))
+PURE.loader := $(wildcard $(addprefix loader/,config.c image.c placement.c entropy.c memmap.c handoff.c x86_64/paging.c))
 PURE.kernel := $(wildcard kernel/options.c kernel/handoff.c kernel/klog.c kernel/drivers/acpi/tables.c \
   $(addprefix kernel/drivers/console/,vt.c pixels.c input.c) $(addprefix kernel/debug/,lineedit.c picture.c))
 FONT := $(BUILD)/gen/font.gen.c
