@@ -2,15 +2,17 @@
 /*
  * loader/config.c — boot.cfg and the load options, whatever they hold, become a struct boot_config.
  *
- * HOW    bytes ──► reader (byte order mark, UTF-16 to UTF-8, line ends) ──► one line of at most CONFIG_LINE_MAX bytes ──►
- *        comments end here ──► is it text? ──► key, value ──► the key's setter, which changes everything or, when it says
- * false, nothing. A setter's complaint, an unknown key, a second line for a key: one warning each with file and line. LOAD
- * OPTIONS  Firmware passes UTF-16, 8-bit text (efibootmgr without -u), a whole EFI_LOAD_OPTION, or binary data meant for
- * another loader.  A blob is recognised by its structure alone: known attribute bits, a terminated description, device path
- * nodes that fill FilePathListLength exactly and end in an end node.  No text passes for that: the attributes' upper half
- * would have to be 0, which in UTF-16 is an end of string. INVARIANTS  Nothing here fails; every write is bounded by the
- * struct's arrays; stack below 6 KiB. SOURCE UEFI 2.10, 3.1.3 (EFI_LOAD_OPTION), 10.3.1 (device path nodes), 9.1
- * (LoadOptions).
+ * HOW    bytes ──► reader (byte order mark, UTF-16 to UTF-8, line ends) ──► one line of at most CONFIG_LINE_MAX bytes
+ *          ──► comments end here ──► is it text? ──► key, value
+ *          ──► the key's setter, which changes everything or, when it says false, nothing.
+ *        A setter's complaint, an unknown key, a second line for a key: one warning each with file and line.
+ * LOAD OPTIONS
+ *        Firmware passes UTF-16, 8-bit text (efibootmgr without -u), a whole EFI_LOAD_OPTION, or binary data meant for
+ *        another loader.  A blob is recognised by its structure alone: known attribute bits, a terminated description,
+ *        device path nodes that fill FilePathListLength exactly and end in an end node.  No text passes for that: the
+ *        attributes' upper half would have to be 0, which in UTF-16 is an end of string.
+ * INVARIANTS  Nothing here fails; every write is bounded by the struct's arrays; stack below 6 KiB.
+ * SOURCE UEFI 2.10, 3.1.3 (EFI_LOAD_OPTION), 10.3.1 (device path nodes), 9.1 (LoadOptions).
  */
 #include "loader/config.h"
 

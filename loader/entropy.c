@@ -9,7 +9,7 @@
  *        same.  Credit is counted beside it, and only for samples that pass:
  *          words   no half of a word all zeros or ones, or equal to the same half of its neighbour; no two words equal; no
  *                  three in arithmetic progression; ones and zeros balanced within 8 standard deviations.  A perfect
- *                  generator fails with a probability below 2^-27 for eight words.
+ *                  generator fails with a probability below 2^-26 for eight words.
  *          jitter  no value 21 times in a row (NIST SP 800-90B 4.4.1 for 1 bit a sample and 2^-20); no period up to 8 and no
  *                  constant slope in 7 of 8 samples; credit is the min-entropy of the commonest low byte of the differences
  *                  and of their differences (6.3.1 without the confidence term, capped at a bit a sample instead).

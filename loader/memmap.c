@@ -2,12 +2,13 @@
 /*
  * loader/memmap.c — the firmware's map and the way out of boot services.
  *
- * HOW      take the map -> make everything from it (regions, page tables, handoff) -> ExitBootServices with its key
- *              ^------------------------- the key is stale: again -----------------------'
- *          Everything is made before the call and from exactly the map that the call confirms, so nothing is left to do, or
- *          to fail, once the firmware is gone; until the first call even "not enough memory" can still be said on the
- * screen. WHY NOT  make it afterwards: there is no memory to be had then, and nobody to tell. SOURCE   UEFI 2.10: 7.4.6
- * (ExitBootServices), 7.2.3 (GetMemoryMap).
+ * HOW    take the map -> make everything from it (regions, page tables, handoff) -> ExitBootServices with its key
+ *            ^------------------------- the key is stale: again -----------------------'
+ *        Everything is made before the call and from exactly the map that the call confirms, so nothing is left to do,
+ *        or to fail, once the firmware is gone; until the first call even "not enough memory" can still be said on the
+ *        screen.
+ * WHY NOT  make it afterwards: there is no memory to be had then, and nobody to tell.
+ * SOURCE UEFI 2.10: 7.4.6 (ExitBootServices), 7.2.3 (GetMemoryMap).
  */
 #include "loader/memmap.h"
 

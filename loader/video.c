@@ -3,11 +3,13 @@
  * loader/video.c — picks a mode and distrusts what is said about it.
  *
  * HOW    The wanted size is the configured one, else the panel's (EDID), else the largest; `keep` wants none.  Setting a
- * mode clears the screen (megabytes, millions of instructions), so the mode in use stays when it has that size already. What
- * counts afterwards is Mode->Info alone: QueryMode is known to name wrong pitches. CHECKS The pitch is at least the width;
- * the size is pitch times height, or less where the firmware says that less is there (then whole lines are given up: there
- * are panels whose last lines have no memory behind them); masks are disjoint and each one is a row of bits; nothing lies at
- * 0 or beyond the CPU's addresses.  What fails makes the framebuffer NONE. SOURCE UEFI 2.10: 12.9.
+ *        mode clears the screen (megabytes, millions of instructions), so the mode in use stays when it has that size
+ *        already.  What counts afterwards is Mode->Info alone: QueryMode is known to name wrong pitches.
+ * CHECKS The pitch is at least the width; the size is pitch times height, or less where the firmware says that less is
+ *        there (then whole lines are given up: there are panels whose last lines have no memory behind them); masks are
+ *        disjoint and each one is a row of bits; nothing lies at 0 or beyond the CPU's addresses.  What fails makes the
+ *        framebuffer NONE.
+ * SOURCE UEFI 2.10: 12.9.
  */
 #include "loader/video.h"
 

@@ -2,20 +2,23 @@
 /*
  * loader/x86_64/paging.c — builds the first page tables in memory that somebody else has found.
  *
- * WHAT   A list of mappings goes in (paging.h says which), tables come out.  The same code runs twice: once without a pool,
- *        when it only counts the tables it would take, and once with one, when it fills them.
- * HOW    A mapping is cut into runs: leaves of one size in one table.  The largest leaf that address, frame and rest allow
- *        comes first; since a table of one level covers exactly one leaf of the next, no run misses a larger leaf.
+ * WHAT   A list of mappings goes in (paging.h says which), tables come out.  The same code runs twice: once without a
+ *        pool, when it only counts the tables it would take, and once with one, when it fills them.
+ * HOW    A mapping is cut into runs: leaves of one size in one table.  The largest leaf that address, frame and rest
+ *        allow comes first; since a table of one level covers exactly one leaf of the next, no run misses a larger leaf.
  *
  *          4 KiB leaves up to the next 2 MiB | 2 MiB leaves up to the next 1 GiB | 1 GiB leaves | 2 MiB | 4 KiB
  *
- *        The table of each level that was used last is remembered with the addresses it covers, so that neighbours cost no
- *        walk from the root.  Counting needs nothing but that memory: a table is new when the addresses differ from the
- * last. Only a table that is left and visited again is then counted twice, so the count is an upper bound. INVARIANTS 1  No
- * leaf is writable and executable: leaf_bits knows three permissions and none of them is both. 2  Nothing is mapped twice:
- * an entry is written only while it is zero. 3  The cost is O(regions + tables): memory that a large leaf covers is never
- * looked at. WHY NOT a bound by formula (edges times levels): 2,000 regions would ask for 32 MiB of tables, and the real
- * number is 40. SOURCE Intel SDM 3A: 4.5 (four and five levels), 4.7 and table 4-19 (formats), 12.12.3 (PAT bits in leaves).
+ *        The table of each level that was used last is remembered with the addresses it covers, so that neighbours cost
+ *        no walk from the root.  Counting needs nothing but that memory: a table is new when the addresses differ from
+ *        the last.  Only a table that is left and visited again is then counted twice, so the count is an upper bound.
+ * INVARIANTS
+ *   1    No leaf is writable and executable: leaf_bits knows three permissions and none of them is both.
+ *   2    Nothing is mapped twice: an entry is written only while it is zero.
+ *   3    The cost is O(regions + tables): memory that a large leaf covers is never looked at.
+ * WHY NOT a bound by formula (edges times levels): 2,000 regions would ask for 32 MiB of tables, and the real number
+ *        is 40.
+ * SOURCE Intel SDM 3A: 4.5 (four and five levels), 4.7 and table 4-19 (formats), 12.12.3 (PAT bits in leaves).
  */
 #include "loader/x86_64/paging.h"
 
@@ -116,10 +119,10 @@ static uint64_t leaf_bits(const struct mapping *m, unsigned level) {
     bits |= ENTRY_NX;
     break;
   case READ_WRITE:
-    bits |= ENTRY_NX | ENTRY_WRITE | ENTRY_DIRTY;
-    break; /* Dirty only here: a read-only dirty leaf is a */
+    bits |= ENTRY_NX | ENTRY_WRITE | ENTRY_DIRTY; /* Dirty only here: read-only and dirty is a shadow stack to CET. */
+    break;
   case READ_EXECUTE:
-    break; /* shadow stack where CET is on. */
+    break;
   }
   if (m->is_global) bits |= ENTRY_GLOBAL;
   if (level != LEVEL_4K) bits |= ENTRY_LARGE;

@@ -3,12 +3,13 @@
  * mm/phys/tier_run.c — finds runs of frames in the tiers.
  *
  * WHAT   Any count, from one frame to all of RAM, with lowest and highest address, alignment and a boundary not to be
- * crossed: the highest run that fits is found if and only if there is one. HOW    Every free stretch that can hold the run
- * is met once, from the top, and in it the highest start that fits is tried. The art is to meet only those.
+ *        crossed: the highest run that fits is found if and only if there is one.
+ * HOW    Every free stretch that can hold the run is met once, from the top, and in it the highest start that fits is
+ *        tried.  The art is to meet only those.
  *
  *        Long runs.  n frames in a row contain a whole aligned group of g frames if n >= 2 g - 1, and also if they are
- * aligned to g and n >= g.  So a run is sought at the highest tier for which that holds: go down over its whole groups and
- * let each one grow in both directions as far as frames are free:
+ *        aligned to g and n >= g.  So a run is sought at the highest tier for which that holds: go down over its whole
+ *        groups and let each one grow in both directions as far as frames are free:
  *
  *              free_start                group              free_end
  *                  |....|.............|xxxxxxxxxxx|.......|....|           x the whole group that was found
