@@ -19,7 +19,8 @@ static EFI_FILE_HANDLE file_root;
 static EFI_FILE_HANDLE file_open[EFI_FILES_MAX];
 static size_t file_open_count;
 
-status_t efi_file_mount(void) {
+/* The volume of the device we came from, once. */
+static status_t mount(void) {
   static const EFI_GUID guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
   if (file_root) return OK;
   EFI_LOADED_IMAGE *image = efi_tables_loaded_image();
@@ -41,7 +42,7 @@ static EFI_STATUS find_size(EFI_FILE_HANDLE handle, uint64_t *size) {
 status_t efi_file_open(const uint16_t *path, struct efi_file *file) {
   EFI_FILE_HANDLE handle = NULL;
   uint64_t size = 0;
-  status_t mounted = efi_file_mount();
+  status_t mounted = mount();
   if (mounted != OK) return mounted;
   if (file_open_count == EFI_FILES_MAX) return ERR_FULL;
   /* The firmware's prototype is not const; Open does not write to the name. */

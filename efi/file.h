@@ -17,15 +17,10 @@ struct efi_file {
 };
 
 /**
- * Opens the volume of the device we came from, once; later calls return the same answer at no cost.
- * Returns OK, ERR_NOT_FOUND (no device or no file system on it), or what the firmware says.
- */
-status_t efi_file_mount(void);
-
-/**
- * Opens a file for reading; the path is UTF-16 with backslashes.  Mounts the volume when that has not happened yet.
- * Returns OK, ERR_NOT_FOUND, ERR_UNSUPPORTED (a directory), ERR_FULL (EFI_FILES_MAX are open), or what the firmware says;
- * *file is written on OK alone.  The file stays open until efi_file_close_all.
+ * Opens a file for reading; the path is UTF-16 with backslashes.  The first call mounts the volume.
+ * Returns OK, ERR_NOT_FOUND (or no file system on the device we came from), ERR_UNSUPPORTED (a directory), ERR_FULL
+ * (EFI_FILES_MAX are open), or what the firmware says; *file is written on OK alone.  The file stays open until
+ * efi_file_close_all.
  */
 status_t efi_file_open(const uint16_t *path, struct efi_file *file);
 

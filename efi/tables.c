@@ -3,7 +3,8 @@
  * efi/tables.c — everything that hangs off the EFI system table.
  *
  * WHAT   The two pointers that the firmware hands to efi_main, the configuration tables (ACPI, SMBIOS, memory attributes)
- *        and protocols.  The count of configuration tables and the pointers in them come from outside and are not followed.
+ *        and protocols.  The pointers in the configuration tables come from outside and are not followed; their number is
+ *        believed up to TABLES_MAX.
  * SOURCE UEFI 2.10: 4.3 (system table), 4.6 (configuration tables), 7.3 (protocols), appendix D (status codes).
  */
 #include "efi/tables.h"
@@ -12,6 +13,8 @@
 
 static EFI_HANDLE tables_image;
 static EFI_SYSTEM_TABLE *tables_system;
+
+#define TABLES_MAX 1024 /* Real firmware has a dozen. */
 
 /* Missing in the gnu-efi headers. */
 #define TABLES_MEMORY_ATTRIBUTES_GUID {0xdcfa911d, 0x26eb, 0x469f, {0xa2, 0x20, 0x38, 0xb7, 0xdc, 0x46, 0x12, 0x20}}
@@ -51,7 +54,8 @@ struct efi_tables efi_tables_find(void) {
                 {&smbios_3, &found.smbios},
                 {&smbios_2, &old_smbios},
                 {&attributes, &found.memory_attributes}};
-  for (UINTN i = 0; i < tables_system->NumberOfTableEntries; i++) {
+  const UINTN count = tables_system->ConfigurationTable ? tables_system->NumberOfTableEntries : 0;
+  for (UINTN i = 0; i < count && i < TABLES_MAX; i++) {
     const EFI_CONFIGURATION_TABLE *entry = &tables_system->ConfigurationTable[i];
     for (size_t w = 0; w < ARRAY_COUNT(wanted); w++) {
       if (guid_equals(&entry->VendorGuid, wanted[w].guid)) *wanted[w].to = (uint64_t)(uintptr_t)entry->VendorTable;

@@ -104,9 +104,3 @@ uint8_t cpu_port_read(uint16_t port) {
 }
 
 void cpu_port_write(uint16_t port, uint8_t value) { __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
-
-void cpu_mask_interrupts(void) { __asm__ volatile("cli" : : : "memory"); }
-
-void cpu_stop(void) {
-  for (;;) __asm__ volatile("cli; hlt");
-}

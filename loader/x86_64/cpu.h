@@ -29,8 +29,3 @@ void cpu_jitter(uint64_t *differences, size_t n);
 /* The I/O port space. */
 uint8_t cpu_port_read(uint16_t port);
 void cpu_port_write(uint16_t port, uint8_t value);
-
-/** No interrupt from here on. */
-void cpu_mask_interrupts(void);
-/** For when nothing is left to return to. */
-[[noreturn]] void cpu_stop(void);
