@@ -79,7 +79,9 @@ status_t kspace_stack_create(const char *name, uint64_t size, struct kspace_stac
   if (low > kspace.stacks.end.raw || size + FRAME_SIZE > kspace.stacks.end.raw - low) return ERR_NO_MEMORY;
   uint64_t cost;
   paddr_t frames;
-  status_t s = pagetable_map_cost(kspace.table, vrange(low, low + size), paddr(0), &cost);
+  /* The frames are not known yet, so the worst is planned for: such that no large leaf fits, which takes more tables. */
+  const paddr_t worst = paddr((low + FRAME_SIZE) % FRAME_2M_SIZE);
+  status_t s = pagetable_map_cost(kspace.table, vrange(low, low + size), worst, &cost);
   if (s == OK) s = pagetable_reserve(kspace.table, cost);
   if (s == OK) s = kspace.source.take_run(kspace.source.context, size / FRAME_SIZE, &frames);
   if (s == OK) s = pagetable_map(kspace.table, vrange(low, low + size), frames, PAGE_WRITE | PAGE_GLOBAL);

@@ -32,7 +32,18 @@ static status_t take_run(void *context, uint64_t frames, paddr_t *start) {
   return OK;
 }
 
-static int setup(void **state) {
+static unsigned runs_taken;
+
+/* Frames that nobody looks at, one page off every alignment. */
+static status_t take_run_elsewhere(void *context, uint64_t frames, paddr_t *start) {
+  (void)context;
+  (void)frames;
+  runs_taken++;
+  *start = paddr(GIB + FRAME_SIZE);
+  return OK;
+}
+
+static int setup_tables(void **state) {
   (void)state;
   arena = aligned_alloc(FRAME_SIZE, FRAMES * FRAME_SIZE);
   assert_non_null(arena);
@@ -40,6 +51,11 @@ static int setup(void **state) {
   next_frame = 2;
   physmap_init(vaddr((uint64_t)(uintptr_t)arena), NULL, 0);
   pagetable_init(&tables, paddr(FRAME_SIZE), (struct pagetable_source){take, NULL, NULL});
+  return 0;
+}
+
+static int setup(void **state) {
+  setup_tables(state);
   kspace_init(&tables, vrange(64 * GIB, 64 * GIB + 16 * MIB), vrange(128 * GIB, 128 * GIB + 256 * KIB),
               (struct kspace_source){take_run, NULL});
   return 0;
@@ -114,6 +130,20 @@ static void stacks_lie_between_guard_pages_that_know_their_name(void **state) {
   assert_int_equal(kspace_stack_adopt("e", vaddr(GIB), 4096), ERR_FULL);
 }
 
+/* A stack of 2 MiB lies where a large leaf would fit, if only its frames were aligned too; they are not. */
+static void a_stack_without_tables_takes_no_frames(void **state) {
+  (void)state;
+  struct kspace_stack a;
+  const uint64_t window = 100 * GIB + 4 * MIB - 5 * FRAME_SIZE; /* Two stacks, two guards before each. */
+  kspace_init(&tables, vrange(64 * GIB, 64 * GIB + 16 * MIB), vrange(window, window + 8 * MIB),
+              (struct kspace_source){take_run_elsewhere, NULL});
+  assert_int_equal(kspace_stack_create("a", 4096, &a), OK); /* The upper tables are there now. */
+  runs_taken = 0;
+  next_frame = FRAMES;
+  assert_int_equal(kspace_stack_create("b", FRAME_2M_SIZE, &a), ERR_NO_MEMORY);
+  assert_int_equal(runs_taken, 0);
+}
+
 static void the_direct_map_covers_ram_without_holes(void **state) {
   (void)state;
   const struct boot_region r[] = {
@@ -138,6 +168,8 @@ static void the_direct_map_covers_ram_without_holes(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      /* The first, for the window only grows and this one lies lowest. */
+      cmocka_unit_test_setup_teardown(a_stack_without_tables_takes_no_frames, setup_tables, teardown),
       cmocka_unit_test_setup_teardown(a_mapping_keeps_the_offset_in_its_page_and_a_gap_to_the_last, setup, teardown),
       cmocka_unit_test_setup_teardown(bad_mappings_and_a_full_window_are_refused, setup, teardown),
       cmocka_unit_test_setup_teardown(stacks_lie_between_guard_pages_that_know_their_name, setup, teardown),
