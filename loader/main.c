@@ -571,6 +571,10 @@ static void leave_firmware(void) {
     loader_fail(s, "give the machine more memory", "not enough memory for the last memory map (ExitBootServices, %u tries)",
                 tries);
   }
+  if (s != OK && s != ERR_TIMEOUT) {
+    loader_fail(s, "update the firmware; if that does not help, report the machine",
+                "the firmware's last memory map cannot be used (ExitBootServices, %u tries)", tries);
+  }
   if (s != OK) {
     loader_fail(s, "update the firmware; if that does not help, report the machine",
                 "the firmware did not let go of the machine (ExitBootServices, %u tries)", tries);
