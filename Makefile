@@ -35,11 +35,11 @@ MAKEFLAGS += --no-print-directory
 
 # --- flags -----------------------------------------------------------------------------------------------------------
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wthread-safety -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+EFI  := -DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi -isystem /usr/include/efi/x86_64
 BASE := -std=c23 -g $(WARN) -I. -Iinclude -I$(BUILD)/gen -ffile-prefix-map=$(CURDIR)/=
 
 CFLAGS.loader := $(BASE) -Os --target=x86_64-unknown-windows -ffreestanding -fshort-wchar -mno-red-zone -mgeneral-regs-only \
-  -mno-stack-arg-probe -fno-stack-protector -DCAIRN_LOADER -DCAIRN_OWN_COPY -DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi \
-  -isystem /usr/include/efi/x86_64
+  -mno-stack-arg-probe -fno-stack-protector -DCAIRN_LOADER -DCAIRN_OWN_COPY $(EFI)
 LDFLAGS.loader := /subsystem:efi_application /entry:efi_main /nodefaultlib /dynamicbase /nxcompat /filealign:512 \
   /Brepro /debug:none /opt:ref /map:$(BUILD)/loader.map
 
@@ -57,11 +57,18 @@ HOSTED   := -DCAIRN_HOSTED -DCAIRN_DEBUG -Itests/harness -Itests/fake
 CFLAGS.host := $(BASE) -O1 $(HOSTED) $(SANITIZE)
 CFLAGS.fuzz := $(BASE) -O1 $(HOSTED) $(SANITIZE) -fsanitize=fuzzer-no-link
 
+# Tests that play the firmware speak through its headers.
+EFI_HOSTED := $(addprefix $(BUILD)/host/,efi/%.o loader/video.o tests/unit/efi/%.o tests/unit/loader/video_test.o) \
+  $(addprefix $(BUILD)/tidy/tests/unit/,efi/%.ok loader/video_test.ok)
+$(EFI_HOSTED): private CFLAGS.host += $(EFI)
+
 # --- sources ---------------------------------------------------------------------------------------------------------
 # PURE: no hardware; part of a product and of the host tests.
 PURE.loader := $(wildcard $(addprefix loader/,config.c image.c placement.c entropy.c memmap.c handoff.c x86_64/paging.c))
 PURE.kernel := $(wildcard kernel/options.c kernel/handoff.c kernel/klog.c kernel/drivers/acpi/tables.c \
   $(addprefix kernel/drivers/console/,vt.c pixels.c input.c) $(addprefix kernel/debug/,lineedit.c picture.c))
+# Not pure, but tested against a firmware made up by the test.
+FIRMWARE.host := efi/memory.c efi/tables.c loader/video.c
 FONT := $(BUILD)/gen/font.gen.c
 MM   := $(wildcard mm/*/*.c)
 LIB  := $(wildcard lib/*.c)
@@ -69,8 +76,8 @@ SRC.loader := $(wildcard loader/*.c loader/x86_64/*.c loader/x86_64/*.S efi/*.c)
 SRC.kernel := $(wildcard kernel/*.c kernel/*/*.c kernel/*/*/*.c kernel/*/*/*.S tests/kernel/*.c) $(FONT) $(MM) $(LIB)
 SRC.shim   := $(wildcard tests/firmware/*.c tests/firmware/*.S) lib/format.c lib/string.c \
   $(addprefix loader/x86_64/,copy.S jump.S levels.c)
-SRC.host   := $(LIB) $(MM) $(PURE.loader) $(PURE.kernel) $(FONT) $(wildcard tests/harness/*.c tests/fake/*.c)
-SRC.fuzz   := $(SRC.host)
+SRC.host   := $(LIB) $(MM) $(PURE.loader) $(FIRMWARE.host) $(PURE.kernel) $(FONT) $(wildcard tests/harness/*.c tests/fake/*.c)
+SRC.fuzz   := $(filter-out $(FIRMWARE.host),$(SRC.host))
 TESTS      := $(wildcard $(addsuffix /*_test.c,tests/unit tests/unit/* tests/unit/*/* tests/unit/*/*/*))
 FUZZERS    := $(wildcard tests/fuzz/*_fuzz.c)
 TOOLS      := $(wildcard tests/tools/*.c)
