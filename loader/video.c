@@ -7,9 +7,8 @@
  *        already.  What counts afterwards is Mode->Info alone: QueryMode is known to name wrong pitches.
  * CHECKS The pitch is at least the width; the size is pitch times height, or less where the firmware says that less is
  *        there (then whole lines are given up: there are panels whose last lines have no memory behind them); masks are
- *        disjoint and each one is a row of bits; nothing lies at 0 or beyond the CPU's addresses.  What fails makes the
- *        framebuffer NONE.
- * SOURCE UEFI 2.10: 12.9.
+ *        disjoint, each one is a row of bits, and a pixel has 32 of them; nothing lies at 0 or beyond the CPU's addresses.
+ * What fails makes the framebuffer NONE. SOURCE UEFI 2.10: 12.9.
  */
 #include "loader/video.h"
 
@@ -97,6 +96,14 @@ static bool read_format(const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *info, struct
   }
 }
 
+/* A pixel ends with the highest bit of its masks.  Masks of 24 bits are believed to have been given without their reserved
+ * byte when the framebuffer is as large as that takes. */
+static bool has_32_bits(const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *info, bool has_room) {
+  const EFI_PIXEL_BITMASK *p = &info->PixelInformation;
+  const uint32_t all = p->RedMask | p->GreenMask | p->BlueMask | p->ReservedMask;
+  return info->PixelFormat != PixelBitMask || all >> 24 != 0 || (all >> 16 != 0 && has_room);
+}
+
 /* Returns NULL and a filled framebuffer, or what is wrong. */
 static const char *describe(const EFI_GRAPHICS_OUTPUT_PROTOCOL_MODE *mode, uint64_t address_end,
                             struct boot_framebuffer *fb) {
@@ -115,7 +122,9 @@ static const char *describe(const EFI_GRAPHICS_OUTPUT_PROTOCOL_MODE *mode, uint6
     fb->stride = fb->width;
   }
   uint64_t line = (uint64_t)fb->stride * 4;
-  if (mode->FrameBufferSize != 0 && mode->FrameBufferSize < line * fb->height) {
+  const bool has_room = mode->FrameBufferSize == 0 || mode->FrameBufferSize >= line * fb->height;
+  if (!has_32_bits(info, has_room)) return "the display's pixels have fewer than 32 bits";
+  if (!has_room) {
     console_warn("the framebuffer of %llu bytes is too small for %u lines; using fewer",
                  (unsigned long long)mode->FrameBufferSize, fb->height);
     fb->height = (uint32_t)(mode->FrameBufferSize / line);
