@@ -169,6 +169,8 @@ static void choose_levels(void) {
   if (s == OK) s = efi_memory_alloc_below(EFI_MEMORY_FOR_DATA, 1, FOUR_GIB - 1, &loader.switch_top);
   if (s == OK) return;
   console_warn("no memory below 4 GiB to change from %u to %u levels of page tables; using %u", now, loader.levels, now);
+  efi_memory_free(loader.switch_page); /* Both or none: the page alone would say that there is a change. */
+  loader.switch_page = 0;
   loader.levels = now;
 }
 

@@ -66,13 +66,20 @@ static bool is_refused(void) {
          quirks_play(QUIRK_ALLOC_FAILS_ONCE);
 }
 
+/* From the n-th request on. */
+static bool below_fails(void) {
+  static uint64_t requests;
+  if (!quirks_on(QUIRK_ALLOC_BELOW_FAILS) || ++requests < quirks_value(QUIRK_ALLOC_BELOW_FAILS)) return false;
+  return quirks_play(QUIRK_ALLOC_BELOW_FAILS);
+}
+
 static EFI_STATUS EFIAPI allocate_pages(EFI_ALLOCATE_TYPE how, EFI_MEMORY_TYPE type, UINTN pages,
                                         EFI_PHYSICAL_ADDRESS *memory) {
   if (is_refused()) return EFI_OUT_OF_RESOURCES;
   if (how == AllocateAddress && quirks_play_limited(QUIRK_ALLOC_AT_FAILS)) return EFI_NOT_FOUND;
   if (how == AllocateMaxAddress) {
     bool is_low = *memory < MIB;
-    if (quirks_play(QUIRK_ALLOC_BELOW_FAILS)) return EFI_OUT_OF_RESOURCES;
+    if (below_fails()) return EFI_OUT_OF_RESOURCES;
     if (is_low && (quirks_on(QUIRK_LOW_BOOT) || quirks_on(QUIRK_LOW_NONE))) return EFI_OUT_OF_RESOURCES;
   }
   if ((uint32_t)type >= 0x70000000) shim_violation("AllocatePages of a type of its own");
