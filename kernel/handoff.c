@@ -13,6 +13,7 @@
 #include "base/bits.h"
 #include "base/units.h"
 #include "lib/memmap.h"
+#include "mm/pmm.h"
 
 #define HANDOFF_SIZE_MAX (UINT32_C(16) * 1024 * 1024) /* A map of 100,000 descriptors and their regions fits twice. */
 #define TEXT_MAX         (UINT32_C(64) * 1024)
@@ -85,6 +86,18 @@ static bool check_windows(struct checked *c) {
   return true;
 }
 
+/* Direct map and frame records are indexed by address: do they reach as far as memory does? */
+static bool check_reach(struct checked *c) {
+  const struct boot_window *w = c->h->windows;
+  const struct boot_region *r = handoff_span(c->h, c->h->regions);
+  for (uint32_t i = 0; i < c->h->regions.count; i++) {
+    const uint64_t records = r[i].end / FRAME_SIZE * PMM_RECORD_SIZE;
+    if (memmap_kind_is_ram(r[i].kind) && records > w[BOOT_WINDOW_FRAMES].size) return fail(c, "window of frame records");
+    if (memmap_kind_in_direct_map(r[i].kind) && r[i].end > w[BOOT_WINDOW_DIRECT_MAP].size) return fail(c, "direct map");
+  }
+  return true;
+}
+
 static bool check_placement(struct checked *c) {
   const struct boot_handoff *h = c->h;
   const struct boot_window *w = h->windows;
@@ -133,7 +146,8 @@ status_t handoff_check(const struct boot_handoff *h, uint64_t at, const char **p
     if (h->size >= sizeof *h && h->size <= HANDOFF_SIZE_MAX && check_spans(&c)) s = ERR_CORRUPT;
   }
   if (s == ERR_CORRUPT) {
-    const bool good = check_regions(&c) && check_windows(&c) && check_placement(&c) && check_framebuffer(&c);
+    const bool good =
+        check_regions(&c) && check_windows(&c) && check_reach(&c) && check_placement(&c) && check_framebuffer(&c);
     if (good) return OK;
   }
   *problem = c.problem;

@@ -9,7 +9,7 @@
 
 /**
  * Checks every field of the block that the kernel uses: sizes, spans, the region list, that the windows are aligned, in the
- * upper half and disjoint, and that what the loader placed lies in regions of the right kind.
+ * upper half, disjoint and as long as memory asks for, and that what the loader placed lies in regions of the right kind.
  *
  * `at` is the virtual address at which the kernel was given the block.  *problem gets one line for a human.
  *   => pure: reads the block and nothing else.

@@ -128,6 +128,19 @@ static void windows_must_lie_apart_in_the_upper_half(void **state) {
   BAD(ERR_CORRUPT, "windows overlap", b.h.windows[2].base = b.h.windows[3].base + FRAME_SIZE);
 }
 
+static void windows_must_reach_as_far_as_memory(void **state) {
+  (void)state;
+  BAD(ERR_CORRUPT, "direct map", b.h.windows[BOOT_WINDOW_DIRECT_MAP].size = 64 * MIB - FRAME_SIZE);
+  BAD(ERR_CORRUPT, "window of frame records", b.h.windows[BOOT_WINDOW_FRAMES].size = 63 * FRAME_SIZE);
+  struct block b = good();
+  b.h.windows[BOOT_WINDOW_DIRECT_MAP].size = 64 * MIB;
+  b.h.windows[BOOT_WINDOW_FRAMES].size = 64 * FRAME_SIZE;
+  expect(&b, OK, "");
+  b.regions[5].end = 5 * TIB; /* Device memory may lie anywhere. */
+  b.regions[5].kind = BOOT_MEMORY_MMIO;
+  expect(&b, OK, "");
+}
+
 static void what_the_loader_placed_must_lie_in_its_regions(void **state) {
   (void)state;
   BAD(ERR_CORRUPT, "handoff window", b.h.windows[BOOT_WINDOW_HANDOFF].base += GIB);
@@ -181,6 +194,7 @@ int main(void) {
       cmocka_unit_test(spans_that_leave_the_block_are_refused),
       cmocka_unit_test(regions_must_be_canonical),
       cmocka_unit_test(windows_must_lie_apart_in_the_upper_half),
+      cmocka_unit_test(windows_must_reach_as_far_as_memory),
       cmocka_unit_test(what_the_loader_placed_must_lie_in_its_regions),
       cmocka_unit_test(the_framebuffer_must_fit_its_mode),
       cmocka_unit_test(no_damage_makes_the_check_run_away),
