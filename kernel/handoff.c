@@ -80,9 +80,12 @@ static bool check_windows(struct checked *c) {
     if (w[i].size == 0 || !bits_is_aligned(w[i].base | w[i].size, FRAME_SIZE)) return fail(c, "a window is not whole pages");
     if (w[i].base < low || w[i].base >= high || w[i].size > high - w[i].base) return fail(c, "a window outside the layout");
     for (unsigned j = 0; j < i; j++) {
-      if (w[i].base < w[j].base + w[j].size && w[j].base < w[i].base + w[i].size) return fail(c, "windows overlap");
+      const bool is_apart =
+          w[i].base >= w[j].base + w[j].size + LAYOUT_GAP || w[j].base >= w[i].base + w[i].size + LAYOUT_GAP;
+      if (!is_apart) return fail(c, "windows overlap or stand too close");
     }
   }
+  if (!bits_is_aligned(w[BOOT_WINDOW_DIRECT_MAP].base, FRAME_1G_SIZE)) return fail(c, "base of the direct map");
   return true;
 }
 

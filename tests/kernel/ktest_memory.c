@@ -54,6 +54,7 @@ static bool sum_firmware_map(const struct boot_handoff *h, uint64_t *frames) {
   const uint8_t *map = handoff_span(h, h->firmware_map);
   const uint32_t stride = h->firmware_descriptor_size;
   *frames = 0;
+  if (h->firmware_map.count == 0) return false; /* A loader without EFI has none. */
   for (uint32_t at = 0; at < h->firmware_map.count; at += stride) {
     struct memmap_descriptor d;
     struct memmap_descriptor e;

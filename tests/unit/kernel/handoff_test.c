@@ -125,7 +125,13 @@ static void windows_must_lie_apart_in_the_upper_half(void **state) {
   BAD(ERR_CORRUPT, "a window outside the layout", b.h.windows[2].base = UINT64_C(0x7f0000000000));
   BAD(ERR_CORRUPT, "a window outside the layout", b.h.windows[2].base = UINT64_C(0xffffff8000000000));
   BAD(ERR_CORRUPT, "a window outside the layout", b.h.windows[2].size = UINT64_MAX & ~UINT64_C(4095));
-  BAD(ERR_CORRUPT, "windows overlap", b.h.windows[2].base = b.h.windows[3].base + FRAME_SIZE);
+  BAD(ERR_CORRUPT, "windows overlap or stand too close", b.h.windows[2].base = b.h.windows[3].base + FRAME_SIZE);
+  BAD(ERR_CORRUPT, "windows overlap or stand too close", b.h.windows[2].base = b.h.windows[3].base + GIB + 60 * KIB);
+  BAD(ERR_CORRUPT, "windows overlap or stand too close", b.h.windows[2].base = b.h.windows[3].base - GIB - 60 * KIB);
+  BAD(ERR_CORRUPT, "base of the direct map", b.h.windows[BOOT_WINDOW_DIRECT_MAP].base += 2 * MIB);
+  struct block b = good();
+  b.h.windows[2].base = b.h.windows[3].base + GIB + LAYOUT_GAP;
+  expect(&b, OK, "");
 }
 
 static void windows_must_reach_as_far_as_memory(void **state) {
