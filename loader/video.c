@@ -31,6 +31,7 @@ static uint32_t find_mode(const struct efi_gop *display, struct wanted w, bool *
   for (uint32_t i = 0; i < display->gop->Mode->MaxMode && i < VIDEO_SIDE_MAX; i++) {
     struct efi_gop_mode m;
     if (efi_gop_query(display, i, &m) != OK || !m.is_linear) continue;
+    if (m.width == 0 || m.height == 0 || m.width > VIDEO_SIDE_MAX || m.height > VIDEO_SIDE_MAX) continue;
     if (m.width == w.width && m.height == w.height) {
       *is_exact = true;
       return i;

@@ -2,7 +2,8 @@
 /*
  * video_test.c — which mode is picked, and what is believed about it, with a display that says what the test wants.
  *
- * The display has three modes; setting one changes what it says about itself, as firmware does.
+ * The display has three modes, and two of impossible sizes that it can be made to name; setting one changes what it says
+ * about itself, as firmware does.
  */
 #include "loader/video.h"
 
@@ -12,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/compiler.h"
 #include "base/units.h"
 #include "efi/gop.h"
 #include "loader/console.h"
@@ -21,7 +23,7 @@
 
 static const struct {
   uint32_t width, height;
-} modes[] = {{640, 480}, {1920, 1080}, {1024, 768}};
+} modes[] = {{640, 480}, {1920, 1080}, {1024, 768}, {0, 0}, {70000, 70000}};
 
 static EFI_GRAPHICS_OUTPUT_MODE_INFORMATION info;
 static EFI_GRAPHICS_OUTPUT_PROTOCOL_MODE mode;
@@ -59,7 +61,7 @@ struct efi_gop efi_gop_find(void) { return (struct efi_gop){.gop = display.has_d
 
 status_t efi_gop_query(const struct efi_gop *d, uint32_t number, struct efi_gop_mode *out) {
   (void)d;
-  if (number >= 3) return ERR_INVALID;
+  if (number >= ARRAY_COUNT(modes)) return ERR_INVALID;
   *out = (struct efi_gop_mode){modes[number].width, modes[number].height, info.PixelFormat < PixelBltOnly};
   return OK;
 }
@@ -150,6 +152,14 @@ static void a_refused_mode_leaves_the_firmware_s(void **state) {
   display.refuses = true;
   assert_int_equal(pick(CONFIG_VIDEO_LARGEST, 0, 0).width, 640);
   assert_int_equal(display.warnings, 1);
+}
+
+static void a_mode_of_an_impossible_size_is_nobody_s_choice(void **state) {
+  (void)state;
+  mode.MaxMode = 4;
+  assert_int_equal(pick(CONFIG_VIDEO_LARGEST, 0, 0).width, 1920);
+  mode.MaxMode = 5;
+  assert_int_equal(pick(CONFIG_VIDEO_LARGEST, 0, 0).width, 1920);
 }
 
 static void any_number_of_modes_comes_to_an_end(void **state) {
@@ -273,6 +283,7 @@ int main(void) {
       TEST(a_mode_that_is_set_already_is_not_set_again),
       TEST(a_display_that_was_never_set_gets_its_own_mode),
       TEST(a_refused_mode_leaves_the_firmware_s),
+      TEST(a_mode_of_an_impossible_size_is_nobody_s_choice),
       TEST(any_number_of_modes_comes_to_an_end),
       TEST(the_pitch_and_the_size_are_those_after_setting_the_mode),
       TEST(the_two_usual_formats_have_their_masks),
