@@ -12,7 +12,10 @@
  */
 bool serial_init(void);
 
-/** Sends bytes, LF as CR LF.  A UART that stops taking bytes is dropped for good.  => the console's lock, or a panic. */
+/**
+ * Sends bytes, LF as CR LF.  A UART that stops taking bytes costs one bounded wait; until it takes some again they are lost.
+ *   => the console's lock, or a panic.
+ */
 void serial_write(const char *bytes, size_t n);
 
 /** Next received byte, or -1.  => any context; nothing when there is no UART. */

@@ -2,11 +2,13 @@
 /*
  * kernel/drivers/console/serial.c — the first serial port, a 16550 or what looks like one.
  *
- * HOW      Probe: what is written to the scratch register must come back, twice, and a byte must come back in loopback mode;
- *          a port that is not there reads all ones.  Output fills the 16-byte FIFO each time the holding register reports
- *          empty.  At 115200 baud a FIFO takes 1.4 ms to drain; WAIT_MAX reads of about 1 us each are a generous multiple.
- *          When that is not enough the cable's other end holds us up or the device has died: the port is dropped for good.
- *          While it waits it takes in what arrives, so that a paste does not overrun the receiver.
+ * HOW      Probe: what is written to the scratch register must come back, twice, and a byte must come back in loopback mode,
+ *          once the loader's last byte has left; a port that is not there reads all ones.
+ *          Output fills the 16-byte FIFO each time the holding register reports empty.  At 115200 baud a FIFO takes 1.4 ms
+ *          to drain; WAIT_MAX reads of about 1 us each are a generous multiple.  When that is not enough the other end
+ *          holds us up (Ctrl-S in a terminal) or the device has died: bytes are lost, without another wait, until the
+ *          holding register is empty again.  While it waits it takes in what arrives, so that a paste does not overrun the
+ *          receiver; what the ring cannot hold stays in the receiver, where the other end can see that it is full.
  * LOCKING  serial_write runs under the console's lock; the receive ring is only touched with interrupts masked.
  * SOURCE   PC16550D data sheet (National Semiconductor, 1995).
  */
@@ -38,20 +40,22 @@ enum {
 #define MCR_LOOPBACK  0x1e /* OUT1, OUT2, RTS, loop. */
 #define LSR_READY     0x01
 #define LSR_THR_EMPTY 0x20
+#define LSR_IDLE      0x40 /* The shift register too. */
 
 #define FIFO_SIZE 16
 #define WAIT_MAX  200000
 #define RING_SIZE 256
 
 static bool is_present;
+static bool is_stalled; /* Its last wait for room was in vain. */
 static unsigned fifo_room;
 static uint8_t ring[RING_SIZE];
 static unsigned ring_head, ring_tail; /* Free-running; head - tail is the fill. */
 
 static void receive(void) {
-  for (unsigned i = 0; i < FIFO_SIZE && (arch_port_read8(REGISTER_LINE_STATUS) & LSR_READY) != 0; i++) {
-    const uint8_t byte = arch_port_read8(REGISTER_DATA);
-    if (ring_head - ring_tail < RING_SIZE) ring[ring_head++ % RING_SIZE] = byte;
+  for (unsigned i = 0; i < FIFO_SIZE && ring_head - ring_tail < RING_SIZE; i++) {
+    if ((arch_port_read8(REGISTER_LINE_STATUS) & LSR_READY) == 0) return;
+    ring[ring_head++ % RING_SIZE] = arch_port_read8(REGISTER_DATA);
   }
 }
 
@@ -62,6 +66,8 @@ static bool probe_scratch(uint8_t value) {
 
 /* A byte sent in loopback mode arrives; bounded by the time ten bits take, many times over. */
 static bool probe_loopback(void) {
+  /* The loader's last byte, still in the shift register, would come back first. */
+  for (unsigned i = 0; i < 10000 && (arch_port_read8(REGISTER_LINE_STATUS) & LSR_IDLE) == 0; i++) {}
   arch_port_write8(REGISTER_MODEM_CONTROL, MCR_LOOPBACK);
   arch_port_write8(REGISTER_DATA, 0xa7);
   unsigned tries = 10000;
@@ -81,14 +87,15 @@ static void configure(void) {
 }
 
 static bool wait_for_room(void) {
-  for (unsigned tries = WAIT_MAX; tries != 0; tries--) {
+  for (unsigned tries = is_stalled ? 1 : WAIT_MAX; tries != 0; tries--) {
     if ((arch_port_read8(REGISTER_LINE_STATUS) & LSR_THR_EMPTY) != 0) {
       fifo_room = FIFO_SIZE;
+      is_stalled = false;
       return true;
     }
     receive();
   }
-  is_present = false;
+  is_stalled = true;
   return false;
 }
 
