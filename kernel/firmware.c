@@ -127,8 +127,7 @@ static void share_kernel_half(void) {
   for (unsigned i = first; i < end; i++) entries[i] = kernel[i];
 }
 
-/* --- the call -----------------------------------------------------------------------------------------------------------
- */
+/* --- the call ----------------------------------------------------------------------------------------------------- */
 
 typedef void(ARCH_FIRMWARE_CALL *reset_system_t)(uint32_t kind, uint64_t status, uint64_t size, const void *data);
 

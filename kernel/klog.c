@@ -3,14 +3,15 @@
  * kernel/klog.c — the log: a fixed ring of records that any context may add to.
  *
  * HOW      A writer draws a sequence number, claims the slot number % SLOTS by one compare-and-swap on the slot's word,
- * fills it and publishes it.  The word is (sequence + 1) * 2 when the slot holds that record, and one more while it is being
- * written; 0 is a slot never used.  A reader copies a record and believes it when the word was the same before and after.
- * Then the records nobody has shown yet go to the consoles, oldest first, by whoever gets the `showing` flag; who does not
- * get it leaves its record to the one that has it. LOCKING  None to wait for: an interrupt in the middle of a writer or of
- * the showing meets a busy word or a taken flag, and goes on.  In a panic the flag may be held for ever; there a writer
- * shows its own record and nothing else. INVARIANTS  A record is never torn: a slot under a writer is not given to a second
- * one; that one's record is dropped and counted.  No control character is in a record, so nothing from outside can move a
- * terminal's cursor.
+ *          fills it and publishes it.  The word is (sequence + 1) * 2 when the slot holds that record, and one more while
+ *          it is being written; 0 is a slot never used.  A reader copies a record and believes it when the word was the
+ *          same before and after.  Then the records nobody has shown yet go to the consoles, oldest first, by whoever gets
+ *          the `showing` flag; who does not get it leaves its record to the one that has it.
+ * LOCKING  None to wait for: an interrupt in the middle of a writer or of the showing meets a busy word or a taken flag,
+ *          and goes on.  In a panic the flag may be held for ever; there a writer shows its own record and nothing else.
+ * INVARIANTS
+ *          A record is never torn: a slot under a writer is not given to a second one; that one's record is dropped and
+ *          counted.  No control character is in a record, so nothing from outside can move a terminal's cursor.
  */
 #include "kernel/klog.h"
 

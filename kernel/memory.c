@@ -82,8 +82,7 @@ static void init_maps(struct early *e) {
               (struct kspace_source){early_take_stack, e});
 }
 
-/* --- 2: what the firmware left ------------------------------------------------------------------------------------------
- */
+/* --- 2: what the firmware left ------------------------------------------------------------------------------------ */
 
 /* Physical memory for reading, wherever it lies; NULL when that cannot be. */
 static const void *look(uint64_t at, uint64_t size) {
@@ -142,8 +141,7 @@ static void keep_attributes(struct early *e, const struct boot_handoff *h) {
   firmware_init(h, list, count);
 }
 
-/* --- 3: frame records ---------------------------------------------------------------------------------------------------
- */
+/* --- 3: frame records --------------------------------------------------------------------------------------------- */
 
 /* A piece of the record array: [start, end) virtual, in large pages or small ones. */
 struct piece {
@@ -238,8 +236,7 @@ static void map_records(struct early *e, const struct boot_handoff *h) {
   each_piece(h, piece_map, &r);
 }
 
-/* --- 4, 5: the allocator ------------------------------------------------------------------------------------------------
- */
+/* --- 4, 5: the allocator ------------------------------------------------------------------------------------------ */
 
 static void create_pmm(struct early *e, const struct boot_handoff *h) {
   const struct boot_region *regions = handoff_span(h, h->regions);
@@ -289,22 +286,31 @@ static void split_large_leaves(void) {
   }
 }
 
+struct marking {
+  uint64_t first, last; /* Frames. */
+  uint64_t marked, busy;
+};
+
+static bool mark_range(void *context, const struct pmm_range *range) {
+  struct marking *m = context;
+  const uint64_t start = bits_max(range->start, m->first);
+  const uint64_t end = bits_min(range->end, m->last + 1);
+  if (range->state == FRAME_ALLOCATED && start < end) m->busy += end - start;
+  if (range->state != FRAME_FREE) return true;
+  for (uint64_t frame = start; frame < end; frame++) m->marked += pmm_mark_bad(pmm, pfn(frame)) == OK;
+  return true;
+}
+
+/* By what there is and not by what was asked for: a range may cover all addresses, and RAM is little of that. */
 static void mark_bad(void) {
   for (uint32_t i = 0; i < options->badmem.count; i++) {
     const uint64_t start = options->badmem.range[i].start;
-    uint64_t end;
-    if (!bits_add(start, options->badmem.range[i].size, &end)) end = UINT64_MAX - FRAME_SIZE;
-    uint64_t marked = 0;
-    uint64_t frame = start / FRAME_SIZE;
-    const uint64_t last = bits_align_up(end, FRAME_SIZE) / FRAME_SIZE;
-    for (; frame < last && frame < MEMMAP_ADDRESS_END / FRAME_SIZE; frame++) {
-      const status_t s = pmm_mark_bad(pmm, pfn(frame));
-      if (s == OK) marked++;
-      if (s == ERR_STATE) klog(KLOG_WARN, "memory", "badmem: frame 0x%llx is in use already", (unsigned long long)frame);
-      if (s == ERR_RANGE && marked == 0) break; /* Not RAM of ours. */
-    }
-    klog(KLOG_NOTICE, "memory", "badmem: %llu frames from 0x%llx will never be handed out", (unsigned long long)marked,
+    const uint64_t last = start + (options->badmem.range[i].size - 1); /* The parser refuses what wraps. */
+    struct marking m = {.first = start / FRAME_SIZE, .last = last / FRAME_SIZE};
+    pmm_visit(pmm, mark_range, &m);
+    klog(KLOG_NOTICE, "memory", "badmem: %llu frames from 0x%llx will never be handed out", (unsigned long long)m.marked,
          (unsigned long long)start);
+    if (m.busy > 0) klog(KLOG_WARN, "memory", "badmem: %llu frames more are in use already", (unsigned long long)m.busy);
   }
 }
 

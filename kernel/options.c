@@ -2,9 +2,10 @@
 /*
  * kernel/options.c — from the command line to struct options.
  *
- * HOW      line ──► words (at blanks, outside quotes; quotes vanish) ──► name[=value] ──► row of options.def ──► decode by
- *          kind ──► store.  Each kind decodes its whole value before it stores anything, so a bad value leaves what was
- * there. Fallbacks are stored by the same functions, so the table cannot hold a default that its own option would refuse.
+ * HOW      line ──► words (at blanks, outside quotes; quotes vanish) ──► name[=value] ──► row of options.def ──► decode
+ *          by kind ──► store.  Each kind decodes its whole value before it stores anything, so a bad value leaves what
+ *          was there.  Fallbacks are stored by the same functions, so the table cannot hold a default that its own option
+ *          would refuse.
  * BOUNDS   The line comes from outside: any bytes, any length.  A word is at most WORD_MAX bytes; a longer one is refused.
  * INVARIANT  After options_parse every ENUM is a valid index, every U64 in its range, every TEXT terminated.
  */

@@ -91,8 +91,7 @@ KTEST(P10, mm_check_finds_nothing) {
   ktest_note("frames=%llu invariant=%u", (unsigned long long)report.frames_checked, (unsigned)report.invariant);
 }
 
-/* --- P7: everything, once ------------------------------------------------------------------------------------------------
- */
+/* --- P7: everything, once ----------------------------------------------------------------------------------------- */
 
 /* Is every byte of [start, end) in regions that may be handed out? */
 static bool is_general(uint64_t start, uint64_t end) {
@@ -178,8 +177,7 @@ KTEST(P7, all_memory_is_handed_out_once_and_none_of_it_is_forbidden) {
              (unsigned long long)s.calls, (unsigned long long)s.forbidden, (unsigned long long)after.free_frames);
 }
 
-/* --- single promises ------------------------------------------------------------------------------------------------------
- */
+/* --- single promises ---------------------------------------------------------------------------------------------- */
 
 static void try_run(uint64_t frames, const struct frame_limits *where, bool must_exist) {
   pfn_t first;

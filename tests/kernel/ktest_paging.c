@@ -82,8 +82,7 @@ KTEST(K8, the_lower_half_is_empty_and_page_0_is_not_mapped) {
   ktest_note("lower_half_leaves=%llu", (unsigned long long)leaves);
 }
 
-/* --- caught accesses ----------------------------------------------------------------------------------------------------
- */
+/* --- caught accesses ---------------------------------------------------------------------------------------------- */
 
 static void store(void *at) { *(volatile uint8_t *)at = 1; }
 static void load(void *at) { (void)*(volatile uint8_t *)at; }
@@ -139,8 +138,7 @@ KTEST(K8, the_null_page_and_the_guard_pages_fault) {
   }
 }
 
-/* --- framebuffer and direct map -----------------------------------------------------------------------------------------
- */
+/* --- framebuffer and direct map ----------------------------------------------------------------------------------- */
 
 KTEST(K4, the_framebuffer_is_write_combining) {
   struct pagetable_leaf leaf = {0};

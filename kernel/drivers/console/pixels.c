@@ -3,8 +3,8 @@
  * kernel/drivers/console/pixels.c — draws cells into a framebuffer.
  *
  * HOW      `shown` remembers what stands on the screen; an update compares it with the grid, row by row where rows are
- * dirty, and draws the cells that differ.  A glyph's row is drawn two pixels at a time from a table of the four pairs that
- *          two colours can make, with 64-bit stores.
+ *          dirty, and draws the cells that differ.  A glyph's row is drawn two pixels at a time from a table of the four
+ *          pairs that two colours can make, with 64-bit stores.
  * WHY NOT  a copy of the pixels in RAM: 33 MB at 4K; cells are 100 KiB and comparing them is faster than comparing pixels.
  * INVARIANTS  Video memory is never read.  No byte outside [memory, memory + fb.size) is written.
  */
