@@ -92,6 +92,11 @@ unsigned ktest_run(const char *filter) {
   for (const struct ktest *t = __start_ktests; t < __stop_ktests; t++) {
     if (matches(t, filter)) counts[run_one(t)]++;
   }
+  const unsigned run = counts[OUTCOME_PASS] + counts[OUTCOME_FAIL] + counts[OUTCOME_SKIP];
+  if (run == 0) { /* A misspelt name must not look like success. */
+    console_printf("[T] # no test begins with %s\n", filter);
+    counts[OUTCOME_FAIL] = 1;
+  }
   console_printf("[T] SUMMARY pass=%u fail=%u skip=%u ledger=%s\n", counts[OUTCOME_PASS], counts[OUTCOME_FAIL],
                  counts[OUTCOME_SKIP], ledger_is_good() ? "ok" : "broken");
   return counts[OUTCOME_FAIL] + (ledger_is_good() ? 0 : 1);

@@ -176,6 +176,7 @@ static void show_essence(const struct trap_frame *frame, vaddr_t fp) {
 
 [[noreturn]] static void die(const struct trap_frame *frame, vaddr_t fp, const char *format, va_list args) {
   (void)arch_irq_save();
+  arch_trap_forget_guarded();
   const unsigned depth = __atomic_add_fetch(&panic_depth, 1, __ATOMIC_SEQ_CST);
   if (depth > 2) arch_cpu_stop();
   console_enter_panic();

@@ -34,6 +34,9 @@ struct arch_trap_caught {
  * True when fn returned by itself; false, with *caught filled, when it faulted.
  */
 bool arch_trap_guarded(void (*fn)(void *argument), void *argument, struct arch_trap_caught *caught);
+/** A guarded call that is under way waits for no fault any more.  => a panic: what it does itself must not lead back there.
+ */
+void arch_trap_forget_guarded(void);
 
 /* Faults that C cannot ask for. */
 enum arch_trap_provoke {

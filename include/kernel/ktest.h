@@ -32,5 +32,6 @@ void ktest_skip(const char *reason);
 /** Adds k=v pairs to the line. */
 void ktest_note(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/** Runs the tests whose row or name begins with `filter` (all when empty); returns how many failed. */
+/** Runs the tests whose row or name begins with `filter` (all when empty); returns how many failed.  None at all is a
+ * failure. */
 unsigned ktest_run(const char *filter);

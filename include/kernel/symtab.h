@@ -21,8 +21,7 @@ void symtab_describe(vaddr_t address, char *to, size_t size);
 /**
  * Walks frame pointers from `fp` and calls visit for each return address, `depth` from 0, until it returns false.
  *
- * Every step is checked: the frame lies in a mapped stack, above the last one, and the return address in the text.  A step
- * to another stack is allowed once for each stack.
+ * Every step is checked: the frame lies in a mapped stack, above the last one, and the return address in the text.
  *   => any context, also on a broken stack.
  */
 void backtrace_walk(vaddr_t fp, bool (*visit)(void *context, unsigned depth, vaddr_t pc), void *context);

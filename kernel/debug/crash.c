@@ -54,6 +54,16 @@ static void crash_guard(void) { overrun(64); }
 /* The reason itself cannot be read: a fault while the first panic is told. */
 static void crash_twice(void) { panic("a reason that is not there: %s", (const char *)hide(wild())); }
 
+/* Inside a call whose faults are waited for: the panic must not end there. */
+static void panic_under_guard(void *argument) {
+  (void)argument;
+  crash_twice();
+}
+static void crash_guarded(void) {
+  struct arch_trap_caught caught;
+  (void)arch_trap_guarded(panic_under_guard, nullptr, &caught);
+}
+
 static void crash_divide(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_DIVIDE); }
 static void crash_ud(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_UNDEFINED); }
 static void crash_gp(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_PROTECTION); }
@@ -72,6 +82,7 @@ static const struct {
     {"stack", "calls itself until the stack ends", crash_stack},
     {"guard", "overruns a buffer on the stack", crash_guard},
     {"twice", "panics, and faults while telling why", crash_twice},
+    {"guarded", "the same inside a call whose faults are caught", crash_guarded},
     {"doublefault", "faults with a stack that is not there", crash_doublefault},
     {"divide", "divides by zero", crash_divide},
     {"ud", "executes what is no instruction", crash_ud},

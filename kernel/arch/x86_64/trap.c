@@ -119,6 +119,8 @@ bool arch_trap_guarded(void (*fn)(void *argument), void *argument, struct arch_t
   return returned;
 }
 
+void arch_trap_forget_guarded(void) { percpu_this()->recovery = nullptr; }
+
 void trap_dispatch(struct trap_frame *frame) {
   if (frame->vector < TRAP_EXCEPTIONS) {
     struct trap_recovery *r = percpu_this()->recovery;

@@ -43,7 +43,7 @@ enum {
 #define LSR_IDLE      0x40 /* The shift register too. */
 
 #define FIFO_SIZE 16
-#define WAIT_MAX  200000
+#define WAIT_MAX  1000000
 #define RING_SIZE 256
 
 static bool is_present;
