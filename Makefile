@@ -30,7 +30,8 @@ MAKEFLAGS += --no-print-directory
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.SECONDARY:
+# Objects stay, and one that is missing is made: .SECONDARY would not.
+.PRECIOUS: $(foreach p,loader kernel shim host fuzz,$(BUILD)/$(p)/%.o)
 .DEFAULT_GOAL := all
 
 # --- flags -----------------------------------------------------------------------------------------------------------
