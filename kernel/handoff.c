@@ -106,6 +106,9 @@ static bool check_placement(struct checked *c) {
   const struct boot_window *w = h->windows;
   if (c->at != w[BOOT_WINDOW_HANDOFF].base || h->size > w[BOOT_WINDOW_HANDOFF].size) return fail(c, "handoff window");
   if (!lies_in(h, h->physical, h->size, BOOT_MEMORY_HANDOFF)) return fail(c, "handoff is not in a handoff region");
+  if (!bits_is_aligned(h->physical | h->kernel_physical | h->boot_stack_physical, FRAME_SIZE)) {
+    return fail(c, "what the loader placed is not in whole pages");
+  }
   if (h->kernel_size == 0 || h->kernel_size > w[BOOT_WINDOW_IMAGE].size) return fail(c, "size of the kernel image");
   if (!lies_in(h, h->kernel_physical, h->kernel_size, BOOT_MEMORY_KERNEL)) return fail(c, "kernel is not in its region");
   if (!lies_in(h, bits_align_down(h->page_table_root, FRAME_SIZE), FRAME_SIZE, BOOT_MEMORY_PAGE_TABLES)) {

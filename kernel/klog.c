@@ -55,15 +55,22 @@ struct text_sink {
   size_t fill;
 };
 
+/* U+0080 to U+009f are control characters too: U+009b begins an escape sequence as ESC [ does. */
+static bool is_second_of_control(const struct text_sink *s, unsigned char c) {
+  return c >= 0x80 && c < 0xa0 && s->fill > 0 && (unsigned char)s->record->text[s->fill - 1] == 0xc2;
+}
+
 static void text_put(void *context, const char *bytes, size_t n) {
   struct text_sink *s = context;
   const size_t room = sizeof(s->record->text) - 1;
   for (size_t i = 0; i < n && s->fill < room; i++) {
     const unsigned char c = (unsigned char)bytes[i];
+    const bool is_second = is_second_of_control(s, c);
+    if (is_second) s->record->text[s->fill - 1] = '?';
     s->record->text[s->fill++] = bytes[i];
     if (c == '\n')
       s->record->text[s->fill - 1] = ' ';
-    else if (c < ' ' || c == 0x7f)
+    else if (is_second || c < ' ' || c == 0x7f)
       s->record->text[s->fill - 1] = '?';
   }
 }

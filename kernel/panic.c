@@ -129,7 +129,7 @@ static void show_records(void) {
   while (klog_read(next, &record)) next = record.sequence + 1;
   uint64_t from = next > RECORDS_SHOWN ? next - RECORDS_SHOWN : 0;
   for (unsigned i = 0; i < RECORDS_SHOWN && klog_read(from, &record); i++, from = record.sequence + 1) {
-    console_printf("  %4llu.%06llu %-8s %s\n", (unsigned long long)(record.time_us / 1000000),
+    console_printf("  %4llu.%06llu %-9s %s\n", (unsigned long long)(record.time_us / 1000000),
                    (unsigned long long)(record.time_us % 1000000), record.room, record.text);
   }
 }

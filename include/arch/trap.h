@@ -13,7 +13,7 @@ struct trap_frame; /* The registers as they were; known to the arch room alone. 
 const char *arch_trap_name(const struct trap_frame *frame); /* "page fault". */
 /** Whether a fault was caused by an access to memory, and to which address. */
 bool arch_trap_fault_address(const struct trap_frame *frame, vaddr_t *address);
-/** The error code in words: "write to a page that is mapped, by the kernel"; "" when there is nothing to say. */
+/** The error code in words: "write to a page that forbids it"; "" when there is nothing to say. */
 void arch_trap_explain(const struct trap_frame *frame, char *to, size_t size);
 /** Program counter, stack and frame pointer at the fault, and all registers by index until it returns false. */
 vaddr_t arch_trap_pc(const struct trap_frame *frame);

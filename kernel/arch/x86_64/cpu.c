@@ -92,14 +92,25 @@ void cpu_early(void) {
 
 /* --- nofeat= ---------------------------------------------------------------------------------------------------------- */
 
+static bool is_x2apic_on(void) {
+  const uint64_t both = APIC_BASE_ENABLED | APIC_BASE_X2APIC;
+  return present[FEATURE_X2APIC] && (msr_read(MSR_APIC_BASE) & both) == both;
+}
+
+/* What cannot be done without any more, and why; NULL for the rest. */
+static const char *keeps_feature(enum cpu_feature_id id) {
+  if (id == FEATURE_LA57) return "comes too late here: paging=4 tells the loader";
+  if (id == FEATURE_TSC) return "is not possible: the clock stands on it";
+  if (id == FEATURE_X2APIC && is_x2apic_on()) return "is not possible: the firmware has left it on";
+  return NULL;
+}
+
 static void drop(const char *word, size_t n) {
   for (unsigned i = 0; i < FEATURE_COUNT; i++) {
     if (!string_equals(word, n, table[i].name)) continue;
-    if (i == FEATURE_LA57) {
-      klog(KLOG_WARN, "cpu", "nofeat=la57 comes too late here: paging=4 tells the loader");
-    } else {
-      forced_off[i] = true;
-    }
+    const char *why = keeps_feature((enum cpu_feature_id)i);
+    if (why) klog(KLOG_WARN, "cpu", "nofeat=%s %s", table[i].name, why);
+    forced_off[i] = why == NULL;
     return;
   }
   klog(KLOG_WARN, "cpu", "nofeat=%.*s: no such feature", (int)n, word);
@@ -181,6 +192,7 @@ void arch_cpu_init(const char *nofeat) {
   used[FEATURE_LA57] = mmu_features.levels == 5;
   used[FEATURE_TSC] = has(FEATURE_TSC);
   used[FEATURE_APIC] = has(FEATURE_APIC);
+  used[FEATURE_X2APIC] = has(FEATURE_APIC) && is_x2apic_on();
   used[FEATURE_TSC_INVARIANT] = has(FEATURE_TSC_INVARIANT);
 }
 
@@ -223,7 +235,9 @@ void arch_irq_restore(bool were_on) {
 }
 void arch_irq_enable(void) { __asm__ volatile("sti" : : : "memory"); }
 
+/* What the last lines of the screen wait for in a write-combining buffer goes out first. */
 [[noreturn]] void arch_cpu_stop(void) {
+  __asm__ volatile("mfence" : : : "memory");
   for (;;) __asm__ volatile("cli; hlt");
 }
 

@@ -151,6 +151,8 @@ static void what_the_loader_placed_must_lie_in_its_regions(void **state) {
   (void)state;
   BAD(ERR_CORRUPT, "handoff window", b.h.windows[BOOT_WINDOW_HANDOFF].base += GIB);
   BAD(ERR_CORRUPT, "handoff is not in a handoff region", b.h.physical = MIB);
+  BAD(ERR_CORRUPT, "what the loader placed is not in whole pages", b.h.kernel_physical += 8);
+  BAD(ERR_CORRUPT, "what the loader placed is not in whole pages", b.h.boot_stack_physical += 8);
   BAD(ERR_CORRUPT, "size of the kernel image", b.h.kernel_size = 0);
   BAD(ERR_CORRUPT, "size of the kernel image", b.h.kernel_size = 2 * GIB);
   BAD(ERR_CORRUPT, "kernel is not in its region", b.h.kernel_size = 2 * MIB);

@@ -80,6 +80,8 @@ static void long_text_is_cut_and_control_characters_are_defused(void **context) 
   assert_string_equal(last().room, "a room with");
   klog(KLOG_INFO, "r", "a\033[2Jb\nc\x7f\xc3\xa9");
   assert_string_equal(last().text, "a?[2Jb c?\xc3\xa9");
+  klog(KLOG_INFO, "r", "\xc2\x9b[\xc2\xa9\xe2\x96\x88"); /* U+009b is a CSI; U+00a9 and U+2588 are not. */
+  assert_string_equal(last().text, "??[\xc2\xa9\xe2\x96\x88");
 }
 
 static void addresses_stay_hidden_until_they_are_allowed(void **context) {
