@@ -37,7 +37,9 @@ MAKEFLAGS += --no-print-directory
 # --- flags -----------------------------------------------------------------------------------------------------------
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wthread-safety -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
 EFI  := -DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi -isystem /usr/include/efi/x86_64
-BASE := -std=c23 -g $(WARN) -I. -Iinclude -I$(BUILD)/gen -ffile-prefix-map=$(CURDIR)/=
+# No directory of the builder's goes into a file: two clones make the same bytes, and a path may have spaces.
+BASE := -std=c23 -g $(WARN) -I. -Iinclude -I$(BUILD)/gen \
+  -fdebug-compilation-dir=. -ffile-prefix-map=$(BUILD)/=build/
 
 CFLAGS.loader := $(BASE) -Os --target=x86_64-unknown-windows -ffreestanding -fshort-wchar -mno-red-zone -mgeneral-regs-only \
   -mno-stack-arg-probe -fno-stack-protector -DCAIRN_LOADER -DCAIRN_OWN_COPY $(EFI)
@@ -51,7 +53,8 @@ CFLAGS.kernel := $(BASE) -O2 --target=x86_64-linux-gnu -ffreestanding -fpie -fvi
   -Ikernel/arch/x86_64   -mgeneral-regs-only -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-common -DCAIRN_KERNEL \
   -fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs -mstack-protector-guard-offset=40
 LDFLAGS.kernel := -pie --no-dynamic-linker -z text -z noexecstack -z separate-code -z relro --pack-dyn-relocs=relr \
-  --build-id=sha1 --gc-sections -z max-page-size=4096
+  --build-id=sha1 --gc-sections -z max-page-size=4096 \
+  -z dead-reloc-in-nonalloc=.debug_*=0xffffffffffffffff  # Else gdb finds what was collected at the image's first byte.
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 HOSTED   := -DCAIRN_HOSTED -DCAIRN_DEBUG -Itests/harness -Itests/fake
@@ -98,7 +101,7 @@ SETUP := $(BUILD)/setup.ok
 # Objects follow their source, their headers (the .d files) and their flags (the file `flags`, rewritten when they change).
 define product
 $(BUILD)/$(1)/flags: FORCE
-	@mkdir -p $$(@D); printf '%s\n' '$$(CC) $$(CFLAGS.$(1))' | cmp -s - $$@ || printf '%s\n' '$$(CC) $$(CFLAGS.$(1))' >$$@
+	@mkdir -p $$(@D); printf '%s\n' '$$(CC) $$(CFLAGS.$(1)) $$(LDFLAGS.$(1))' | cmp -s - $$@ || printf '%s\n' '$$(CC) $$(CFLAGS.$(1)) $$(LDFLAGS.$(1))' >$$@
 $(BUILD)/$(1)/%.o: %.c $(BUILD)/$(1)/flags | $$(SETUP) $$(GEN.$(1))
 	$$(call say,CC,$$< ($(1)))
 	$$(Q)mkdir -p $$(@D)
@@ -200,7 +203,7 @@ FUZZ_TESTS := $(patsubst %.c,$(BUILD)/fuzz/%,$(FUZZERS))
 host-tests: $(HOST_TESTS)
 fuzz-tests: $(FUZZ_TESTS)
 
-test: host-tests fuzz-tests $(BOOT_FILES) $(BUILD)/bench/insns.so $(BUILD)/bench/stop.so ## Every test; ONLY=host|fuzz|docs|boot|insns...; last line: N passed, N failed
+test: host-tests fuzz-tests $(BOOT_FILES) $(BUILD)/bench/insns.so $(BUILD)/bench/stop.so ## Every test; ONLY='checks image host fuzz maps insns gdb boot'; last line: N passed, N failed
 	$(Q)scripts/test $(ONLY)
 test-boot: $(BOOT_FILES) ## The boot scenarios alone: make test-boot B='memory video-std'
 	$(Q)scripts/test-boot $(B)
@@ -212,12 +215,14 @@ insns: $(BUILD)/cairn.img $(BUILD)/bench/insns.so ## Guest instructions from the
 	$(Q)scripts/insns
 
 # One host test by name: make unit T=lib/memmap
-unit: $(BUILD)/host/tests/unit/$(T)_test ## One host test: make unit T=lib/memmap
+unit: $(if $(T),$(BUILD)/host/tests/unit/$(T)_test,unit-which) ## One host test: make unit T=lib/memmap
 	$(Q)$<
+unit-which:
+	@echo 'unit: say which: make unit T=NAME, one of:'; printf '  %s\n' $(patsubst tests/unit/%_test.c,%,$(TESTS)); exit 1
 
 # --- checks ----------------------------------------------------------------------------------------------------------
-check: check-format check-tidy check-layers check-headers check-docs ## Format, clang-tidy, layers, headers that compile alone, generated documents
-C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
+check: check-format check-tidy check-layers check-headers check-docs ## Format, clang-tidy, layers, headers that compile alone, documents
+C_FILES = $(shell find efi include kernel lib loader mm tests -name '*.[ch]' | LC_ALL=C sort)
 H_FILES := $(wildcard include/*/*.h mm/*.h mm/*/*.h efi/*.h loader/*.h loader/*/*.h kernel/*.h kernel/*/*.h kernel/*/*/*.h \
   tests/harness/*.h tests/fake/*.h tests/firmware/*.h)
 check-format: | $(SETUP)
@@ -239,6 +244,7 @@ $(BUILD)/headers/%.ok: %.h FORCE | $(SETUP) $(GEN.kernel)
 	$(Q)touch $@
 check-docs: | $(SETUP)
 	$(Q)scripts/gen-docs --check
+	$(Q)scripts/check-docs
 docs: | $(SETUP) ## Write the generated documents again
 	$(Q)scripts/gen-docs
 format: | $(SETUP) ## Format every source file
@@ -257,5 +263,5 @@ clean: ## Remove build/
 help: ## This list
 	@sed -n 's/^\([a-z_-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r t w; do printf '  make %-17s %s\n' "$$t" "$$w"; done
 FORCE:
-.PHONY: all loader kernel esp setup image install run gdb screenshot host-tests fuzz-tests test test-boot fuzz insns unit check \
+.PHONY: all loader kernel esp setup image install run gdb screenshot host-tests fuzz-tests test test-boot fuzz insns unit unit-which check \
   firmware-matrix shim check-format check-tidy check-layers check-headers check-docs docs format size compile_commands clean help FORCE

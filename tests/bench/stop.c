@@ -5,9 +5,10 @@
  * WHAT   A plugin for QEMU's translator, for `make gdb`: with the kernel at a random address there is nothing to set a
  *        breakpoint on before it runs.
  * HOW    The first block at an upper-half address is the kernel's entry.  When it is being translated it has not run yet:
- *        the plugin asks QEMU over QMP to stop and keeps the CPU waiting until that request must have arrived.  A CPU looks
- *        for requests before every block, so it stops in front of the kernel's first instruction, not behind it.
- * ARGUMENTS  qmp=<path of a QMP socket nobody else uses>
+ *        the plugin asks QEMU over QMP to stop, once QMP is known to listen, and keeps the CPU waiting until that request
+ *        must have arrived (its answer comes only when the CPU has stopped).  A CPU looks for requests before every block,
+ * so it stops in front of the kernel's first instruction, not behind it. ARGUMENTS  qmp=<path of a QMP socket nobody else
+ * uses>
  */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
@@ -26,11 +27,20 @@ int qemu_plugin_version = 1;
 static struct sockaddr_un qmp = {.sun_family = AF_UNIX};
 static bool stopped;
 
+static bool send_line(int s, const char *line) { return write(s, line, strlen(line)) == (ssize_t)strlen(line); }
+
+/* Reads to the end of a line: QMP greets with one, and answers each command with one. */
+static bool skip_line(int s) {
+  char c = 0;
+  while (c != '\n')
+    if (read(s, &c, 1) != 1) return false;
+  return true;
+}
+
 static void ask_to_stop(void) {
-  static const char commands[] = "{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"stop\"}\n";
   int s = socket(AF_UNIX, SOCK_STREAM, 0);
-  if (s < 0 || connect(s, (const struct sockaddr *)&qmp, sizeof(qmp)) != 0 ||
-      write(s, commands, sizeof(commands) - 1) != (ssize_t)sizeof(commands) - 1)
+  if (s < 0 || connect(s, (const struct sockaddr *)&qmp, sizeof(qmp)) != 0 || !skip_line(s) ||
+      !send_line(s, "{\"execute\":\"qmp_capabilities\"}\n") || !skip_line(s) || !send_line(s, "{\"execute\":\"stop\"}\n"))
     perror("stop: QMP");
   struct timespec half_a_second = {.tv_nsec = 500000000};
   nanosleep(&half_a_second, NULL);

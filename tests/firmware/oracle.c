@@ -4,7 +4,7 @@
  *
  * HOW      One byte a frame of the first 8 GiB.  Each descriptor paints its frames with its class; a more restrictive class
  *          paints over a less restrictive one.  Then the frames of each class are counted and the borders hashed.  The
- * kernel counts and hashes its list of regions in the same way (tests/kernel/firmware_test.c), scripts/boots.py compares.
+ * kernel counts and hashes its list of regions in the same way (tests/kernel/ktest_firmware.c), scripts/boots.py compares.
  * WHY NOT  lib/memmap.c: it is what is being tested.  Nothing of it is used here, its contract is written down anew.
  * SOURCE   UEFI 2.10: 7.2.3; include/lib/memmap.h for which descriptor is to be believed.
  */
