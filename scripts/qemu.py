@@ -72,7 +72,7 @@ def size_bytes(text):
 def command(machine, image, serial="mon:stdio", display="none", accel="tcg", extra=()):
     """The command line for a machine: a dict with the keys of DEFAULTS, missing ones take their defaults."""
     m = {**DEFAULTS, **{k: v for k, v in machine.items() if v}}
-    code, variables = firmware(m["firmware"])
+    code, variables, image = (path.replace(",", ",,") for path in (*firmware(m["firmware"]), image))  # A comma ends an option.
     line = [QEMU, "-nodefaults", "-no-user-config", "-accel", accel, "-cpu", m["cpu"], "-smp", m["smp"]]
 
     # Memory is reserved by the host page by page as it is used, so that 64 GiB boot on a host of 4.
@@ -156,7 +156,7 @@ def configured(image, settings):
 class Qmp:
     """QEMU's control socket."""
 
-    def __init__(self, path, timeout=10):
+    def __init__(self, path, timeout=60, process=None):
         deadline = time.monotonic() + timeout
         while True:
             self.socket = socket.socket(socket.AF_UNIX)
@@ -165,10 +165,12 @@ class Qmp:
                 break
             except OSError:
                 self.socket.close()
+                if process and process.poll() is not None:
+                    raise RuntimeError(f"QEMU ended with status {process.returncode} before it began") from None
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.02)
-        self.socket.settimeout(30)
+        self.socket.settimeout(120)
         self.file = self.socket.makefile("rw")
         self.file.readline()
         self.call("qmp_capabilities")

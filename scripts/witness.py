@@ -10,6 +10,7 @@ import os
 import re
 import struct
 import tempfile
+import time
 
 PRESENT, WRITE, USER, PWT, PCD, LARGE, GLOBAL, NX = 1, 2, 4, 8, 16, 128, 256, 1 << 63
 ADDRESS = 0x000FFFFFFFFFF000
@@ -68,8 +69,11 @@ def pat_register(qmp):
     with tempfile.TemporaryDirectory() as scratch:
         path = os.path.join(scratch, "state")
         qmp.call("migrate", uri=f"exec:cat >{path}")
-        while qmp.call("query-migrate").get("status") not in ("completed", "failed"):
-            pass
+        deadline = time.monotonic() + 120
+        while (status := qmp.call("query-migrate").get("status")) != "completed":
+            if status == "failed" or time.monotonic() > deadline:
+                raise RuntimeError(f"the migration stream: {status}")
+            time.sleep(0.05)
         with open(path, "rb") as f:
             stream = f.read()
     # The description is JSON at the end; each device's data stands behind its section header, fields in order.

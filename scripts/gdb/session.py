@@ -30,11 +30,17 @@ def main(machine, image, scratch):
     if os.environ.get("PRINT"):
         print(qemu.shell_line(line))
         return 0
+    if not qemu.have("gdb"):
+        sys.exit("gdb: there is no gdb here; make setup")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # So that no machine stays behind.
     machine_process = subprocess.Popen(line, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
-        control = qemu.Qmp(ours)
+        try:
+            control = qemu.Qmp(ours, process=machine_process)
+        except (RuntimeError, OSError) as error:
+            sys.exit(f"gdb: no machine: {error}")
         print(f"gdb: booting to the kernel's first instruction; the serial port goes to {serial}", flush=True)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while control.call("query-status")["status"] != "paused":
             if machine_process.poll() is not None or time.monotonic() > deadline:
                 sys.exit(f"gdb: the kernel was not reached; see {serial}")
@@ -42,7 +48,7 @@ def main(machine, image, scratch):
         rip = int(re.search(r"RIP=([0-9a-f]+)", control.monitor("info registers"))[1], 16)
         slide = rip - entry_of_elf(kernel)
         arguments = ["gdb", "-q", "-ex", "set confirm off", "-ex", f"target remote {gdb}",
-                     "-ex", f"add-symbol-file {kernel} -o {slide:#x}",
+                     "-ex", f'add-symbol-file "{kernel}" -o {slide:#x}',
                      "-x", os.path.join(qemu.ROOT, "scripts/gdb/kernel.py")]
         # Ctrl-C is gdb's way to stop the kernel; it must not stop this script.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
