@@ -72,7 +72,7 @@ PURE.loader := $(wildcard $(addprefix loader/,config.c image.c placement.c entro
 PURE.kernel := $(wildcard kernel/options.c kernel/handoff.c kernel/klog.c kernel/drivers/acpi/tables.c \
   $(addprefix kernel/drivers/console/,vt.c pixels.c input.c) $(addprefix kernel/debug/,lineedit.c picture.c))
 # Not pure, but tested against a firmware made up by the test.
-FIRMWARE.host := $(addprefix efi/,file.c memory.c random.c tables.c) loader/video.c
+FIRMWARE.host := $(addprefix efi/,file.c gop.c memory.c random.c tables.c) loader/video.c
 FONT := $(BUILD)/gen/font.gen.c
 MM   := $(wildcard mm/*/*.c)
 LIB  := $(wildcard lib/*.c)
