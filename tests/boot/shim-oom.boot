@@ -4,4 +4,3 @@ end = pass
 expect = ^\[S\] CLEAN
 expect = ^\[S\] OOM from=12
 expect = ^Cairn cannot start: .*memory
-timeout = 120
