@@ -84,8 +84,7 @@ static void init_maps(struct early *e) {
 
 /* --- 2: what the firmware left ------------------------------------------------------------------------------------ */
 
-/* Physical memory for reading, wherever it lies; NULL when that cannot be. */
-static const void *look(uint64_t at, uint64_t size) {
+const void *memory_look(uint64_t at, uint64_t size) {
   void *mapped;
   if (at == 0 || size == 0 || !arch_cpu_can_address(at, size)) return nullptr;
   if (physmap_covers(paddr(at), size)) return physmap_at(paddr(at));
@@ -93,7 +92,7 @@ static const void *look(uint64_t at, uint64_t size) {
 }
 
 static void keep_vendor(const struct boot_handoff *h) {
-  const uint16_t *name = look(h->firmware_vendor, sizeof(uint16_t) * VENDOR_MAX);
+  const uint16_t *name = memory_look(h->firmware_vendor, sizeof(uint16_t) * VENDOR_MAX);
   for (size_t i = 0; name && i + 1 < VENDOR_MAX && name[i]; i++) {
     vendor[i] = '?';
     if (name[i] >= ' ' && name[i] < 0x7f) vendor[i] = (char)name[i];
@@ -118,14 +117,14 @@ static bool attributes_entry(const void *at, struct firmware_region *out) {
 
 /* The list must be sorted and disjoint, or it is not believed at all. */
 static void keep_attributes(struct early *e, const struct boot_handoff *h) {
-  const struct attributes_header *header = look(h->memory_attributes, sizeof *header);
+  const struct attributes_header *header = memory_look(h->memory_attributes, sizeof *header);
   struct firmware_region *list = nullptr;
   size_t count = 0;
   paddr_t storage;
   if (header && header->count > 0 && header->count <= ATTRIBUTES_MAX && header->stride >= sizeof(struct memmap_descriptor) &&
       header->stride <= ATTRIBUTES_STRIDE) {
     const uint64_t size = (uint64_t)header->count * sizeof *list;
-    const uint8_t *entries = look(h->memory_attributes + sizeof *header, (uint64_t)header->count * header->stride);
+    const uint8_t *entries = memory_look(h->memory_attributes + sizeof *header, (uint64_t)header->count * header->stride);
     if (entries && early_alloc(e, FRAME_OWNER_KERNEL, size, FRAME_SIZE, &storage) == OK) list = physmap_at(storage);
     for (uint32_t i = 0; list && i < header->count; i++) {
       struct firmware_region r;

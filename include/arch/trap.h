@@ -40,6 +40,8 @@ void arch_trap_forget_guarded(void);
 
 /* Faults that C cannot ask for. */
 enum arch_trap_provoke {
+  ARCH_TRAP_PROVOKE_NMI,     /* These two without a stack, so that only one of their own can tell it. */
+  ARCH_TRAP_PROVOKE_MACHINE, /* A machine check. */
   ARCH_TRAP_PROVOKE_DIVIDE,
   ARCH_TRAP_PROVOKE_UNDEFINED,
   ARCH_TRAP_PROVOKE_PROTECTION,

@@ -16,6 +16,13 @@ void memory_init(const struct boot_handoff *h);
 /** Makes the kernel's boot-time data read-only: [image_seal_start, image_seal_end).  => the end of boot. */
 void memory_seal(void);
 
+/**
+ * What the firmware left at a physical address, for reading: through the direct map, else through a mapping that stays.
+ *   => boot.
+ * NULL for address 0, nothing, and what this CPU cannot address.
+ */
+const void *memory_look(uint64_t at, uint64_t size);
+
 struct pmm *memory_pmm(void); /* NULL before memory_init. */
 const struct boot_region *memory_regions(size_t *count);
 const struct boot_handoff *memory_handoff(void);

@@ -67,6 +67,8 @@ static void crash_guarded(void) {
 static void crash_divide(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_DIVIDE); }
 static void crash_ud(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_UNDEFINED); }
 static void crash_gp(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_PROTECTION); }
+static void crash_nmi(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_NMI); }
+static void crash_machine(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_MACHINE); }
 static void crash_doublefault(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_DOUBLE_FAULT); }
 
 static const struct {
@@ -84,6 +86,8 @@ static const struct {
     {"twice", "panics, and faults while telling why", crash_twice},
     {"guarded", "the same inside a call whose faults are caught", crash_guarded},
     {"doublefault", "faults with a stack that is not there", crash_doublefault},
+    {"nmi", "a non-maskable interrupt with a stack that is not there", crash_nmi},
+    {"machine", "a machine check with a stack that is not there", crash_machine},
     {"divide", "divides by zero", crash_divide},
     {"ud", "executes what is no instruction", crash_ud},
     {"gp", "follows an address that is not canonical", crash_gp},

@@ -220,6 +220,12 @@ void arch_trap_provoke(enum arch_trap_provoke how) {
   case ARCH_TRAP_PROVOKE_PROTECTION:
     __asm__ volatile("movq (%0), %%rax" : : "r"(UINT64_C(0x8000000000000000)) : "rax");
     break;
+  case ARCH_TRAP_PROVOKE_NMI:
+    __asm__ volatile("movq %0, %%rsp; int $2" : : "r"(UINT64_C(0x800)) : "memory");
+    break;
+  case ARCH_TRAP_PROVOKE_MACHINE:
+    __asm__ volatile("movq %0, %%rsp; int $18" : : "r"(UINT64_C(0x800)) : "memory");
+    break;
   case ARCH_TRAP_PROVOKE_DOUBLE_FAULT: /* The fault cannot be pushed: its stack is the null page. */
     __asm__ volatile("movq %0, %%rsp; pushq $0" : : "r"(UINT64_C(0x800)) : "memory");
     break;

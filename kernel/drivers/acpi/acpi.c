@@ -16,9 +16,9 @@
 #include "base/compiler.h"
 #include "kernel/drivers/acpi/tables.h"
 #include "kernel/klog.h"
+#include "kernel/memory.h"
 #include "lib/string.h"
 #include "mm/kspace.h"
-#include "mm/physmap.h"
 
 #define PM1_SCI_ENABLE   1U
 #define PM1_SLEEP_TYPE   10
@@ -34,21 +34,13 @@ RO_AFTER_INIT static struct {
   volatile void *reset_memory; /* When the reset register is in memory. */
 } facts = {.cpus = 1};
 
-static const void *look(paddr_t at, uint64_t size) {
-  void *mapped;
-  if (!arch_cpu_can_address(at.raw, size)) return nullptr;
-  if (physmap_covers(at, size)) return physmap_at(at);
-  return kspace_map(at, size, 0, &mapped) == OK ? mapped : nullptr;
-}
-
 /* A whole table whose header, length and checksum are right, or NULL. */
 static const void *open_table(uint64_t address, uint32_t *length) {
-  if (address == 0) return nullptr;
-  const uint8_t *header = look(paddr(address), ACPI_HEADER_SIZE);
+  const uint8_t *header = memory_look(address, ACPI_HEADER_SIZE);
   if (!header) return nullptr;
   memcpy(length, header + 4, 4);
   if (*length < ACPI_HEADER_SIZE || *length > ACPI_TABLE_MAX) return nullptr;
-  const void *table = look(paddr(address), *length);
+  const void *table = memory_look(address, *length);
   if (!table || !acpi_checksum(table, *length)) return nullptr;
   return table;
 }
@@ -94,7 +86,7 @@ static void read_table(uint64_t address) {
 
 /* RSDP (5.2.5.3): 20 bytes and a checksum in revision 0, 36 and a second checksum from revision 2 on. */
 static status_t find_root(paddr_t rsdp, uint64_t *root, size_t *entry_size) {
-  const uint8_t *r = rsdp.raw ? look(rsdp, 36) : nullptr;
+  const uint8_t *r = memory_look(rsdp.raw, 36);
   if (!r || memcmp(r, "RSD PTR ", 8) != 0) return ERR_NOT_FOUND;
   if (!acpi_checksum(r, 20)) return ERR_CORRUPT;
   uint64_t xsdt = 0;
