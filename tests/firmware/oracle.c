@@ -33,7 +33,7 @@
   X(MMIO, "mmio", 0)                                                                                                        \
   X(PORT, "port", 0)
 
-enum class {
+enum oracle_class {
 #define CLASS_ID(id, name, is_ram) CLASS_##id,
   CLASSES(CLASS_ID)
 #undef CLASS_ID
@@ -52,25 +52,39 @@ static uint8_t *canvas;
 
 void oracle_init(void) { canvas = shim_pages(LIMIT_FRAMES); }
 
-static enum class class_of(const EFI_MEMORY_DESCRIPTOR *d, bool map_has_wb) {
-  switch (d->Type){
-    case EfiLoaderCode : case EfiLoaderData : case EfiBootServicesCode : case EfiBootServicesData : case
-    EfiConventionalMemory : if (d->Attribute & RUNTIME) return CLASS_RUNTIME_DATA;
+static enum oracle_class class_of(const EFI_MEMORY_DESCRIPTOR *d, bool map_has_wb) {
+  switch (d->Type) {
+  case EfiLoaderCode:
+  case EfiLoaderData:
+  case EfiBootServicesCode:
+  case EfiBootServicesData:
+  case EfiConventionalMemory:
+    if (d->Attribute & RUNTIME) return CLASS_RUNTIME_DATA;
     return map_has_wb && !(d->Attribute & WB) ? CLASS_RESERVED : CLASS_GENERAL;
-    case EfiRuntimeServicesCode : return CLASS_RUNTIME_CODE;
-    case EfiRuntimeServicesData : return CLASS_RUNTIME_DATA;
-    case EfiUnusableMemory : return CLASS_BAD;
-    case EfiACPIReclaimMemory : return CLASS_ACPI;
-    case EfiACPIMemoryNVS : return CLASS_NVS;
-    case EfiMemoryMappedIO : return CLASS_MMIO;
-    case EfiMemoryMappedIOPortSpace : return CLASS_PORT;
-    case 14 : return CLASS_PERSISTENT;
-    case 15 : return CLASS_UNACCEPTED;
-    default : return CLASS_RESERVED;
+  case EfiRuntimeServicesCode:
+    return CLASS_RUNTIME_CODE;
+  case EfiRuntimeServicesData:
+    return CLASS_RUNTIME_DATA;
+  case EfiUnusableMemory:
+    return CLASS_BAD;
+  case EfiACPIReclaimMemory:
+    return CLASS_ACPI;
+  case EfiACPIMemoryNVS:
+    return CLASS_NVS;
+  case EfiMemoryMappedIO:
+    return CLASS_MMIO;
+  case EfiMemoryMappedIOPortSpace:
+    return CLASS_PORT;
+  case 14:
+    return CLASS_PERSISTENT;
+  case 15:
+    return CLASS_UNACCEPTED;
+  default:
+    return CLASS_RESERVED;
   }
 }
 
-static void paint(const EFI_MEMORY_DESCRIPTOR *d, enum class what) {
+static void paint(const EFI_MEMORY_DESCRIPTOR *d, enum oracle_class what) {
   const uint64_t top = UINT64_C(1) << (ADDRESS_BITS - 12);
   uint64_t first = d->PhysicalStart / FRAME_SIZE;
   uint64_t part = d->PhysicalStart % FRAME_SIZE;
