@@ -159,8 +159,10 @@ static void set_cr4(void) {
       {FEATURE_PGE, CR4_PGE},   {FEATURE_SMEP, CR4_SMEP}, {FEATURE_SMAP, CR4_SMAP},
       {FEATURE_UMIP, CR4_UMIP}, {FEATURE_MCE, CR4_MCE},
   };
-  /* SSE stays on for the firmware's code, which may use it; the kernel itself is compiled without. */
-  uint64_t cr4 = (cr4_read() & CR4_LA57) | CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+  /* SSE stays on for the firmware's code, which may use it; the kernel itself is compiled without.  Where the firmware has
+   * left virtualisation on (VMXON, SENTER), taking its bit away is a fault (SDM 3C 24.8): the loader keeps it too. */
+  uint64_t cr4 = cr4_read() & (CR4_LA57 | CR4_VMXE | CR4_SMXE);
+  cr4 |= CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT;
   for (size_t i = 0; i < ARRAY_COUNT(bits); i++) {
     used[bits[i].id] = has(bits[i].id);
     if (used[bits[i].id]) cr4 |= bits[i].bit;

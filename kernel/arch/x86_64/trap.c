@@ -3,8 +3,8 @@
  * kernel/arch/x86_64/trap.c — the interrupt table and what each of its 256 vectors leads to.
  *
  * WHAT   Vectors 0-31 are exceptions (SDM 3A 6.15): each ends in the panic screen, unless a guarded call waits for it.
- *        0x40 is the timer; everything else is counted as stray and forgotten, because a masked controller may still
- *        deliver what it had latched.
+ *        0x40 is the timer; everything else is stray and forgotten, because a masked controller may still deliver
+ *        what it had latched.
  * HOW    All gates are interrupt gates: interrupts stay off until iretq.  Double fault, NMI and machine check run on stacks
  *        of their own, since the current one may be what is broken.
  * LOCKING  None may be taken here: any instruction of the kernel may have been interrupted.
@@ -32,7 +32,6 @@ struct gate {
 };
 
 RO_AFTER_INIT static struct gate idt[256];
-static uint64_t stray_count;
 
 extern const char trap_doors[]; /* trap_entry.S: 16 bytes a vector. */
 bool trap_guarded_call(void (*fn)(void *argument), void *argument, struct trap_recovery *r);
@@ -133,10 +132,9 @@ void trap_dispatch(struct trap_frame *frame) {
   if (frame->vector == VECTOR_TIMER) {
     timer_interrupt();
     apic_end_of_interrupt();
-  } else {
-    stray_count++;
+  } else if (frame->vector == VECTOR_APIC_ERROR) {
     /* The 8259s and the spurious vector want no acknowledgement (SDM 3A 10.9); an APIC error does. */
-    if (frame->vector == VECTOR_APIC_ERROR) apic_end_of_interrupt();
+    apic_end_of_interrupt();
   }
 }
 

@@ -24,6 +24,8 @@
 #define CR4_OSXMMEXCPT (UINT64_C(1) << 10)
 #define CR4_UMIP       (UINT64_C(1) << 11)
 #define CR4_LA57       (UINT64_C(1) << 12)
+#define CR4_VMXE       (UINT64_C(1) << 13)
+#define CR4_SMXE       (UINT64_C(1) << 14)
 #define CR4_SMEP       (UINT64_C(1) << 20)
 #define CR4_SMAP       (UINT64_C(1) << 21)
 
