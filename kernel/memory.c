@@ -40,6 +40,7 @@
 #define ATTRIBUTES_MAX    4096U /* Entries of the memory attributes table; real ones have some dozens. */
 #define ATTRIBUTES_STRIDE 256U
 #define VENDOR_MAX        64
+#define FRAMES_KEPT       UINT64_C(1024) /* 4 MiB: what badmem= must leave to the rest of boot and to the prompt. */
 
 static struct pagetable tables;
 RO_AFTER_INIT static struct pmm *pmm;
@@ -287,7 +288,8 @@ static void split_large_leaves(void) {
 
 struct marking {
   uint64_t first, last; /* Frames. */
-  uint64_t marked, busy;
+  uint64_t budget;      /* Frames that can be done without. */
+  uint64_t marked, busy, kept;
 };
 
 static bool mark_range(void *context, const struct pmm_range *range) {
@@ -296,7 +298,13 @@ static bool mark_range(void *context, const struct pmm_range *range) {
   const uint64_t end = bits_min(range->end, m->last + 1);
   if (range->state == FRAME_ALLOCATED && start < end) m->busy += end - start;
   if (range->state != FRAME_FREE) return true;
-  for (uint64_t frame = start; frame < end; frame++) m->marked += pmm_mark_bad(pmm, pfn(frame)) == OK;
+  for (uint64_t frame = start; frame < end; frame++) {
+    if (m->marked == m->budget) {
+      m->kept += end - frame;
+      break;
+    }
+    m->marked += pmm_mark_bad(pmm, pfn(frame)) == OK;
+  }
   return true;
 }
 
@@ -305,10 +313,17 @@ static void mark_bad(void) {
   for (uint32_t i = 0; i < options->badmem.count; i++) {
     const uint64_t start = options->badmem.range[i].start;
     const uint64_t last = start + (options->badmem.range[i].size - 1); /* The parser refuses what wraps. */
+    struct pmm_stats stats;
+    pmm_stats_read(pmm, &stats);
     struct marking m = {.first = start / FRAME_SIZE, .last = last / FRAME_SIZE};
+    m.budget = stats.free_frames - bits_min(stats.free_frames, FRAMES_KEPT);
     pmm_visit(pmm, mark_range, &m);
     klog(KLOG_NOTICE, "memory", "badmem: %llu frames from 0x%llx will never be handed out", (unsigned long long)m.marked,
          (unsigned long long)start);
+    if (m.kept > 0) {
+      klog(KLOG_WARN, "memory", "badmem: %llu frames are used all the same: nothing would be left",
+           (unsigned long long)m.kept);
+    }
     if (m.busy > 0) klog(KLOG_WARN, "memory", "badmem: %llu frames more are in use already", (unsigned long long)m.busy);
   }
 }
