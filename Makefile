@@ -229,7 +229,9 @@ check-format: | $(SETUP)
 	$(Q)$(FORMAT) --dry-run -Werror $(C_FILES)
 check-tidy: $(patsubst %.c,$(BUILD)/tidy/%.ok,$(sort $(filter %.c,$(SRC.loader) $(SRC.kernel) $(SRC.shim) $(SRC.host) $(TESTS) $(TOOLS) $(FUZZERS) $(BENCHES))))
 tidy_product = $(if $(filter $(1),$(SRC.loader)),loader,$(if $(filter $(1),$(SRC.shim)),shim,$(if $(filter $(1),$(SRC.kernel)),kernel,host)))
-$(BUILD)/tidy/%.ok: %.c .clang-tidy | $(SETUP) $(GEN.kernel) $(GEN.host)
+# By way of the object a file is looked at again when a header of its changes.
+.SECONDEXPANSION:
+$(BUILD)/tidy/%.ok: %.c .clang-tidy $(BUILD)/$$(call tidy_product,$$*.c)/%.o | $(SETUP) $(GEN.kernel) $(GEN.host)
 	$(call say,TIDY,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(TIDY) --quiet $< -- $(CFLAGS.$(call tidy_product,$<)) 2>$(@:.ok=.err) || { cat $(@:.ok=.err); exit 1; }
