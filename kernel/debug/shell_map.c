@@ -68,7 +68,6 @@ struct entry {
   struct boot_region region; /* Of a merged entry: from the first's start to the last's end, the first's kind. */
   uint64_t size;             /* Their sizes together. */
   uint32_t count;            /* Regions in it. */
-  bool is_shown;
 };
 
 static const char *fate_of(uint32_t kind) {
@@ -122,48 +121,60 @@ static bool can_merge(const struct entry *e, const struct boot_region *r) {
   return both_general || strcmp(fate_of(e->region.kind), fate_of(r->kind)) == 0;
 }
 
-#define ENTRIES_MAX 1024
-static struct entry entries[ENTRIES_MAX];
-
-/* Merges neighbours; the regions behind the last slot are counted in it. */
-static size_t merge(const struct boot_region *regions, size_t count) {
-  size_t n = 0;
-  for (size_t i = 0; i < count; i++) {
-    const struct boot_region *r = &regions[i];
-    const bool touches = n != 0 && (entries[n - 1].region.end == r->start || n == ENTRIES_MAX);
-    if (touches && (n == ENTRIES_MAX || can_merge(&entries[n - 1], r))) {
-      entries[n - 1].region.end = r->end;
-      entries[n - 1].size += r->end - r->start;
-      entries[n - 1].count++;
-    } else {
-      entries[n++] = (struct entry){.region = *r, .count = 1, .size = r->end - r->start};
-    }
-  }
-  return n;
+/* Takes the regions from *at on that may stand in one line; false when there are none left. */
+static bool next_entry(const struct boot_region *regions, size_t count, size_t *at, struct entry *e) {
+  if (*at == count) return false;
+  *e = (struct entry){.region = regions[*at]};
+  do {
+    e->region.end = regions[*at].end;
+    e->size += regions[*at].end - regions[*at].start;
+    e->count++;
+    ++*at;
+  } while (*at < count && regions[*at].start == e->region.end && can_merge(e, &regions[*at]));
+  return true;
 }
 
-/* Marks the LIST_MAX largest. */
-static void choose(size_t n) {
-  for (size_t picked = 0; picked < LIST_MAX && picked < n; picked++) {
-    struct entry *best = NULL;
-    for (size_t i = 0; i < n; i++)
-      if (!entries[i].is_shown && (best == NULL || entries[i].size > best->size)) best = &entries[i];
-    if (best != NULL) best->is_shown = true;
+/* The largest lines met so far, by size, largest first; of two that are equal the earlier one stays. */
+struct largest {
+  uint64_t size[LIST_MAX];
+  size_t index[LIST_MAX];
+  size_t count;
+};
+
+static void largest_offer(struct largest *l, uint64_t size, size_t index) {
+  const bool is_full = l->count == LIST_MAX;
+  if (is_full && size <= l->size[LIST_MAX - 1]) return;
+  size_t at = is_full ? LIST_MAX - 1 : l->count;
+  for (; at > 0 && l->size[at - 1] < size; at--) {
+    l->size[at] = l->size[at - 1];
+    l->index[at] = l->index[at - 1];
   }
+  l->size[at] = size;
+  l->index[at] = index;
+  if (!is_full) l->count++;
+}
+
+static bool largest_has(const struct largest *l, size_t index) {
+  for (size_t i = 0; i < l->count; i++)
+    if (l->index[i] == index) return true;
+  return false;
 }
 
 static void draw_short(const struct boot_region *regions, size_t count) {
   char remark[48], size[12];
-  const size_t n = merge(regions, count);
-  choose(n);
+  struct largest shown = {.count = 0};
+  struct entry e;
   uint64_t hidden = 0;
+  size_t n = 0;
+  for (size_t at = 0; next_entry(regions, count, &at, &e); n++) largest_offer(&shown, e.size, n);
   format_string(remark, sizeof(remark), "%u in all", (unsigned)count);
   draw_list_head(remark);
-  for (size_t i = 0; i < n; i++) {
-    if (entries[i].is_shown)
-      draw_entry(&entries[i]);
+  n = 0;
+  for (size_t at = 0; next_entry(regions, count, &at, &e); n++) {
+    if (largest_has(&shown, n))
+      draw_entry(&e);
     else
-      hidden += entries[i].size;
+      hidden += e.size;
   }
   if (n > LIST_MAX)
     console_printf(PICTURE_DIM " %u smaller ones, %s together, are not shown; map all does" PICTURE_PLAIN "\n",

@@ -54,7 +54,7 @@ static status_t check(const struct boot_framebuffer *fb) {
 
 /*
  * About 100 to 213 columns on every screen: 8x16 up to 1366 pixels a line (800x600: 100 x 37, 1280x800: 160 x 50), 12x24 up
- * to 2560, 16x32 above, and the largest font doubled as often as it takes to stay below 256 columns (8K).
+ * to 2560, 16x32 above, and the largest font doubled as often as it takes to stay within 240 columns (8K).
  */
 static void pick_font(struct pixels *p) {
   static const uint32_t widest[] = {1366, 2560};

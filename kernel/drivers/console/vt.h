@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VT_COLUMNS_MAX 256
-#define VT_ROWS_MAX    100
+#define VT_COLUMNS_MAX 240 /* 4K in 16x32. */
+#define VT_ROWS_MAX    80  /* 1280x1280 in 8x16. */
 
 /* A cell: glyph index in the low 16 bits, foreground in bits 16-19, background in bits 20-23, the cursor in bit 24. */
 typedef uint32_t vt_cell_t;
