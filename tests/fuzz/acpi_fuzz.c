@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* tests/fuzz/acpi_fuzz.c — any bytes as an FADT, a MADT and AML: no fault, and only answers that the machine may act on. */
+/* tests/fuzz/acpi_fuzz.c — any bytes as an FADT, a MADT, an SRAT, an SLIT and AML: no fault, and only answers that the
+ * machine may act on. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,32 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
     if (!(e)) abort();                                                                                                      \
   } while (0)
 
+static void expect_canonical(const struct numa_map *m) {
+  EXPECT(m->node_count >= 1 && m->node_count <= NUMA_NODES_MAX && m->range_count <= NUMA_RANGES_MAX);
+  for (uint32_t i = 0; i < m->range_count; i++) {
+    EXPECT(m->ranges[i].start < m->ranges[i].end && m->ranges[i].node < m->node_count);
+    EXPECT(i == 0 || m->ranges[i - 1].end <= m->ranges[i].start);
+  }
+  for (uint32_t i = 0; i < m->node_count; i++) {
+    EXPECT(i == 0 || m->domain[i - 1] < m->domain[i]);
+    for (uint32_t j = 0; j < m->node_count; j++) EXPECT((m->distance[i][j] == NUMA_DISTANCE_OWN) == (i == j));
+  }
+}
+
+/* The same bytes as both tables: what an SLIT needs stands where an SRAT has its first entry's middle. */
+static void read_nodes(const uint8_t *table, size_t n) {
+  struct numa_map m;
+  const char *problem = NULL;
+  uint64_t end;
+  const status_t s = acpi_srat_read(table, n, &m, &problem);
+  EXPECT((s == OK) == (problem == NULL));
+  EXPECT(s == OK || m.node_count == 1);
+  expect_canonical(&m);
+  (void)acpi_slit_read(table, n, &m, &problem);
+  expect_canonical(&m);
+  for (uint64_t at = 0; at != UINT64_MAX; at = end) EXPECT(numa_node_at(&m, at, &end) < m.node_count && end > at);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   /* A copy of the exact size, so that the sanitizer sees one byte too far. */
   uint8_t *table = malloc(n == 0 ? 1 : n);
@@ -23,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   EXPECT(acpi_fadt_read(table, n, &fadt) == (n >= 116 ? OK : ERR_TRUNCATED));
   EXPECT(acpi_madt_cpus(table, n) <= n / 2);
   if (acpi_find_s5(table, n, &a, &b) == OK) EXPECT(a <= 7 && b <= 7 && n >= 10);
+  read_nodes(table, n);
   (void)acpi_checksum(table, n);
   free(table);
   return 0;

@@ -2,12 +2,11 @@
 /*
  * kernel/drivers/acpi/acpi.c — finds the tables, keeps the facts, pulls the levers.
  *
- * WHAT   RSDP -> XSDT (or RSDT) -> FADT, MADT, DSDT and SSDTs; facts are read once at boot, so that the levers (reset, power
- *        off) need no table when they are pulled, perhaps from a panic.
- * HOW    A table is looked at through the direct map where that covers it, else through a mapping of its own; header first,
- *        then the length it claims, then its checksum.
- * WHY NOT an AML interpreter: \_S5 is a constant package on every machine known; what is missing falls through to the next
- *        way of ending (kernel/power.c).
+ * WHAT   RSDP -> XSDT (or RSDT) -> FADT, MADT, SRAT, SLIT, DSDT and SSDTs; facts are read once at boot, so that the levers
+ * (reset, power off) need no table when they are pulled, perhaps from a panic. HOW    A table is looked at through the
+ * direct map where that covers it, else through a mapping of its own; header first, then the length it claims, then its
+ * checksum. WHY NOT an AML interpreter: \_S5 is a constant package on every machine known; what is missing falls through to
+ * the next way of ending (kernel/power.c).
  */
 #include "kernel/acpi.h"
 
@@ -32,7 +31,8 @@ RO_AFTER_INIT static struct {
   uint8_t s5_a, s5_b;
   unsigned cpus;
   volatile void *reset_memory; /* When the reset register is in memory. */
-} facts = {.cpus = 1};
+  struct numa_map numa;
+} facts = {.cpus = 1, .numa = {.node_count = 1, .distance = {{NUMA_DISTANCE_OWN}}}};
 
 /* A whole table whose header, length and checksum are right, or NULL. */
 static const void *open_table(uint64_t address, uint32_t *length) {
@@ -69,7 +69,25 @@ static void read_fadt(const void *table, uint32_t length) {
   }
 }
 
-static void read_table(uint64_t address) {
+/* An SLIT that comes before the SRAT, whose nodes it is about, waits in *slit. */
+struct found {
+  const void *slit;
+  uint32_t slit_length;
+};
+
+static void read_srat(const void *table, uint32_t length) {
+  const char *problem;
+  if (acpi_srat_read(table, length, &facts.numa, &problem) != OK)
+    klog(KLOG_WARN, "acpi", "SRAT not used, all memory is one node: %s", problem);
+}
+
+static void read_slit(const struct found *f) {
+  const char *problem;
+  if (f->slit && facts.numa.node_count > 1 && acpi_slit_read(f->slit, f->slit_length, &facts.numa, &problem) != OK)
+    klog(KLOG_WARN, "acpi", "SLIT not used, all nodes are equally far: %s", problem);
+}
+
+static void read_table(uint64_t address, struct found *found) {
   uint32_t length;
   const void *table = open_table(address, &length);
   if (!table) {
@@ -82,6 +100,8 @@ static void read_table(uint64_t address) {
     const unsigned cpus = acpi_madt_cpus(table, length);
     if (cpus > 0) facts.cpus = cpus;
   }
+  if (memcmp(table, "SRAT", 4) == 0) read_srat(table, length);
+  if (memcmp(table, "SLIT", 4) == 0) *found = (struct found){table, length};
 }
 
 /* RSDP (5.2.5.3): 20 bytes and a checksum in revision 0, 36 and a second checksum from revision 2 on. */
@@ -106,14 +126,16 @@ status_t acpi_init(paddr_t rsdp) {
   if (s != OK) return s;
   const uint8_t *table = open_table(root, &length);
   if (!table) return ERR_CORRUPT;
+  struct found found = {0};
   const uint32_t count = (length - ACPI_HEADER_SIZE) / (uint32_t)entry_size;
   for (uint32_t i = 0; i < count && i < ENTRIES_MAX; i++) {
     uint64_t address = 0;
     memcpy(&address, table + ACPI_HEADER_SIZE + i * entry_size, entry_size);
-    read_table(address);
+    read_table(address, &found);
   }
-  klog(KLOG_INFO, "acpi", "%u tables, %u CPUs, timer port 0x%x, S5 %s", (unsigned)count, facts.cpus,
-       (unsigned)acpi_pm_timer(), facts.has_s5 ? "known" : "not found");
+  read_slit(&found);
+  klog(KLOG_INFO, "acpi", "%u tables, %u CPUs, %u nodes, timer port 0x%x, S5 %s", (unsigned)count, facts.cpus,
+       facts.numa.node_count, (unsigned)acpi_pm_timer(), facts.has_s5 ? "known" : "not found");
   return OK;
 }
 
@@ -127,6 +149,8 @@ uint16_t acpi_pm_timer(void) {
 }
 
 unsigned acpi_cpu_count(void) { return facts.cpus; }
+
+const struct numa_map *acpi_numa(void) { return &facts.numa; }
 
 /* Bus 0, address = device << 32 | function << 16 | offset (5.2.3.2), through the old configuration ports. */
 static void write_pci(uint64_t address, uint8_t value) {

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "kernel/numa.h"
 
 #define ACPI_HEADER_SIZE 36U
 #define ACPI_TABLE_MAX   (UINT32_C(8) * 1024 * 1024)
@@ -47,3 +48,23 @@ unsigned acpi_madt_cpus(const void *table, size_t n);
  * seen.  ERR_NOT_FOUND.  => pure.
  */
 status_t acpi_find_s5(const void *aml, size_t n, uint8_t *type_a, uint8_t *type_b);
+
+/**
+ * Reads nodes, CPUs and ranges of memory from an SRAT (5.2.16); entries that are not enabled say nothing.
+ *
+ * A table that contradicts itself is not believed in parts: on failure *out is what numa_clear makes of it, and *problem
+ * says what is wrong.  Distances are the defaults until acpi_slit_read.
+ *   => pure; the caller has verified the checksum.
+ * Returns OK; ERR_TRUNCATED (an entry runs past the end, or is shorter than its type); ERR_OVERLAP (two nodes claim the same
+ * memory, or one node as two sorts); ERR_RANGE (memory beyond 2^52); ERR_FULL (more than NUMA_NODES_MAX or NUMA_RANGES_MAX);
+ * ERR_NOT_FOUND (it names no node).
+ */
+status_t acpi_srat_read(const void *table, size_t n, struct numa_map *out, const char **problem);
+/**
+ * Takes the distances between the nodes of *map from an SLIT (5.2.17): 10 from each node to itself, 11 to 255 (unreachable)
+ * to others, not necessarily the same both ways.  All or nothing.
+ *   => pure; the caller has verified the checksum.
+ * Returns OK; ERR_TRUNCATED (the matrix is larger than the table); ERR_NOT_FOUND (it lacks a node); ERR_CORRUPT (a distance
+ * that cannot be).
+ */
+status_t acpi_slit_read(const void *table, size_t n, struct numa_map *map, const char **problem);
