@@ -87,6 +87,11 @@ def command(machine, image, serial="mon:stdio", display="none", accel="tcg", ext
         for n in range(nodes):
             line += ["-object", f"{backend},id=ram{n},size={share}",
                      "-numa", f"node,nodeid={n},memdev=ram{n},cpus={n * cpus}-{(n + 1) * cpus - 1}"]
+        # 21 and more from a node to one of a higher number, 31 and more back.
+        for a in range(nodes):
+            for b in range(nodes):
+                distance = 10 if a == b else 20 + abs(a - b) + 10 * (a > b)
+                line += ["-numa", f"dist,src={a},dst={b},val={distance}"]
 
     # Firmware and disk are read only for us: what the guest writes is forgotten.
     line += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={code}",

@@ -6,6 +6,7 @@
  * the firmware's; devices) and shows the largest LIST_MAX of the result; `map all` shows every region.
  */
 #include "arch/mmu.h"
+#include "kernel/acpi.h"
 #include "kernel/console.h"
 #include "kernel/debug/shell.h"
 #include "kernel/handoff.h"
@@ -253,6 +254,15 @@ static void why_region(const struct pmm_story *s) {
               format_size(size, s->region.end - s->region.start), fate[0] != '\0' ? ": " : "", fate);
 }
 
+static void why_node(const struct pmm_story *s, uint64_t physical) {
+  const struct numa_map *m = acpi_numa();
+  uint64_t end;
+  if (m->node_count < 2 || !s->has_record) return;
+  const uint32_t node = numa_node_at(m, physical, &end);
+  say("├─", "node");
+  picture_add(&out, PICTURE_NAME "%u" PICTURE_PLAIN ", the firmware's domain %u\n", node, m->domain[node]);
+}
+
 static void why_state(const struct pmm_story *s) {
   char size[12], count[28];
   if (!s->has_record) {
@@ -287,6 +297,7 @@ static void why_physical(uint64_t physical) {
   why_firmware(physical);
   why_device(physical);
   why_region(&story);
+  why_node(&story, physical);
   why_state(&story);
   shell_print(&out);
 }

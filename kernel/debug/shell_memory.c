@@ -5,11 +5,13 @@
  * Numbers come from ledger_read and pmm_stats_read in one moment each; between the two an interrupt may allocate, so `mem`
  * may be off by what it allocated, and `ledger`, which reads once, never is.
  */
+#include "kernel/acpi.h"
 #include "kernel/clock.h"
 #include "kernel/console.h"
 #include "kernel/debug/shell.h"
 #include "kernel/memory.h"
 #include "lib/format.h"
+#include "lib/memmap.h"
 #include "mm/check.h"
 #include "mm/ledger.h"
 
@@ -81,6 +83,32 @@ static void draw_owners(const struct ledger *l) {
       picture_repeat(&out, "░", BAR_WIDTH);
     else
       picture_bar(&out, l->frames[o], most, BAR_WIDTH);
+    picture_add(&out, PICTURE_PLAIN "\n");
+    shell_print(&out);
+  }
+}
+
+static bool share_free(void *context, const struct pmm_range *r) {
+  if (r->state == FRAME_FREE) numa_share(acpi_numa(), r->start * FRAME_SIZE, r->end * FRAME_SIZE, context);
+  return true;
+}
+
+/* One line a node, on machines that have more than one. */
+static void draw_nodes(const struct numa_map *m) {
+  uint64_t ram[NUMA_NODES_MAX] = {};
+  uint64_t unused[NUMA_NODES_MAX] = {};
+  char size[12], left[12];
+  size_t count;
+  if (m->node_count < 2) return;
+  const struct boot_region *regions = memory_regions(&count);
+  for (size_t i = 0; i < count; i++)
+    if (memmap_kind_is_ram(regions[i].kind)) numa_share(m, regions[i].start, regions[i].end, ram);
+  pmm_visit(memory_pmm(), share_free, unused);
+  shell_title("Nodes", "distance 10: its own memory");
+  for (uint32_t i = 0; i < m->node_count; i++) {
+    picture_add(&out, " node %-3u %10s, %10s free  %3u CPUs  distances" PICTURE_DIM, i, format_size(size, ram[i]),
+                format_size(left, unused[i]), m->cpus[i]);
+    for (uint32_t to = 0; to < m->node_count; to++) picture_add(&out, " %u", m->distance[i][to]);
     picture_add(&out, PICTURE_PLAIN "\n");
     shell_print(&out);
   }
@@ -163,6 +191,7 @@ void shell_mem(size_t count, const char *const *words) {
   pmm_stats_read(memory_pmm(), &s);
   draw_total(&l);
   draw_owners(&l);
+  draw_nodes(acpi_numa());
   draw_contiguity(&s);
   draw_costs(&l, &s);
 }

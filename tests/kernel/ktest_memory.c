@@ -7,6 +7,7 @@
 #include "arch/cpu.h"
 #include "base/bits.h"
 #include "base/compiler.h"
+#include "kernel/acpi.h"
 #include "kernel/handoff.h"
 #include "kernel/ktest.h"
 #include "kernel/memory.h"
@@ -89,6 +90,41 @@ KTEST(P10, mm_check_finds_nothing) {
   const bool good = mm_check(memory_pmm(), 0, &report);
   KTEST_EXPECT(good);
   ktest_note("frames=%llu invariant=%u", (unsigned long long)report.frames_checked, (unsigned)report.invariant);
+}
+
+static bool share_free(void *context, const struct pmm_range *r) {
+  if (r->state == FRAME_FREE) numa_share(acpi_numa(), r->start * FRAME_SIZE, r->end * FRAME_SIZE, context);
+  return true;
+}
+
+/* What the tables name (of a machine without holes it is what was plugged in), and whose the RAM of the map is. */
+KTEST(P10, the_nodes_share_all_memory) {
+  const struct numa_map *m = acpi_numa();
+  uint64_t ram[NUMA_NODES_MAX] = {0};
+  uint64_t unused[NUMA_NODES_MAX] = {0};
+  uint64_t ram_sum = 0;
+  uint64_t unused_sum = 0;
+  struct pmm_stats s;
+  size_t count;
+  const struct boot_region *r = memory_regions(&count);
+  for (size_t i = 0; i < count; i++)
+    if (memmap_kind_is_ram(r[i].kind)) numa_share(m, r[i].start, r[i].end, ram);
+  pmm_visit(memory_pmm(), share_free, unused);
+  ktest_note("nodes=%u", m->node_count);
+  for (uint32_t i = 0; i < m->node_count; i++) {
+    uint64_t named = 0;
+    for (uint32_t k = 0; k < m->range_count; k++)
+      if (m->ranges[k].node == i) named += m->ranges[k].end - m->ranges[k].start;
+    KTEST_EXPECT(unused[i] <= ram[i]);
+    ram_sum += ram[i];
+    unused_sum += unused[i];
+    ktest_note("node_%u=%lluK ram=%lluK free=%lluK cpus=%u far=%u", i, (unsigned long long)(named / KIB),
+               (unsigned long long)(ram[i] / KIB), (unsigned long long)(unused[i] / KIB), m->cpus[i],
+               m->distance[i][m->node_count - 1 - i]);
+  }
+  pmm_stats_read(memory_pmm(), &s);
+  KTEST_EXPECT(ram_sum == s.total_frames * FRAME_SIZE);
+  KTEST_EXPECT(unused_sum == s.free_frames * FRAME_SIZE);
 }
 
 /* --- P7: everything, once ----------------------------------------------------------------------------------------- */
