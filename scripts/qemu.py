@@ -211,7 +211,7 @@ def kvm_boots(image):
 
     /dev/kvm alone proves nothing: nested or restricted KVM may open and then hang in the firmware.
     """
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK) or not have(QEMU):
         return False
     version = subprocess.run([QEMU, "--version"], capture_output=True, text=True).stdout.split("\n")[0]
     key = f"{version} on {platform.release()}"
