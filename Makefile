@@ -1,7 +1,8 @@
-# Cairn: the only makefile.  Four products, one shape of rule: SRC.<product>, CFLAGS.<product>, objects in build/<product>/.
+# Cairn: the only makefile.  Five products, one shape of rule: SRC.<product>, CFLAGS.<product>, objects in build/<product>/.
 #
 #   loader   the EFI application (PE)          kernel   the kernel (ELF, static PIE)
 #   host     the same C under sanitizers       fuzz     the same C under libFuzzer
+#   bench    the same C at -O2, on the host
 #
 # `make help` lists the targets; V=1 shows the commands; config.mk, when there is one, overrides.
 
@@ -60,6 +61,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 HOSTED   := -DCAIRN_HOSTED -DCAIRN_DEBUG -Itests/harness -Itests/fake
 CFLAGS.host := $(BASE) -O1 $(HOSTED) $(SANITIZE)
 CFLAGS.fuzz := $(BASE) -O1 $(HOSTED) $(SANITIZE) -fsanitize=fuzzer-no-link
+CFLAGS.bench := $(BASE) -O2 -DCAIRN_HOSTED -Itests/harness -Itests/fake
 
 # Tests that play the firmware speak through its headers.
 EFI_HOSTED := $(addprefix $(BUILD)/host/,efi/%.o loader/video.o tests/unit/efi/%.o tests/unit/loader/video_test.o) \
@@ -82,6 +84,8 @@ SRC.shim   := $(wildcard tests/firmware/*.c tests/firmware/*.S) lib/format.c lib
   $(addprefix loader/x86_64/,copy.S jump.S levels.c)
 SRC.host   := $(LIB) $(MM) $(PURE.loader) $(FIRMWARE.host) $(PURE.kernel) $(FONT) $(wildcard tests/harness/*.c tests/fake/*.c)
 SRC.fuzz   := $(filter-out $(FIRMWARE.host),$(SRC.host))
+SRC.bench  := $(LIB) $(wildcard mm/phys/*.c) mm/guard/check.c tests/harness/hosted.c tests/harness/seed.c \
+  $(addprefix tests/bench/,measure.c platform.c pmm_bench.c)
 TESTS      := $(wildcard $(addsuffix /*_test.c,tests/unit tests/unit/* tests/unit/*/* tests/unit/*/*/*))
 FUZZERS    := $(wildcard tests/fuzz/*_fuzz.c)
 TOOLS      := $(wildcard tests/tools/*.c)
@@ -93,6 +97,7 @@ GEN.kernel :=
 GEN.host   :=
 GEN.shim   :=
 GEN.fuzz   :=
+GEN.bench  :=
 
 objects = $(patsubst %,$(BUILD)/$(1)/%.o,$(basename $(SRC.$(1))))
 SETUP := $(BUILD)/setup.ok
@@ -112,7 +117,7 @@ $(BUILD)/$(1)/%.o: %.S $(BUILD)/$(1)/flags | $$(SETUP) $$(GEN.$(1))
 	$$(Q)$$(CC) $$(CFLAGS.$(1)) -MMD -MP -c $$< -o $$@
 -include $$(patsubst %.o,%.d,$$(call objects,$(1)))
 endef
-$(foreach p,loader kernel shim host fuzz,$(eval $(call product,$(p))))
+$(foreach p,loader kernel shim host fuzz bench,$(eval $(call product,$(p))))
 -include $(patsubst %.c,$(BUILD)/host/%.d,$(TESTS) $(TOOLS)) $(patsubst %.c,$(BUILD)/fuzz/%.d,$(FUZZERS))
 
 all: loader kernel esp ## The loader, the kernel and the tree for an EFI system partition, build/esp
@@ -214,6 +219,12 @@ fuzz: fuzz-tests ## Fuzz each target for long: make fuzz FUZZ_SECONDS=600
 insns: $(BUILD)/cairn.img $(BUILD)/bench/insns.so ## Guest instructions from the loader's first to the kernel's first; HOT=1 says where
 	$(Q)scripts/insns
 
+$(BUILD)/bench/pmm_bench: $(call objects,bench)
+	$(call say,LD,$@)
+	$(Q)$(CC) $^ -lpthread -o $@
+bench: $(BUILD)/bench/pmm_bench ## How fast the frame allocator is, in atomic additions: make bench ROWS=churn
+	$(Q)$< $(ROWS)
+
 # One host test by name: make unit T=lib/memmap
 unit: $(if $(T),$(BUILD)/host/tests/unit/$(T)_test,unit-which) ## One host test: make unit T=lib/memmap
 	$(Q)$<
@@ -265,5 +276,6 @@ clean: ## Remove build/
 help: ## This list
 	@sed -n 's/^\([a-z_-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r t w; do printf '  make %-17s %s\n' "$$t" "$$w"; done
 FORCE:
-.PHONY: all loader kernel esp setup image install run gdb screenshot host-tests fuzz-tests test test-boot fuzz insns unit unit-which check \
+.PHONY: all loader kernel esp setup image install run gdb screenshot host-tests fuzz-tests test test-boot fuzz insns bench unit unit-which \
+  check \
   firmware-matrix shim check-format check-tidy check-layers check-headers check-docs docs format size compile_commands clean help FORCE

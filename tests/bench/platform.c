@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tests/bench/platform.c — mm's wall sockets for timing: the kernel's spin lock without the masking of interrupts, which a
+ * host program cannot do.
+ */
+#include "mm/platform.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+
+void assert_fail(const char *kind, const char *expression, const char *file, int line) {
+  fprintf(stderr, "%s(%s) failed at %s:%d\n", kind, expression, file, line);
+  abort();
+}
+
+void platform_lock_acquire(struct platform_lock *l) NO_ANALYSIS("implements the lock") {
+  while (__atomic_exchange_n(&l->word, 1U, __ATOMIC_ACQUIRE) != 0) {
+    while (__atomic_load_n(&l->word, __ATOMIC_RELAXED) != 0) __builtin_ia32_pause();
+  }
+}
+
+void platform_lock_release(struct platform_lock *l) NO_ANALYSIS("implements the lock") {
+  __atomic_store_n(&l->word, 0U, __ATOMIC_RELEASE);
+}
+
+/* A refusal is a bug of the bench. */
+void platform_log(const char *room, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fprintf(stderr, "%s: ", room);
+  vfprintf(stderr, format, args);
+  fputc('\n', stderr);
+  va_end(args);
+  abort();
+}
+
+void platform_panic(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fputs("panic: ", stderr);
+  vfprintf(stderr, format, args);
+  fputc('\n', stderr);
+  va_end(args);
+  abort();
+}
