@@ -12,6 +12,7 @@
 #include "kernel/klog.h"
 #include "kernel/panic.h"
 #include "lib/format.h"
+#include "mm/physmap.h"
 
 #define LINE_MAX 160
 
@@ -26,6 +27,8 @@ void platform_lock_release(struct platform_lock *l) NO_ANALYSIS("this is the loc
   __atomic_store_n(&l->word, 0, __ATOMIC_RELEASE);
   arch_irq_restore(were_on);
 }
+
+void *platform_direct(paddr_t address) { return physmap_at(address); }
 
 void platform_log(const char *room, const char *format, ...) {
   char line[LINE_MAX];

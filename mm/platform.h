@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "base/addr.h"
 #include "base/annotate.h"
 #include "base/compiler.h"
 
@@ -19,6 +20,8 @@ struct CAPABILITY("platform_lock") platform_lock {
 void platform_lock_acquire(struct platform_lock *l) ACQUIRE(l);
 void platform_lock_release(struct platform_lock *l) RELEASE(l);
 
+/** Where the CPU sees RAM that may be handed out: write-back, and coherent with devices.  => any context. */
+void *platform_direct(paddr_t address);
 /** One line to the log, at "warning" level; no kernel address in it. */
 void platform_log(const char *room, const char *format, ...) PRINTF_LIKE(2, 3);
 /** Broken state that cannot be carried on with: ends the kernel with a report. */

@@ -7,5 +7,7 @@
 /* Lines that mm has logged since the program began; the last one is kept. */
 uint64_t fake_platform_log_count(void);
 const char *fake_platform_last_line(void);
+/** Where RAM is: the byte of physical address 0.  Without it, to ask for RAM is a panic. */
+void fake_platform_set_ram(void *base);
 /** Prints what is logged from now on, or stops doing so (the default). */
 void fake_platform_log_to_stderr(bool on);

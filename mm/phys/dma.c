@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mm/phys/dma.c — memory for devices.
+ *
+ * WHAT   A device writes to memory whenever it likes, at the addresses it can drive.  Both have to be believed of it and no
+ *        more: it gets memory within its limits, and what it had is nobody else's before its driver says that it is done.
+ * HOW    Each device has one frame: a head, and a table of its runs, 8 bytes each.
+ *
+ *             unused ──alloc──► live ──free──► quarantined ──fence──► unused
+ *                                                   │
+ *                                                   └─ free again: ERR_STATE
+ *
+ *        A slot is there before a run is looked for, so that free and fence need nothing and cannot fail.  A scatter list
+ *        takes the longest run that the limits allow, again and again; how long that is, bisection finds, because
+ *        pmm_alloc_run finds a run if and only if one exists.
+ * LOCKING  d->lock guards the table; pmm.lock is taken below it.  Zeroing happens before the caller knows the run and after
+ *        its slot is taken, outside the lock.
+ * INVARIANTS
+ *   INV-D1  every frame of a slot that is not unused is ALLOCATED and the DMA owner's.
+ *   INV-D2  a run leaves the quarantine by dma_fence alone.
+ *   INV-D3  a segment that was handed out lies within the limits of its device.
+ * WHY NOT  a list through the freed frames: the device may still write there.  WHY NOT bounce buffers: a driver that needs
+ *        one says so by allocating it.
+ * SOURCE   limits as in PCI 3.0 3.2.2.3 (address lines), AHCI 1.3.1 4.2.3 and NVMe 2.0 4.1.1 (boundaries, list lengths).
+ */
+#include "mm/dma.h"
+
+#include "base/assert.h"
+#include "base/bits.h"
+#include "lib/string.h"
+#include "mm/platform.h"
+
+enum run_state : uint8_t { RUN_UNUSED = 0, RUN_LIVE, RUN_QUARANTINED };
+
+struct dma_run {
+  uint64_t first : 40; /* Frame number. */
+  uint64_t frames : 22;
+  uint64_t state : 2;
+};
+
+struct dma_device {
+  const char *name;
+  struct pmm *pmm;
+  pfn_t frame; /* Where this struct is. */
+  struct dma_limits limits;
+  struct platform_lock lock;
+  struct dma_run runs[DMA_RUNS_MAX]; /* Under the lock. */
+};
+static_assert(sizeof(struct dma_run) == 8 && sizeof(struct dma_device) <= FRAME_SIZE);
+static_assert(DMA_SIZE_MAX / FRAME_SIZE < UINT64_C(1) << 22);
+
+static bool mask_is_broken;
+void dma_break_mask(void) { mask_is_broken = true; }
+
+/* --- limits --------------------------------------------------------------------------------------------------------- */
+
+static uint64_t frames_of(uint64_t size) { return size / FRAME_SIZE + (size % FRAME_SIZE != 0); }
+static bool is_power_or_none(uint64_t x) { return x == 0 || bits_is_power_of_two(x); }
+
+static bool limits_are_valid(const struct dma_limits *l) {
+  const bool bits_are_good = l->address_bits == 0 || (l->address_bits >= FRAME_SHIFT && l->address_bits <= 64);
+  return bits_are_good && is_power_or_none(l->align) && is_power_or_none(l->boundary);
+}
+
+/* The end of what the device can reach, in frames. */
+static uint64_t reach(const struct dma_limits *l) {
+  if (l->address_bits == 0 || l->address_bits == 64 || mask_is_broken) return UINT64_C(1) << (64 - FRAME_SHIFT);
+  return UINT64_C(1) << (l->address_bits - FRAME_SHIFT);
+}
+
+/* The longest segment that the limits allow at all, in bytes; never 0. */
+static uint64_t longest(const struct dma_limits *l) {
+  uint64_t size = bits_min(DMA_SIZE_MAX / FRAME_SIZE, reach(l)) * FRAME_SIZE;
+  if (l->segment_max != 0) size = bits_min(size, l->segment_max);
+  if (l->boundary != 0) size = bits_min(size, l->boundary);
+  return size;
+}
+
+static struct frame_limits where(const struct dma_limits *l) {
+  return (struct frame_limits){
+      .max = reach(l),
+      .align = l->align / FRAME_SIZE,
+      .boundary = l->boundary < FRAME_SIZE ? 0 : l->boundary / FRAME_SIZE, /* A smaller one lies within one frame. */
+  };
+}
+
+/* --- the table ------------------------------------------------------------------------------------------------------ */
+
+static struct dma_run *unused_run(struct dma_device *d) REQUIRES(d->lock) {
+  for (size_t i = 0; i < DMA_RUNS_MAX; i++) {
+    if (d->runs[i].state == RUN_UNUSED) return &d->runs[i];
+  }
+  return NULL;
+}
+
+/* The run that is this segment; ERR_STATE when the segment waits in quarantine only. */
+static status_t find_live(struct dma_device *d, const struct dma_segment *s, struct dma_run **out) REQUIRES(d->lock) {
+  status_t status = ERR_OWNER;
+  if (s->device.raw % FRAME_SIZE != 0 || s->size == 0 || s->size > DMA_SIZE_MAX) return status;
+  for (size_t i = 0; i < DMA_RUNS_MAX; i++) {
+    struct dma_run *r = &d->runs[i];
+    if (r->state == RUN_UNUSED || r->first != s->device.raw / FRAME_SIZE || r->frames != frames_of(s->size)) continue;
+    if (r->state == RUN_LIVE) {
+      *out = r;
+      return OK;
+    }
+    status = ERR_STATE;
+  }
+  return status;
+}
+
+static void give_back(struct dma_device *d, struct dma_run *r) REQUIRES(d->lock) {
+  const status_t s = pmm_free_run(d->pmm, FRAME_OWNER_DMA, pfn(r->first), r->frames);
+  if (s != OK) platform_panic("INV-D1: %s: frame %#llx: %s", d->name, (unsigned long long)r->first, status_name(s));
+  *r = (struct dma_run){0};
+}
+
+/* A run of so many frames into a slot. */
+static status_t take(struct dma_device *d, uint64_t frames, struct dma_run **out) REQUIRES(d->lock) {
+  const struct frame_limits limits = where(&d->limits);
+  struct dma_run *slot = unused_run(d);
+  pfn_t first;
+  if (!slot) return ERR_FULL;
+  const status_t s = pmm_alloc_run(d->pmm, FRAME_OWNER_DMA, frames, &limits, &first);
+  if (s != OK) return s;
+  *slot = (struct dma_run){.first = first.raw, .frames = frames, .state = RUN_LIVE};
+  *out = slot;
+  return OK;
+}
+
+static struct dma_segment segment(const struct dma_run *r, uint64_t size) {
+  const paddr_t at = paddr_of_pfn(pfn(r->first));
+  return (struct dma_segment){at, platform_direct(at), size};
+}
+
+static void zero(const struct dma_segment *s) { memset(s->cpu, 0, frames_of(s->size) * FRAME_SIZE); }
+
+/* --- the door ------------------------------------------------------------------------------------------------------- */
+
+status_t dma_device_create(struct pmm *p, const char *name, const struct dma_limits *limits, struct dma_device **out) {
+  pfn_t frame;
+  if (!limits_are_valid(limits)) return ERR_INVALID;
+  const status_t s = pmm_alloc_frame(p, FRAME_OWNER_KERNEL, &frame);
+  if (s != OK) return s;
+  struct dma_device *d = platform_direct(paddr_of_pfn(frame));
+  memset(d, 0, FRAME_SIZE);
+  d->name = name;
+  d->pmm = p;
+  d->frame = frame;
+  d->limits = *limits;
+  *out = d;
+  return OK;
+}
+
+status_t dma_device_destroy(struct dma_device *d) {
+  struct dma_stats stats;
+  dma_stats_read(d, &stats);
+  if (stats.live_runs != 0 || stats.quarantined_runs != 0) return ERR_BUSY;
+  return pmm_free_frame(d->pmm, FRAME_OWNER_KERNEL, d->frame);
+}
+
+status_t dma_alloc(struct dma_device *d, uint64_t size, struct dma_segment *out) {
+  struct dma_run *run;
+  if (size == 0 || size > longest(&d->limits)) return ERR_INVALID;
+  platform_lock_acquire(&d->lock);
+  const status_t s = take(d, frames_of(size), &run);
+  const struct dma_segment made = s == OK ? segment(run, size) : (struct dma_segment){0};
+  platform_lock_release(&d->lock);
+  if (s != OK) return s;
+  zero(&made);
+  *out = made;
+  return OK;
+}
+
+/* Takes the longest run there is, up to `frames`. */
+static status_t take_longest(struct dma_device *d, uint64_t frames, struct dma_run **out) REQUIRES(d->lock) {
+  status_t s = take(d, frames, out);
+  if (s != ERR_NO_MEMORY) return s;
+  uint64_t exists = 0; /* A run this long does, one of `frames` does not. */
+  while (frames - exists > 1) {
+    const uint64_t middle = exists + (frames - exists) / 2;
+    s = take(d, middle, out);
+    if (s == OK) {
+      give_back(d, *out);
+      exists = middle;
+    } else {
+      frames = middle;
+    }
+  }
+  return exists == 0 ? ERR_NO_MEMORY : take(d, exists, out);
+}
+
+/* Gives back what was never shown to the device. */
+static void abandon(struct dma_device *d, const struct dma_segment *list, size_t count) REQUIRES(d->lock) {
+  for (size_t i = 0; i < count; i++) {
+    struct dma_run *run;
+    if (find_live(d, &list[i], &run) == OK) give_back(d, run);
+  }
+}
+
+static status_t take_list(struct dma_device *d, uint64_t size, struct dma_segment *list, size_t room, size_t *count)
+    REQUIRES(d->lock) {
+  const uint64_t step = bits_align_down(longest(&d->limits), FRAME_SIZE);
+  size_t n = 0;
+  for (uint64_t left = size; left > 0; n++) {
+    struct dma_run *run;
+    status_t s = n == room ? ERR_NO_MEMORY : take_longest(d, frames_of(bits_min(left, step)), &run);
+    if (s != OK) {
+      abandon(d, list, n);
+      return s;
+    }
+    list[n] = segment(run, bits_min(left, run->frames * FRAME_SIZE));
+    left -= list[n].size;
+  }
+  *count = n;
+  return OK;
+}
+
+status_t dma_alloc_scatter(struct dma_device *d, uint64_t size, struct dma_segment *list, size_t room, size_t *count) {
+  const uint64_t step = bits_align_down(longest(&d->limits), FRAME_SIZE);
+  uint64_t most;
+  if (d->limits.segment_count_max != 0) room = bits_min(room, d->limits.segment_count_max);
+  if (size == 0 || step == 0 || !bits_mul(step, room, &most) || size > most) return ERR_INVALID;
+  if (frames_of(size) > reach(&d->limits)) return ERR_INVALID;
+  size_t n;
+  platform_lock_acquire(&d->lock);
+  const status_t s = take_list(d, size, list, room, &n);
+  platform_lock_release(&d->lock);
+  if (s != OK) return s;
+  for (size_t i = 0; i < n; i++) zero(&list[i]);
+  *count = n;
+  return OK;
+}
+
+/* Makes a quarantined segment live again. */
+static void recall(struct dma_device *d, const struct dma_segment *s) REQUIRES(d->lock) {
+  for (size_t i = 0; i < DMA_RUNS_MAX; i++) {
+    struct dma_run *r = &d->runs[i];
+    if (r->state == RUN_QUARANTINED && r->first == s->device.raw / FRAME_SIZE) r->state = RUN_LIVE;
+  }
+}
+
+status_t dma_free_scatter(struct dma_device *d, const struct dma_segment *list, size_t count) {
+  struct dma_run *run;
+  status_t s = OK;
+  size_t done = 0;
+  platform_lock_acquire(&d->lock);
+  for (; done < count && s == OK; done++) {
+    s = find_live(d, &list[done], &run);
+    if (s == OK) run->state = RUN_QUARANTINED;
+  }
+  /* A segment that is named twice is found out at the second time, when it is in quarantine: so the first is undone. */
+  for (size_t i = 0; s != OK && i + 1 < done; i++) recall(d, &list[i]);
+  platform_lock_release(&d->lock);
+  if (s != OK) {
+    platform_log("dma", "%s: refused to free %#llx: %s", d->name, (unsigned long long)list[done - 1].device.raw,
+                 status_name(s));
+  }
+  return s;
+}
+
+status_t dma_free(struct dma_device *d, const struct dma_segment *s) { return dma_free_scatter(d, s, 1); }
+
+uint64_t dma_fence(struct dma_device *d) {
+  uint64_t frames = 0;
+  platform_lock_acquire(&d->lock);
+  for (size_t i = 0; i < DMA_RUNS_MAX; i++) {
+    if (d->runs[i].state != RUN_QUARANTINED) continue;
+    frames += d->runs[i].frames;
+    give_back(d, &d->runs[i]);
+  }
+  platform_lock_release(&d->lock);
+  return frames;
+}
+
+void dma_stats_read(struct dma_device *d, struct dma_stats *out) {
+  struct dma_stats s = {0};
+  platform_lock_acquire(&d->lock);
+  for (size_t i = 0; i < DMA_RUNS_MAX; i++) {
+    const struct dma_run *r = &d->runs[i];
+    if (r->state == RUN_LIVE) {
+      s.live_runs++;
+      s.live_frames += r->frames;
+    }
+    if (r->state == RUN_QUARANTINED) {
+      s.quarantined_runs++;
+      s.quarantined_frames += r->frames;
+    }
+  }
+  platform_lock_release(&d->lock);
+  *out = s;
+}

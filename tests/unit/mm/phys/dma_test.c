@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mm/phys/dma.c: what a device gets lies within its limits, is zeroed, and comes back only behind a fence.
+ *
+ * The machine has 24 MiB of RAM below 2^24 + 2^23, a piece around 2^28 and one above 4 GiB; all of it is really there, as
+ * sparse memory of the host.  The oracle looks at every frame's state.
+ */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <cmocka.h>
+
+#include "base/bits.h"
+#include "base/units.h"
+#include "hosted.h"
+#include "mm/dma.h"
+#include "platform.h"
+
+#define RAM_SIZE (5 * GIB)
+
+static const struct boot_region machine[] = {
+    {0x100000, 0x1800000, BOOT_MEMORY_USABLE, 7, 8},
+    {0xff80000, 0x10080000, BOOT_MEMORY_USABLE, 7, 8},
+    {0x100000000, 0x100800000, BOOT_MEMORY_USABLE, 7, 8},
+};
+#define MACHINE_REGIONS (sizeof machine / sizeof *machine)
+
+static char *ram;
+
+static struct hosted start(void) {
+  struct hosted h = hosted_create(machine, MACHINE_REGIONS, NULL, 0);
+  assert_int_equal(h.status, OK);
+  return h;
+}
+
+static struct dma_device *device(struct hosted *h, struct dma_limits limits) {
+  struct dma_device *d;
+  assert_int_equal(dma_device_create(h->pmm, "fake", &limits, &d), OK);
+  return d;
+}
+
+static uint64_t owned_by_dma(struct hosted *h) {
+  struct ledger l;
+  ledger_read(h->pmm, &l);
+  assert_true(ledger_balances(&l));
+  return l.frames[FRAME_OWNER_DMA];
+}
+
+static bool is_zero(const struct dma_segment *s) {
+  const char *bytes = s->cpu;
+  for (uint64_t i = 0; i < s->size; i++) {
+    if (bytes[i] != 0) return false;
+  }
+  return true;
+}
+
+static bool is_within(const struct dma_limits *l, const struct dma_segment *s) {
+  const uint64_t first = s->device.raw, last = first + s->size - 1;
+  if (l->address_bits != 0 && l->address_bits < 64 && last >> l->address_bits != 0) return false;
+  if (l->align != 0 && first % l->align != 0) return false;
+  if (l->boundary != 0 && first / l->boundary != last / l->boundary) return false;
+  return l->segment_max == 0 || s->size <= l->segment_max;
+}
+
+static bool is_free(const struct hosted *h, uint64_t frame) {
+  struct pmm_story story;
+  pmm_describe(h->pmm, paddr_of_pfn(pfn(frame)), &story);
+  return story.has_record && story.state == FRAME_FREE;
+}
+
+/* Does a run exist?  Every start is tried. */
+static bool exists(const struct hosted *h, const struct dma_limits *l, uint64_t size) {
+  const uint64_t frames = bits_align_up(size, FRAME_SIZE) / FRAME_SIZE;
+  for (size_t i = 0; i < MACHINE_REGIONS; i++) {
+    uint64_t run = 0;
+    for (uint64_t f = machine[i].start / FRAME_SIZE; f < machine[i].end / FRAME_SIZE; f++) {
+      run = is_free(h, f) ? run + 1 : 0;
+      if (run < frames) continue;
+      const struct dma_segment s = {paddr((f + 1 - frames) * FRAME_SIZE), NULL, size};
+      const struct dma_segment whole = {s.device, NULL, frames * FRAME_SIZE};
+      const struct dma_limits in_frames = {.address_bits = l->address_bits};
+      if (is_within(l, &s) && is_within(&in_frames, &whole)) return true;
+    }
+  }
+  return false;
+}
+
+static struct dma_limits some_limits(struct dice *d) {
+  struct dma_limits l = {0};
+  if (!dice_one_in(d, 4)) l.address_bits = (unsigned)dice_between(d, 20, 34);
+  if (dice_one_in(d, 2)) l.align = UINT64_C(1) << dice_below(d, 23);
+  if (dice_one_in(d, 2)) l.boundary = UINT64_C(1) << dice_between(d, 8, 24);
+  if (dice_one_in(d, 3)) l.segment_max = 1 + dice_any_size(d, 22);
+  if (dice_one_in(d, 4)) l.segment_count_max = 1 + (uint32_t)dice_below(d, 40);
+  return l;
+}
+
+/* Holes at random, so that limits and fragments meet. */
+static void fragment(struct hosted *h, struct dice *d) {
+  for (uint64_t n = dice_below(d, 60); n > 0; n--) {
+    const struct boot_region *r = &machine[dice_below(d, MACHINE_REGIONS)];
+    const uint64_t first = r->start / FRAME_SIZE + dice_below(d, (r->end - r->start) / FRAME_SIZE);
+    const uint64_t count = 1 + dice_any_size(d, 9);
+    const struct frame_limits here = {.min = first, .max = first + count};
+    pfn_t out;
+    if (pmm_alloc_run(h->pmm, FRAME_OWNER_TEST, count, &here, &out) == OK) {
+      memset(ram + out.raw * FRAME_SIZE, 0xa5, count * FRAME_SIZE);
+      if (dice_one_in(d, 2)) assert_int_equal(pmm_free_run(h->pmm, FRAME_OWNER_TEST, out, count), OK);
+    }
+  }
+}
+
+static void one_run_is_found_within_the_limits_if_and_only_if_there_is_one(void **state) {
+  (void)state;
+  struct dice d = dice_of(seed_of_run());
+  unsigned found = 0, none = 0, impossible = 0;
+  for (unsigned i = 0; i < 400; i++) {
+    struct hosted h = start();
+    fragment(&h, &d);
+    const struct dma_limits l = some_limits(&d);
+    struct dma_device *dev = device(&h, l);
+    const uint64_t size = 1 + dice_any_size(&d, 24);
+    const bool is_there = exists(&h, &l, size);
+    const uint64_t before = hosted_digest(&h);
+    struct dma_segment s;
+    const status_t status = dma_alloc(dev, size, &s);
+    if (status == OK) {
+      found++;
+      assert_true(is_there && is_within(&l, &s) && is_zero(&s) && s.size == size);
+      assert_int_equal(owned_by_dma(&h), bits_align_up(size, FRAME_SIZE) / FRAME_SIZE);
+      assert_int_equal(dma_free(dev, &s), OK);
+      assert_int_equal(dma_fence(dev), bits_align_up(size, FRAME_SIZE) / FRAME_SIZE);
+    } else {
+      assert_false(is_there);
+      if (status == ERR_INVALID) impossible++;
+      if (status == ERR_NO_MEMORY) none++;
+      assert_true(status == ERR_INVALID || status == ERR_NO_MEMORY);
+    }
+    assert_int_equal(hosted_digest(&h), before);
+    hosted_must_be_sound(&h, "after one run");
+    hosted_destroy(&h);
+  }
+  printf("%u found, %u not there, %u impossible\n", found, none, impossible);
+  assert_true(found > 20 && none > 10 && impossible > 20);
+}
+
+static void check_list(struct hosted *h, const struct dma_limits *l, const struct dma_segment *list, size_t n,
+                       uint64_t size) {
+  uint64_t sum = 0, frames = 0;
+  for (size_t i = 0; i < n; i++) {
+    assert_true(is_within(l, &list[i]) && is_zero(&list[i]));
+    assert_true(i + 1 == n || list[i].size % FRAME_SIZE == 0);
+    sum += list[i].size;
+    frames += bits_align_up(list[i].size, FRAME_SIZE) / FRAME_SIZE;
+  }
+  assert_int_equal(sum, size);
+  assert_int_equal(owned_by_dma(h), frames);
+}
+
+static int longer_first(const void *a, const void *b) {
+  const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return (x < y) - (x > y);
+}
+
+/* The fewest segments that hold so many frames, for limits without alignment and boundary; SIZE_MAX when none do. */
+static size_t fewest(const struct hosted *h, const struct dma_limits *l, uint64_t frames) {
+  static uint64_t pieces[16384];
+  const uint64_t step = l->segment_max == 0 ? UINT64_MAX : l->segment_max / FRAME_SIZE;
+  const uint64_t reach = l->address_bits == 0 ? UINT64_MAX : UINT64_C(1) << (l->address_bits - FRAME_SHIFT);
+  size_t n = 0, used = 0;
+  for (size_t i = 0; i < MACHINE_REGIONS; i++) {
+    uint64_t run = 0;
+    for (uint64_t f = machine[i].start / FRAME_SIZE; f <= machine[i].end / FRAME_SIZE; f++) {
+      const bool ends = f == machine[i].end / FRAME_SIZE || f >= reach || !is_free(h, f);
+      if (!ends) run++;
+      if (run == step || (ends && run > 0)) {
+        pieces[n++] = run;
+        run = 0;
+      }
+    }
+  }
+  qsort(pieces, n, sizeof *pieces, longer_first);
+  for (; frames > 0 && used < n; used++) frames -= bits_min(frames, pieces[used]);
+  return frames == 0 ? used : SIZE_MAX;
+}
+
+static void a_scatter_list_lies_within_the_limits_and_adds_up(void **state) {
+  (void)state;
+  struct dice d = dice_of(seed_of_run() + 1);
+  unsigned made = 0, several = 0, failed = 0, judged = 0;
+  static struct dma_segment list[DMA_RUNS_MAX];
+  for (unsigned i = 0; i < 600; i++) {
+    struct hosted h = start();
+    for (uint64_t k = dice_below(&d, 8); k > 0; k--) fragment(&h, &d);
+    struct dma_limits l = some_limits(&d);
+    if (dice_one_in(&d, 2)) l.align = l.boundary = 0;
+    struct dma_device *dev = device(&h, l);
+    const uint64_t size = 1 + dice_any_size(&d, 25), before = hosted_digest(&h);
+    const size_t room = 1 + dice_below(&d, DMA_RUNS_MAX);
+    const bool is_simple = l.align <= FRAME_SIZE && l.boundary == 0 && (l.segment_max == 0 || l.segment_max >= FRAME_SIZE);
+    const size_t least = is_simple ? fewest(&h, &l, bits_align_up(size, FRAME_SIZE) / FRAME_SIZE) : 0;
+    const size_t allowed = l.segment_count_max == 0 ? room : bits_min(room, l.segment_count_max);
+    size_t n = 0;
+    const status_t status = dma_alloc_scatter(dev, size, list, room, &n);
+    if (is_simple) {
+      judged++;
+      assert_int_equal(status == OK, least <= allowed);
+      if (status == OK) assert_int_equal(n, least);
+    }
+    if (status == OK) {
+      made++;
+      several += n > 1;
+      assert_true(n <= room && (l.segment_count_max == 0 || n <= l.segment_count_max));
+      check_list(&h, &l, list, n, size);
+      assert_int_equal(dma_free_scatter(dev, list, n), OK);
+      assert_true(dma_fence(dev) > 0);
+    } else {
+      failed++;
+      assert_int_equal(n, 0);
+      assert_true(status == ERR_INVALID || status == ERR_NO_MEMORY);
+    }
+    assert_int_equal(hosted_digest(&h), before);
+    hosted_must_be_sound(&h, "after a scatter list");
+    hosted_destroy(&h);
+  }
+  printf("%u lists, %u of several segments, %u failed; %u judged by the oracle\n", made, several, failed, judged);
+  assert_true(made > 50 && several > 20 && failed > 50 && judged > 50);
+}
+
+/* Single frames all over, every second one free. */
+static void make_a_comb(struct hosted *h) {
+  pfn_t f;
+  for (uint64_t at = machine[0].start / FRAME_SIZE; at < machine[0].end / FRAME_SIZE; at += 2) {
+    const struct frame_limits here = {.min = at, .max = at + 1};
+    assert_int_equal(pmm_alloc_run(h->pmm, FRAME_OWNER_TEST, 1, &here, &f), OK);
+  }
+}
+
+static void memory_in_single_frames_is_used_to_the_last_one(void **state) {
+  (void)state;
+  struct hosted h = start();
+  static struct dma_segment list[DMA_RUNS_MAX];
+  struct dma_device *d = device(&h, (struct dma_limits){.address_bits = 24});
+  size_t n = 0;
+  make_a_comb(&h);
+  struct dma_segment one;
+  assert_int_equal(dma_alloc(d, 2 * FRAME_SIZE, &one), ERR_NO_MEMORY);
+  assert_int_equal(dma_alloc_scatter(d, 100 * FRAME_SIZE, list, 99, &n), ERR_NO_MEMORY);
+  assert_int_equal(dma_alloc_scatter(d, 100 * FRAME_SIZE, list, 100, &n), OK);
+  assert_int_equal(n, 100);
+  hosted_destroy(&h);
+}
+
+static void a_failed_list_leaves_nothing_behind_wherever_it_fails(void **state) {
+  (void)state;
+  static struct dma_segment list[DMA_RUNS_MAX];
+  for (uint64_t frames_left = 0; frames_left < 40; frames_left++) {
+    struct hosted h = start();
+    struct dma_device *d = device(&h, (struct dma_limits){.address_bits = 24, .segment_max = 3 * FRAME_SIZE});
+    struct dma_segment held[2];
+    size_t n = 7;
+    pfn_t first;
+    /* The first 15 MiB without the last frames: only so many are left below 2^24. */
+    const uint64_t count = 15 * MIB / FRAME_SIZE - frames_left;
+    const struct frame_limits low = {.min = 256, .max = 256 + count};
+    assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, count, &low, &first), OK);
+    const uint64_t before = hosted_digest(&h);
+    const status_t status = dma_alloc_scatter(d, 40 * FRAME_SIZE, list, DMA_RUNS_MAX, &n);
+    struct dma_stats stats;
+    dma_stats_read(d, &stats);
+    assert_int_equal(status, ERR_NO_MEMORY);
+    assert_int_equal(n, 7);
+    assert_int_equal(stats.live_runs + stats.quarantined_runs, 0);
+    assert_int_equal(hosted_digest(&h), before);
+    if (frames_left == 0) assert_int_equal(dma_alloc(d, 1, held), ERR_NO_MEMORY);
+    hosted_destroy(&h);
+  }
+}
+
+static void without_memory_there_is_no_device(void **state) {
+  (void)state;
+  struct hosted h = start();
+  struct dma_device *d = NULL;
+  const struct dma_limits none = {0};
+  pfn_t frame;
+  while (pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, &frame) == OK) {}
+  assert_int_equal(dma_device_create(h.pmm, "fake", &none, &d), ERR_NO_MEMORY);
+  assert_null(d);
+  hosted_destroy(&h);
+}
+
+static void what_no_machine_could_give_is_told_from_what_this_one_has_not(void **state) {
+  (void)state;
+  struct hosted h = start();
+  struct dma_segment s;
+  size_t n;
+  static const struct dma_limits wrong[] = {{.address_bits = 11}, {.address_bits = 65}, {.align = 3}, {.boundary = 5000}};
+  struct dma_device *none;
+  for (size_t i = 0; i < 4; i++) assert_int_equal(dma_device_create(h.pmm, "fake", &wrong[i], &none), ERR_INVALID);
+  struct dma_device *d = device(&h, (struct dma_limits){.address_bits = 20, .segment_max = 65536, .boundary = 32768});
+  assert_int_equal(dma_alloc(d, 0, &s), ERR_INVALID);
+  assert_int_equal(dma_alloc(d, 32769, &s), ERR_INVALID);
+  assert_int_equal(dma_alloc(d, UINT64_MAX, &s), ERR_INVALID);
+  assert_int_equal(dma_alloc(d, 4096, &s), ERR_NO_MEMORY); /* Below 1 MiB nothing is ours. */
+  assert_int_equal(dma_alloc_scatter(d, 65536, &s, 1, &n), ERR_INVALID);
+  assert_int_equal(dma_alloc_scatter(d, 2 * MIB, &s, SIZE_MAX, &n), ERR_INVALID);
+  struct dma_device *bytes = device(&h, (struct dma_limits){.segment_max = 100});
+  assert_int_equal(dma_alloc(bytes, 100, &s), OK);
+  assert_int_equal(dma_alloc(bytes, 101, &s), ERR_INVALID);
+  assert_int_equal(dma_alloc_scatter(bytes, 100, &s, 1, &n), ERR_INVALID);
+  hosted_destroy(&h);
+}
+
+static void freed_memory_is_the_devices_until_the_fence(void **state) {
+  (void)state;
+  struct hosted h = start();
+  struct dma_device *d = device(&h, (struct dma_limits){.address_bits = 28});
+  struct dma_device *other = device(&h, (struct dma_limits){0});
+  struct dma_segment s, again;
+  struct dma_stats stats;
+  const uint64_t before = hosted_digest(&h);
+  assert_int_equal(dma_alloc(d, 64 * KIB, &s), OK);
+  memset(s.cpu, 0xee, s.size);
+  assert_int_equal(dma_device_destroy(d), ERR_BUSY);
+  assert_int_equal(dma_free(d, &s), OK);
+  assert_int_equal(dma_device_destroy(d), ERR_BUSY);
+  dma_stats_read(d, &stats);
+  assert_int_equal(stats.quarantined_frames, 16);
+  assert_int_equal(stats.live_frames, 0);
+  assert_int_equal(owned_by_dma(&h), 16);
+  assert_int_equal(dma_fence(other), 0);
+  /* All the rest of memory is handed out, and none of it is the quarantine. */
+  pfn_t frame;
+  while (pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, &frame) == OK) {
+    const uint64_t at = frame.raw * FRAME_SIZE;
+    assert_true(at < s.device.raw || at >= s.device.raw + s.size);
+  }
+  assert_int_equal(dma_alloc(d, FRAME_SIZE, &again), ERR_NO_MEMORY);
+  assert_int_equal(dma_fence(d), 16);
+  assert_int_equal(dma_fence(d), 0);
+  assert_int_equal(dma_alloc(d, 64 * KIB, &again), OK);
+  assert_int_equal(again.device.raw, s.device.raw);
+  assert_true(is_zero(&again));
+  assert_int_not_equal(hosted_digest(&h), before);
+  hosted_must_be_sound(&h, "after the quarantine");
+  hosted_destroy(&h);
+}
+
+static void what_is_freed_twice_or_was_never_had_is_refused(void **state) {
+  (void)state;
+  struct hosted h = start();
+  struct dma_device *d = device(&h, (struct dma_limits){0});
+  struct dma_device *other = device(&h, (struct dma_limits){0});
+  struct dma_segment a, b;
+  struct dma_stats stats;
+  assert_int_equal(dma_alloc(d, 5000, &a), OK);
+  assert_int_equal(dma_alloc(d, 5000, &b), OK);
+  const uint64_t before = hosted_digest(&h);
+  const struct dma_segment shorter = {a.device, a.cpu, 100};
+  const struct dma_segment inside = {paddr_add(a.device, FRAME_SIZE), a.cpu, 100};
+  const struct dma_segment odd = {paddr_add(a.device, 1), a.cpu, 5000};
+  const struct dma_segment twice[3] = {a, b, a};
+  assert_int_equal(dma_free(other, &a), ERR_OWNER);
+  assert_int_equal(dma_free(d, &shorter), ERR_OWNER);
+  assert_int_equal(dma_free(d, &inside), ERR_OWNER);
+  assert_int_equal(dma_free(d, &odd), ERR_OWNER);
+  assert_int_equal(dma_free_scatter(d, twice, 3), ERR_STATE);
+  dma_stats_read(d, &stats);
+  assert_int_equal(stats.live_runs, 2);
+  assert_int_equal(stats.quarantined_runs, 0);
+  assert_int_equal(hosted_digest(&h), before);
+  assert_int_equal(dma_free(d, &a), OK);
+  assert_int_equal(dma_free(d, &a), ERR_STATE);
+  assert_non_null(strstr(fake_platform_last_line(), "refused"));
+  assert_int_equal(dma_fence(d), 2);
+  assert_int_equal(dma_free(d, &a), ERR_OWNER);
+  hosted_destroy(&h);
+}
+
+static void a_device_holds_so_many_runs_and_no_more(void **state) {
+  (void)state;
+  struct hosted h = start();
+  struct dma_device *d = device(&h, (struct dma_limits){0});
+  static struct dma_segment list[DMA_RUNS_MAX + 1];
+  for (size_t i = 0; i < DMA_RUNS_MAX; i++) assert_int_equal(dma_alloc(d, 1, &list[i]), OK);
+  const uint64_t before = hosted_digest(&h);
+  assert_int_equal(dma_alloc(d, 1, &list[DMA_RUNS_MAX]), ERR_FULL);
+  assert_int_equal(hosted_digest(&h), before);
+  assert_int_equal(dma_free_scatter(d, list, DMA_RUNS_MAX), OK);
+  assert_int_equal(dma_alloc(d, 1, &list[0]), ERR_FULL); /* The quarantine counts. */
+  assert_int_equal(dma_fence(d), DMA_RUNS_MAX);
+  assert_int_equal(dma_device_destroy(d), OK);
+  assert_int_equal(owned_by_dma(&h), 0);
+  hosted_destroy(&h);
+}
+
+static void the_breaker_makes_the_device_unreachable_memory_appear(void **state) {
+  (void)state;
+  struct hosted h = start();
+  struct dma_device *d = device(&h, (struct dma_limits){.address_bits = 28});
+  struct dma_segment s;
+  assert_int_equal(dma_alloc(d, MIB, &s), OK);
+  assert_true(s.device.raw + s.size <= UINT64_C(1) << 28);
+  dma_break_mask();
+  assert_int_equal(dma_alloc(d, MIB, &s), OK);
+  assert_true(s.device.raw >= UINT64_C(1) << 32);
+  hosted_destroy(&h);
+}
+
+int main(void) {
+  ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (ram == MAP_FAILED) return 1;
+  fake_platform_set_ram(ram);
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(one_run_is_found_within_the_limits_if_and_only_if_there_is_one),
+      cmocka_unit_test(a_scatter_list_lies_within_the_limits_and_adds_up),
+      cmocka_unit_test(memory_in_single_frames_is_used_to_the_last_one),
+      cmocka_unit_test(a_failed_list_leaves_nothing_behind_wherever_it_fails),
+      cmocka_unit_test(without_memory_there_is_no_device),
+      cmocka_unit_test(what_no_machine_could_give_is_told_from_what_this_one_has_not),
+      cmocka_unit_test(freed_memory_is_the_devices_until_the_fence),
+      cmocka_unit_test(what_is_freed_twice_or_was_never_had_is_refused),
+      cmocka_unit_test(a_device_holds_so_many_runs_and_no_more),
+      cmocka_unit_test(the_breaker_makes_the_device_unreachable_memory_appear), /* Last: it cannot be undone. */
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
