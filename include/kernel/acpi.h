@@ -4,14 +4,24 @@
  */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/addr.h"
 #include "base/status.h"
 #include "kernel/numa.h"
 
+/* Configuration space of the PCI buses [bus_first, bus_last] of a segment, as memory: bus b lies at base + b * 1 MiB. */
+struct acpi_ecam {
+  uint64_t base; /* Of bus 0, even when that is not one of them. */
+  uint16_t segment;
+  uint8_t bus_first, bus_last;
+};
+#define ACPI_ECAM_BUS_SIZE (UINT64_C(1) << 20)
+#define ACPI_ECAMS_MAX     8
+
 /**
- * Finds the tables from the RSDP's physical address (0: there are none) and reads FADT, MADT, SRAT, SLIT and \_S5.
+ * Finds the tables from the RSDP's physical address (0: there are none) and reads FADT, MADT, MCFG, SRAT, SLIT and \_S5.
  *   => boot, after kspace_init.  Nothing in the tables is believed before its checksum and bounds are right.
  * Returns OK, ERR_NOT_FOUND (no RSDP, or no root table), ERR_CORRUPT (what is there does not hold together).
  */
@@ -22,6 +32,8 @@ uint16_t acpi_pm_timer(void);
 unsigned acpi_cpu_count(void);
 /** Nodes, their memory and their distances; one node with everything when the tables say nothing that can be believed. */
 const struct numa_map *acpi_numa(void);
+/** The index-th entry of the MCFG that makes sense; false behind the last of ACPI_ECAMS_MAX. */
+bool acpi_ecam(size_t index, struct acpi_ecam *out);
 /** Writes the FADT's reset register.  Returns only when that is absent or has not worked. */
 void acpi_reset(void);
 /** Enters S5 through PM1.  Returns only when that is not described or has not worked. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* tests/fuzz/acpi_fuzz.c — any bytes as an FADT, a MADT, an SRAT, an SLIT and AML: no fault, and only answers that the
- * machine may act on. */
+/* tests/fuzz/acpi_fuzz.c — any bytes as FADT, MADT, MCFG, SRAT, SLIT and AML: no fault, and only answers that the machine
+ * may act on. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,6 +51,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   EXPECT(acpi_madt_cpus(table, n) <= n / 2);
   if (acpi_find_s5(table, n, &a, &b) == OK) EXPECT(a <= 7 && b <= 7 && n >= 10);
   read_nodes(table, n);
+  struct acpi_ecam ecam;
+  status_t status = OK;
+  for (size_t i = 0; status != ERR_NOT_FOUND; i++) {
+    EXPECT(i <= n / 16);
+    status = acpi_mcfg_read(table, n, i, &ecam);
+    if (status == OK) EXPECT(ecam.base != 0 && ecam.bus_first <= ecam.bus_last);
+  }
   (void)acpi_checksum(table, n);
   free(table);
   return 0;

@@ -2,11 +2,12 @@
 /*
  * kernel/drivers/acpi/acpi.c — finds the tables, keeps the facts, pulls the levers.
  *
- * WHAT   RSDP -> XSDT (or RSDT) -> FADT, MADT, SRAT, SLIT, DSDT and SSDTs; facts are read once at boot, so that the levers
- * (reset, power off) need no table when they are pulled, perhaps from a panic. HOW    A table is looked at through the
- * direct map where that covers it, else through a mapping of its own; header first, then the length it claims, then its
- * checksum. WHY NOT an AML interpreter: \_S5 is a constant package on every machine known; what is missing falls through to
- * the next way of ending (kernel/power.c).
+ * WHAT   RSDP -> XSDT (or RSDT) -> FADT, MADT, MCFG, SRAT, SLIT, DSDT and SSDTs; facts are read once at boot, so that the
+ *        levers (reset, power off) need no table when they are pulled, perhaps from a panic.
+ * HOW    A table is looked at through the direct map where that covers it, else through a mapping of its own; header first,
+ *        then the length it claims, then its checksum.
+ * WHY NOT an AML interpreter: \_S5 is a constant package on every machine known; what is missing falls through to the next
+ *        way of ending (kernel/power.c).
  */
 #include "kernel/acpi.h"
 
@@ -30,6 +31,8 @@ RO_AFTER_INIT static struct {
   bool has_fadt, has_s5;
   uint8_t s5_a, s5_b;
   unsigned cpus;
+  struct acpi_ecam ecams[ACPI_ECAMS_MAX];
+  size_t ecam_count;
   volatile void *reset_memory; /* When the reset register is in memory. */
   struct numa_map numa;
 } facts = {.cpus = 1, .numa = {.node_count = 1, .distance = {{NUMA_DISTANCE_OWN}}}};
@@ -87,6 +90,16 @@ static void read_slit(const struct found *f) {
     klog(KLOG_WARN, "acpi", "SLIT not used, all nodes are equally far: %s", problem);
 }
 
+static void read_mcfg(const void *table, uint32_t length) {
+  struct acpi_ecam e;
+  status_t s = OK;
+  for (size_t i = 0; s != ERR_NOT_FOUND && facts.ecam_count < ACPI_ECAMS_MAX; i++) {
+    s = acpi_mcfg_read(table, length, i, &e);
+    if (s == OK) facts.ecams[facts.ecam_count++] = e;
+    if (s == ERR_CORRUPT) klog(KLOG_WARN, "acpi", "MCFG: entry %u makes no sense", (unsigned)i);
+  }
+}
+
 static void read_table(uint64_t address, struct found *found) {
   uint32_t length;
   const void *table = open_table(address, &length);
@@ -95,6 +108,7 @@ static void read_table(uint64_t address, struct found *found) {
     return;
   }
   if (memcmp(table, "FACP", 4) == 0) read_fadt(table, length);
+  if (memcmp(table, "MCFG", 4) == 0) read_mcfg(table, length);
   if (memcmp(table, "SSDT", 4) == 0) read_s5(table, length);
   if (memcmp(table, "APIC", 4) == 0) {
     const unsigned cpus = acpi_madt_cpus(table, length);
@@ -151,6 +165,12 @@ uint16_t acpi_pm_timer(void) {
 unsigned acpi_cpu_count(void) { return facts.cpus; }
 
 const struct numa_map *acpi_numa(void) { return &facts.numa; }
+
+bool acpi_ecam(size_t index, struct acpi_ecam *out) {
+  if (index >= facts.ecam_count) return false;
+  *out = facts.ecams[index];
+  return true;
+}
 
 /* Bus 0, address = device << 32 | function << 16 | offset (5.2.3.2), through the old configuration ports. */
 static void write_pci(uint64_t address, uint8_t value) {

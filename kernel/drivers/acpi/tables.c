@@ -72,6 +72,24 @@ unsigned acpi_madt_cpus(const void *table, size_t n) {
   return count;
 }
 
+status_t acpi_mcfg_read(const void *table, size_t n, size_t index, struct acpi_ecam *out) {
+  const size_t entry = 16;
+  const size_t entries = n < ACPI_HEADER_SIZE + 8 ? 0 : (n - ACPI_HEADER_SIZE - 8) / entry;
+  if (index >= entries) return ERR_NOT_FOUND;
+  const size_t at = ACPI_HEADER_SIZE + 8 + index * entry;
+  const struct acpi_ecam e = {
+      .base = field(table, n, at, 8),
+      .segment = (uint16_t)field(table, n, at + 8, 2),
+      .bus_first = (uint8_t)field(table, n, at + 10, 1),
+      .bus_last = (uint8_t)field(table, n, at + 11, 1),
+  };
+  uint64_t end;
+  const bool wraps = __builtin_add_overflow(e.base, (uint64_t)(e.bus_last + 1) * ACPI_ECAM_BUS_SIZE, &end);
+  if (e.bus_first > e.bus_last || e.base == 0 || e.base % ACPI_ECAM_BUS_SIZE != 0 || wraps) return ERR_CORRUPT;
+  *out = e;
+  return OK;
+}
+
 /* One integer of a package (20.2.3); moves *at behind it. */
 static bool aml_integer(const uint8_t *aml, size_t n, size_t *at, uint8_t *value) {
   if (*at >= n) return false;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "kernel/acpi.h"
 #include "kernel/numa.h"
 
 #define ACPI_HEADER_SIZE 36U
@@ -43,6 +44,11 @@ bool acpi_checksum(const void *bytes, size_t n);
 status_t acpi_fadt_read(const void *table, size_t n, struct acpi_fadt *out);
 /** Counts the enabled CPUs of a MADT (5.2.12).  => pure. */
 unsigned acpi_madt_cpus(const void *table, size_t n);
+/**
+ * Reads the index-th entry of an MCFG (PCI Firmware 3.3 4.1.2): where the configuration space of some buses lies in memory.
+ * ERR_NOT_FOUND (behind the last whole entry), ERR_CORRUPT (buses backwards; base 0, unaligned or wrapping).  => pure.
+ */
+status_t acpi_mcfg_read(const void *table, size_t n, size_t index, struct acpi_ecam *out);
 /**
  * Looks for Name(_S5_, Package{a, b, ...}) in AML by its bytes (20.2.5): no interpreter, so packages built by code are not
  * seen.  ERR_NOT_FOUND.  => pure.

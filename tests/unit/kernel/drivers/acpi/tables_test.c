@@ -108,6 +108,35 @@ static void what_only_looks_like_s5_is_not_taken(void **state) {
   assert_int_equal(a, 99);
 }
 
+static void an_mcfg_names_memory_for_buses(void **state) {
+  (void)state;
+  uint8_t t[44 + 5 * 16 + 15] = {0}; /* The last entry is cut short. */
+  struct acpi_ecam e = {.base = 7};
+  put(t, 44, 0xe0000000, 8);
+  put(t, 55, 0xff, 1);
+  put(t, 60, UINT64_C(0x4000000000), 8);
+  put(t, 68, 3, 2);
+  put(t, 70, 0x10, 1);
+  put(t, 71, 0x1f, 1);
+  put(t, 76, 0xe0000000, 8); /* Buses backwards. */
+  put(t, 86, 2, 1);
+  put(t, 87, 1, 1);
+  put(t, 92, 0xe0001000, 8);            /* Unaligned. */
+  put(t, 108, UINT64_MAX - 0xfffff, 8); /* Wrapping. */
+  assert_int_equal(acpi_mcfg_read(t, sizeof t, 2, &e), ERR_CORRUPT);
+  assert_int_equal(acpi_mcfg_read(t, sizeof t, 3, &e), ERR_CORRUPT);
+  assert_int_equal(acpi_mcfg_read(t, sizeof t, 4, &e), ERR_CORRUPT);
+  assert_int_equal(acpi_mcfg_read(t, sizeof t, 5, &e), ERR_NOT_FOUND);
+  assert_int_equal(acpi_mcfg_read(t, sizeof t, SIZE_MAX, &e), ERR_NOT_FOUND);
+  assert_int_equal(acpi_mcfg_read(t, 44 + 15, 0, &e), ERR_NOT_FOUND);
+  assert_int_equal(acpi_mcfg_read(t, 3, 0, &e), ERR_NOT_FOUND);
+  assert_int_equal(e.base, 7);
+  assert_int_equal(acpi_mcfg_read(t, sizeof t, 0, &e), OK);
+  assert_true(e.base == 0xe0000000 && e.segment == 0 && e.bus_first == 0 && e.bus_last == 0xff);
+  assert_int_equal(acpi_mcfg_read(t, sizeof t, 1, &e), OK);
+  assert_true(e.base == UINT64_C(0x4000000000) && e.segment == 3 && e.bus_first == 0x10 && e.bus_last == 0x1f);
+}
+
 static void random_bytes_are_survived(void **state) {
   (void)state;
   const char *given = getenv("CAIRN_SEED");
@@ -127,6 +156,8 @@ static void random_bytes_are_survived(void **state) {
     uint8_t b;
     if (acpi_fadt_read(t, n, &f) == OK) assert_true(n >= 116);
     (void)acpi_madt_cpus(t, n);
+    struct acpi_ecam e;
+    if (acpi_mcfg_read(t, n, i % 16, &e) == OK) assert_true(e.base != 0 && e.bus_first <= e.bus_last && n >= 60);
     if (acpi_find_s5(t, n, &a, &b) == OK) assert_true(a <= 7 && b <= 7);
     free(t);
   }
@@ -140,6 +171,7 @@ int main(void) {
       cmocka_unit_test(only_enabled_cpus_count),
       cmocka_unit_test(s5_is_found_in_every_spelling),
       cmocka_unit_test(what_only_looks_like_s5_is_not_taken),
+      cmocka_unit_test(an_mcfg_names_memory_for_buses),
       cmocka_unit_test(random_bytes_are_survived),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
