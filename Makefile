@@ -72,6 +72,7 @@ $(EFI_HOSTED): private CFLAGS.host += $(EFI)
 # PURE: no hardware; part of a product and of the host tests.
 PURE.loader := $(wildcard $(addprefix loader/,config.c image.c placement.c entropy.c memmap.c handoff.c x86_64/paging.c))
 PURE.kernel := $(wildcard kernel/options.c kernel/handoff.c kernel/klog.c $(addprefix kernel/drivers/acpi/,tables.c numa.c) \
+  $(addprefix kernel/drivers/pci/,scan.c names.c) \
   $(addprefix kernel/drivers/console/,vt.c pixels.c input.c) $(addprefix kernel/debug/,lineedit.c picture.c))
 # Not pure, but tested against a firmware made up by the test.
 FIRMWARE.host := $(addprefix efi/,file.c gop.c memory.c random.c tables.c) loader/video.c

@@ -23,6 +23,7 @@
 #include "kernel/memory.h"
 #include "kernel/options.h"
 #include "kernel/panic.h"
+#include "kernel/pci.h"
 #include "kernel/power.h"
 #include "kernel/serial.h"
 #include "kernel/shell.h"
@@ -65,6 +66,11 @@ static void init_acpi(const struct boot_handoff *h) {
   if (s != OK) klog(KLOG_WARN, "acpi", "no tables that can be used: %s", status_name(s));
 }
 
+static void init_pci(void) {
+  const status_t s = pci_init();
+  if (s != OK) klog(KLOG_WARN, "pci", "no devices: %s", status_name(s));
+}
+
 static void init_cpu_memory(void) {
   status_t s = arch_trap_stacks_init();
   if (s == OK) s = arch_percpu_init();
@@ -97,6 +103,7 @@ void kmain(const struct boot_handoff *h) {
   keyboard_init();
   init_acpi(h);
   (void)clock_init(acpi_pm_timer());
+  init_pci();
   memory_seal();
   arch_irq_enable();
   run_requests();
