@@ -39,6 +39,7 @@ DEFAULTS = {
     "firmware": "4M",     # 4M, 2M
     "serial": "yes",      # yes, none: the machine has no serial port
     "rng": "yes",         # yes, none: a virtio-rng, which is EFI_RNG_PROTOCOL
+    "devices": "",        # more of QEMU's devices, as -device takes them, blanks between them
 }
 
 DISKS = {
@@ -102,6 +103,8 @@ def command(machine, image, serial="mon:stdio", display="none", accel="tcg", ext
     line += ["-serial", serial if m["serial"] == "yes" else "none"]
     if m["rng"] == "yes":
         line += ["-device", "virtio-rng-pci"]
+    for device in m["devices"].split():
+        line += ["-device", device]
     # Writing n to port 0xf4 ends QEMU with status 2n + 1: how tests report.
     line += ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
     return line + list(extra)

@@ -5,7 +5,8 @@
 #include "base/status.h"
 
 /**
- * `name` is one of MM_INVARIANTS (mm/check.h) or "wxorx": a page of the device window becomes writable and executable.
+ * `name` is one of MM_INVARIANTS (mm/check.h) or "wxorx": a page of the device window becomes writable and executable; or
+ * "dma-mask": devices get memory that they cannot reach.
  *   => after memory_seal; the machine is only good for tests afterwards.
  * Returns OK, ERR_NOT_FOUND (no such promise), or what kept it from being broken.
  */

@@ -14,6 +14,7 @@
 #include "kernel/memory.h"
 #include "lib/string.h"
 #include "mm/check.h"
+#include "mm/dma.h"
 #include "mm/kspace.h"
 #include "mm/physmap.h"
 
@@ -38,8 +39,19 @@ static status_t break_wxorx(void) {
   return s;
 }
 
+static status_t break_dma_mask(void) {
+  dma_break_mask();
+  return OK;
+}
+
+static status_t break_it(const char *name) {
+  if (strcmp(name, "wxorx") == 0) return break_wxorx();
+  if (strcmp(name, "dma-mask") == 0) return break_dma_mask();
+  return mm_check_break(memory_pmm(), name);
+}
+
 status_t breaker_run(const char *name) {
-  const status_t s = strcmp(name, "wxorx") == 0 ? break_wxorx() : mm_check_break(memory_pmm(), name);
+  const status_t s = break_it(name);
   if (s == OK) {
     klog(KLOG_WARN, "breaker", "break=%s: done; its test must fail now", name);
   } else {

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tests/kernel/ktest_dma.c — a real device moves real bytes: QEMU's `edu` copies 1 MiB from one buffer to another.
+ *
+ * The device drives 28 address bits.  Should it be given an address beyond them (break=dma-mask), it writes to that address
+ * modulo 2^28: so the test owns that memory before it lets the device go, and looks there afterwards.
+ */
+#include "kernel/clock.h"
+#include "kernel/drivers/pci/access.h"
+#include "kernel/drivers/pci/edu.h"
+#include "kernel/ktest.h"
+#include "kernel/memory.h"
+#include "lib/memmap.h"
+#include "lib/string.h"
+#include "mm/ledger.h"
+#include "mm/physmap.h"
+
+#define COPY_SIZE (UINT64_C(1) << 20)
+#define REACH     (UINT64_C(1) << EDU_ADDRESS_BITS)
+
+static uint64_t frames_of_dma(void) {
+  struct ledger l;
+  ledger_read(memory_pmm(), &l);
+  return l.frames[FRAME_OWNER_DMA];
+}
+
+static uint64_t ram_above_4g(void) {
+  size_t count;
+  uint64_t bytes = 0;
+  const struct boot_region *r = memory_regions(&count);
+  for (size_t i = 0; i < count; i++) {
+    if (memmap_kind_is_ram(r[i].kind) && r[i].start >= UINT64_C(1) << 32) bytes += r[i].end - r[i].start;
+  }
+  return bytes;
+}
+
+static void fill(void *to, uint64_t size) {
+  uint64_t *words = to, x = UINT64_C(0x9e3779b97f4a7c15);
+  for (uint64_t i = 0; i < size / sizeof x; i++) {
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    words[i] = x;
+  }
+}
+
+static uint64_t sum(const void *of, uint64_t size) {
+  const uint8_t *bytes = of;
+  uint64_t hash = UINT64_C(0xcbf29ce484222325);
+  for (uint64_t i = 0; i < size; i++) hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+  return hash;
+}
+
+/* Through the device and back, piece by piece, until one is not what it should be. */
+static void copy(struct edu *e, const struct dma_segment *from, const struct dma_segment *to) {
+  unsigned transfers = 0;
+  const uint64_t started = clock_us();
+  for (uint64_t at = 0; at < COPY_SIZE; at += EDU_TRANSFER_MAX) {
+    const uint64_t size = COPY_SIZE - at < EDU_TRANSFER_MAX ? COPY_SIZE - at : EDU_TRANSFER_MAX;
+    status_t s = edu_copy_in(e, paddr_add(from->device, at), size);
+    if (s == OK) s = edu_copy_out(e, paddr_add(to->device, at), size);
+    KTEST_EXPECT(s == OK);
+    transfers += 2;
+    if (s != OK || memcmp((char *)from->cpu + at, (char *)to->cpu + at, size) != 0) break;
+  }
+  const uint64_t sent = sum(from->cpu, COPY_SIZE), got = sum(to->cpu, COPY_SIZE);
+  KTEST_EXPECT(sent == got);
+  ktest_note("bytes=%llu transfers=%u ms=%llu sent=%016llx got=%016llx", (unsigned long long)COPY_SIZE, transfers,
+             (unsigned long long)((clock_us() - started) / 1000), (unsigned long long)sent, (unsigned long long)got);
+}
+
+/* A target out of reach: what it is taken for must be ours before the device may write there. */
+static void copy_out_of_reach(struct edu *e, const struct dma_segment *from, const struct dma_segment *to) {
+  const uint64_t first = to->device.raw % REACH / FRAME_SIZE, count = COPY_SIZE / FRAME_SIZE;
+  const struct frame_limits there = {.min = first, .max = first + count};
+  pfn_t shadow;
+  if (pmm_alloc_run(memory_pmm(), FRAME_OWNER_TEST, count, &there, &shadow) != OK) {
+    ktest_note("landed=not-tried");
+    return;
+  }
+  char *bytes = physmap_at(paddr_of_pfn(shadow));
+  memset(bytes, 0, COPY_SIZE);
+  memset(to->cpu, 0, COPY_SIZE);
+  fill(physmap_at(paddr_of_pfn(shadow)), FRAME_SIZE); /* Read and written: source and target may be the same modulo 2^28. */
+  const uint64_t before = sum(bytes, COPY_SIZE);
+  copy(e, from, to);
+  ktest_note("landed=%s", sum(bytes, COPY_SIZE) != before ? "elsewhere" : "nowhere");
+  KTEST_EXPECT(pmm_free_run(memory_pmm(), FRAME_OWNER_TEST, shadow, count) == OK);
+}
+
+/* What is freed is the device's until it is idle. */
+static void give_back(struct edu *e, const struct dma_segment *list, uint64_t frames) {
+  const struct frame_limits there = {.min = list[0].device.raw / FRAME_SIZE, .max = list[0].device.raw / FRAME_SIZE + 1};
+  pfn_t frame;
+  const uint64_t before = frames_of_dma();
+  KTEST_EXPECT(dma_free_scatter(e->dma, list, 2) == OK);
+  KTEST_EXPECT(dma_free(e->dma, &list[0]) == ERR_STATE);
+  KTEST_EXPECT(frames_of_dma() == before);
+  KTEST_EXPECT(pmm_alloc_run(memory_pmm(), FRAME_OWNER_TEST, 1, &there, &frame) == ERR_NO_MEMORY);
+  KTEST_EXPECT(edu_fence(e) == frames);
+  KTEST_EXPECT(frames_of_dma() == before - frames);
+  ktest_note("quarantined=%llu", (unsigned long long)frames);
+}
+
+KTEST(P6, a_device_copies_within_its_reach) {
+  struct edu *e;
+  struct dma_segment list[2];
+  const status_t s = edu_open(&e);
+  if (s == ERR_NOT_FOUND) {
+    ktest_skip("no edu device");
+    return;
+  }
+  KTEST_EXPECT(s == OK);
+  if (s != OK) return;
+  if (dma_alloc(e->dma, COPY_SIZE, &list[0]) != OK) {
+    ktest_fail("memory for the source", __FILE_NAME__, __LINE__);
+    return;
+  }
+  if (dma_alloc(e->dma, COPY_SIZE, &list[1]) != OK) {
+    ktest_fail("memory for the target", __FILE_NAME__, __LINE__);
+    KTEST_EXPECT(dma_free(e->dma, &list[0]) == OK && edu_fence(e) == COPY_SIZE / FRAME_SIZE);
+    return;
+  }
+  const bool in_reach = list[0].device.raw + COPY_SIZE <= REACH && list[1].device.raw + COPY_SIZE <= REACH;
+  KTEST_EXPECT(in_reach);
+  fill(list[0].cpu, COPY_SIZE);
+  ktest_note("from=0x%llx to=0x%llx", (unsigned long long)list[0].device.raw, (unsigned long long)list[1].device.raw);
+  if (in_reach) {
+    copy(e, &list[0], &list[1]);
+  } else {
+    copy_out_of_reach(e, &list[0], &list[1]);
+  }
+  ktest_note("above_4g=%llu", (unsigned long long)ram_above_4g());
+  give_back(e, list, 2 * COPY_SIZE / FRAME_SIZE);
+}
+
+KTEST(P6, both_ways_to_configuration_space_agree) {
+  struct pci_access ports;
+  const struct pci_function *f;
+  unsigned compared = 0;
+  if (!pci_get(0) || !pci_has_ecam() || pci_access_ports(&ports) != OK) {
+    ktest_skip("there are not both");
+    return;
+  }
+  for (size_t i = 0; (f = pci_get(i)) != NULL; i++) {
+    if (f->where.segment != 0) continue;
+    const uint32_t id = ports.config.read(ports.config.context, f->where, PCI_ID);
+    const uint32_t class_code = ports.config.read(ports.config.context, f->where, PCI_CLASS);
+    KTEST_EXPECT(id == ((uint32_t)f->device << 16 | f->vendor));
+    KTEST_EXPECT(class_code == (f->class_code << 8 | f->revision));
+    compared++;
+  }
+  ktest_note("functions=%u", compared);
+}
+
+/* A function that nobody has and that may lose its right to touch memory: it has none, or is the SMBus, which wants none. */
+static const struct pci_function *quiet_function(void) {
+  const uint32_t smbus = 0x0c05;
+  const struct pci_function *f;
+  for (size_t i = 0; (f = pci_get(i)) != NULL; i++) {
+    if (f->driver == NULL && (!f->is_master || f->class_code >> 8 == smbus)) return f;
+  }
+  return NULL;
+}
+
+KTEST(P6, a_function_is_claimed_once_and_masters_nothing_before) {
+  const struct pci_function *f = quiet_function();
+  void *mapped;
+  if (!f) {
+    ktest_skip("no PCI function that is free");
+    return;
+  }
+  KTEST_EXPECT(pci_enable(f, PCI_ENABLE_MASTER) == ERR_STATE);
+  KTEST_EXPECT(pci_map_bar(f, PCI_BARS, &mapped) == ERR_INVALID);
+  KTEST_EXPECT(pci_claim(f, "test") == OK);
+  KTEST_EXPECT(pci_claim(f, "another") == ERR_BUSY);
+  KTEST_EXPECT(pci_enable(f, 1U << 10) == ERR_INVALID);
+  KTEST_EXPECT(pci_release(f) == OK);
+  KTEST_EXPECT(pci_release(f) == ERR_STATE);
+  KTEST_EXPECT(f->driver == NULL && !f->is_master);
+}
