@@ -7,7 +7,7 @@
  *        clears the command's lowest bit; that is asked for until a deadline.  Of an address it drives 28 bits, so that what
  *        lies above lands somewhere else, silently.
  * LOCKING  None: one caller at a time.
- * SOURCE   QEMU, docs/specs/edu.
+ * SOURCE   QEMU's own specification of the device: "EDU device".
  */
 #include "kernel/drivers/pci/edu.h"
 
