@@ -83,7 +83,7 @@ SRC.loader := $(wildcard loader/*.c loader/x86_64/*.c loader/x86_64/*.S efi/*.c)
 SRC.kernel := $(wildcard kernel/*.c kernel/*/*.c kernel/*/*/*.c kernel/*/*/*.S tests/kernel/*.c) $(FONT) $(MM) $(LIB)
 SRC.shim   := $(wildcard tests/firmware/*.c tests/firmware/*.S) lib/format.c lib/string.c \
   $(addprefix loader/x86_64/,copy.S jump.S levels.c)
-SRC.host   := $(LIB) $(MM) $(PURE.loader) $(FIRMWARE.host) $(PURE.kernel) $(FONT) $(wildcard tests/harness/*.c tests/fake/*.c)
+SRC.host   := $(LIB) $(MM) $(PURE.loader) $(FIRMWARE.host) $(PURE.kernel) $(FONT) $(wildcard tests/harness/*.c tests/fake/*.c tests/bench/peers/*.c)
 SRC.fuzz   := $(filter-out $(FIRMWARE.host),$(SRC.host))
 SRC.bench  := $(LIB) $(wildcard mm/phys/*.c) mm/guard/check.c tests/harness/hosted.c tests/harness/seed.c \
   $(addprefix tests/bench/,measure.c platform.c pmm_bench.c)
@@ -236,7 +236,7 @@ unit-which:
 check: check-format check-tidy check-layers check-headers check-docs ## Format, clang-tidy, layers, headers that compile alone, documents
 C_FILES = $(shell find efi include kernel lib loader mm tests -name '*.[ch]' | LC_ALL=C sort)
 H_FILES := $(wildcard include/*/*.h mm/*.h mm/*/*.h efi/*.h loader/*.h loader/*/*.h kernel/*.h kernel/*/*.h kernel/*/*/*.h \
-  tests/harness/*.h tests/fake/*.h tests/firmware/*.h)
+  tests/harness/*.h tests/fake/*.h tests/firmware/*.h tests/bench/peers/*.h)
 check-format: | $(SETUP)
 	$(Q)$(FORMAT) --dry-run -Werror $(C_FILES)
 check-tidy: $(patsubst %.c,$(BUILD)/tidy/%.ok,$(sort $(filter %.c,$(SRC.loader) $(SRC.kernel) $(SRC.shim) $(SRC.host) $(TESTS) $(TOOLS) $(FUZZERS) $(BENCHES))))
