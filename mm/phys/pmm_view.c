@@ -39,10 +39,13 @@ void pmm_describe(const struct pmm *p, paddr_t address, struct pmm_story *out) {
   platform_lock_release(&u->lock);
 }
 
-/* How far the frame's state and owner reach; `end` is the end of its region. */
+/*
+ * How far the frame's state and owner reach; `end` is the end of its region.  At least one frame, also where bit and record
+ * disagree (INV-3): who looks at memory in that state must not hang for it.
+ */
 static uint64_t like_end(const struct pmm *p, uint64_t frame, uint64_t end) {
   const struct frame_record *r = &p->records[frame];
-  if (r->state == FRAME_FREE) return tier_free_end(&p->tier, frame, end);
+  if (r->state == FRAME_FREE) return bits_max(tier_free_end(&p->tier, frame, end), frame + 1);
   uint64_t at = frame + 1;
   while (at < end && p->records[at].state == r->state && p->records[at].owner == r->owner) at++;
   return at;

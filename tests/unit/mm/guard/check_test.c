@@ -149,6 +149,26 @@ static void a_hurried_check_looks_at_as_many_frames_as_allowed(void **state) {
   hosted_destroy(&h);
 }
 
+/* Visitor: each range must be longer than nothing, or the visit would never end. */
+static bool sees_progress(void *context, const struct pmm_range *range) {
+  bool *is_moving = context;
+  *is_moving = range->start < range->end;
+  return *is_moving;
+}
+
+static void memory_whose_bits_and_records_disagree_can_be_looked_at(void **state) {
+  (void)state;
+  static const char *const names[] = {"bitmap", "tier", "record", "counter", "owner"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    struct hosted h = used_instance();
+    bool is_moving = false;
+    assert_int_equal(mm_check_break(h.pmm, names[i]), OK);
+    pmm_visit(h.pmm, sees_progress, &is_moving);
+    assert_true(is_moving);
+    hosted_destroy(&h);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(each_breaker_is_found_as_what_it_breaks),
@@ -157,6 +177,7 @@ int main(void) {
       cmocka_unit_test(records_that_do_not_fit_the_map_are_found),
       cmocka_unit_test(a_free_bit_where_there_is_no_ram_is_found),
       cmocka_unit_test(a_hurried_check_looks_at_as_many_frames_as_allowed),
+      cmocka_unit_test(memory_whose_bits_and_records_disagree_can_be_looked_at),
   };
   return cmocka_run_group_tests_name("mm/guard/check", tests, NULL, NULL);
 }
