@@ -26,6 +26,11 @@ void platform_lock_release(struct platform_lock *l) NO_ANALYSIS("implements the 
   __atomic_store_n(&l->word, 0U, __ATOMIC_RELEASE);
 }
 
+/* There is no RAM behind the frame numbers of a bench. */
+void *platform_direct(paddr_t address) {
+  platform_panic("physical address %#llx is touched", (unsigned long long)address.raw);
+}
+
 /* A refusal is a bug of the bench. */
 void platform_log(const char *room, const char *format, ...) {
   va_list args;
