@@ -349,6 +349,7 @@ void memory_init(const struct boot_handoff *h) {
   init_maps(&early);
   keep_vendor(h);
   keep_attributes(&early, h);
+  early_add_boot_services(&early);
   map_records(&early, h);
   create_pmm(&early, h);
   retire_early();

@@ -18,14 +18,20 @@
 struct early {
   const struct boot_region *regions;
   size_t region_count;
-  uint64_t low, high; /* Physical: what is left of the current region; both 0 when there is none. */
-  size_t current;     /* Region that serves now. */
+  uint64_t low, high;     /* Physical: what is left of the current region; both 0 when there is none. */
+  size_t current;         /* Region that serves now. */
+  bool has_boot_services; /* Boot services' memory serves too. */
   struct pmm_taken taken[EARLY_TAKEN_MAX];
   size_t taken_count;
 };
 
 /** Begins with everything usable and nothing taken; `regions`, a canonical map, must stay. */
 void early_init(struct early *e, const struct boot_region *regions, size_t region_count);
+/**
+ * From now on what boot services had serves too, after all usable memory: nothing in there is needed any more.
+ *   => boot, one CPU.
+ */
+void early_add_boot_services(struct early *e);
 /**
  * Takes `size` bytes (rounded up to frames), physically contiguous, aligned to `align` (a power of two, at least 4 KiB).
  * The memory is not zeroed.  Neighbouring takings of one owner become one entry of `taken`.

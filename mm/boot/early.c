@@ -6,16 +6,18 @@
  *        then retires: its list of what it took becomes pmm_create's `taken`, and everything else is free.
  * HOW    Down from the top of the largest usable region, so that low memory is spared; when a request does not fit what is
  *        left there, from the top of the next largest.  What is left behind is not lost: it was never taken.  Only USABLE
- *        memory serves: what boot services and the loader had may still be read at this time (strings, the handoff's
- *        neighbours).
+ *        memory serves at first: what boot services and the loader had may still be read (strings, the attributes table).
+ *        Once that has been copied, boot services' memory serves after all usable: on 48 MiB the firmware has all the rest.
  * LOCKING  none: boot, one CPU.
  */
 #include "mm/early.h"
 
 #include "base/bits.h"
 
-/* Is region a served before region b?  The larger first; of equal ones the first. */
+/* Is region a served before region b?  Usable memory first; then the larger; of equal ones the first. */
 static bool serves_before(const struct boot_region *regions, size_t a, size_t b) {
+  static_assert(BOOT_MEMORY_USABLE < BOOT_MEMORY_BOOT_SERVICES);
+  if (regions[a].kind != regions[b].kind) return regions[a].kind < regions[b].kind;
   uint64_t size_a = regions[a].end - regions[a].start, size_b = regions[b].end - regions[b].start;
   return size_a != size_b ? size_a > size_b : a < b;
 }
@@ -24,7 +26,9 @@ static bool serves_before(const struct boot_region *regions, size_t a, size_t b)
 static bool next_region(const struct early *e, size_t current, bool has_current, size_t *next) {
   bool found = false;
   for (size_t i = 0; i < e->region_count; i++) {
-    if (e->regions[i].kind != BOOT_MEMORY_USABLE || e->regions[i].start < MIB) continue;
+    bool serves = e->regions[i].kind == BOOT_MEMORY_USABLE ||
+                  (e->has_boot_services && e->regions[i].kind == BOOT_MEMORY_BOOT_SERVICES);
+    if (!serves || e->regions[i].start < MIB) continue;
     if (has_current && !serves_before(e->regions, current, i)) continue;
     if (found && !serves_before(e->regions, i, *next)) continue;
     *next = i;
@@ -38,6 +42,14 @@ void early_init(struct early *e, const struct boot_region *regions, size_t regio
   if (!next_region(e, 0, false, &e->current)) return;
   e->low = regions[e->current].start;
   e->high = regions[e->current].end;
+}
+
+void early_add_boot_services(struct early *e) {
+  e->has_boot_services = true;
+  if (e->high == 0 && next_region(e, 0, false, &e->current)) {
+    e->low = e->regions[e->current].start;
+    e->high = e->regions[e->current].end;
+  }
 }
 
 /* Top of a range that holds `size` aligned bytes: where they start; false when they do not fit. */

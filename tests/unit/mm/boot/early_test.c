@@ -121,8 +121,26 @@ static void what_was_taken_becomes_the_allocators(void **state) {
   }
 }
 
+static void boot_services_memory_serves_once_it_is_given_and_after_all_usable(void **state) {
+  (void)state;
+  static const struct boot_region regions[] = {
+      {0x100000, 0x102000, BOOT_MEMORY_USABLE, 7, 8},
+      {0x102000, 0x200000, BOOT_MEMORY_BOOT_SERVICES, 4, 8},
+  };
+  struct early e;
+  paddr_t at;
+  early_init(&e, regions, 2);
+  assert_int_equal(early_alloc(&e, FRAME_OWNER_KERNEL, 0x3000, FRAME_SIZE, &at), ERR_NO_MEMORY);
+  early_add_boot_services(&e);
+  assert_int_equal(early_alloc(&e, FRAME_OWNER_KERNEL, 0x1000, FRAME_SIZE, &at), OK);
+  assert_int_equal(at.raw, 0x101000);
+  assert_int_equal(early_alloc(&e, FRAME_OWNER_KERNEL, 0x3000, FRAME_SIZE, &at), OK);
+  assert_int_equal(at.raw, 0x1fd000);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(boot_services_memory_serves_once_it_is_given_and_after_all_usable),
       cmocka_unit_test(memory_comes_from_the_top_of_the_largest_region),
       cmocka_unit_test(only_usable_memory_serves),
       cmocka_unit_test(senseless_requests_are_refused),
