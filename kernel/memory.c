@@ -21,6 +21,7 @@
 #include "arch/cpu.h"
 #include "base/bits.h"
 #include "base/compiler.h"
+#include "kernel/acpi.h"
 #include "kernel/firmware.h"
 #include "kernel/handoff.h"
 #include "kernel/image.h"
@@ -349,6 +350,7 @@ void memory_init(const struct boot_handoff *h) {
   init_maps(&early);
   keep_vendor(h);
   keep_attributes(&early, h);
+  acpi_find_nodes(paddr(h->rsdp)); /* While the tables are as the firmware left them, wherever they are. */
   early_add_boot_services(&early);
   map_records(&early, h);
   create_pmm(&early, h);

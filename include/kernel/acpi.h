@@ -21,7 +21,12 @@ struct acpi_ecam {
 #define ACPI_ECAMS_MAX     8
 
 /**
- * Finds the tables from the RSDP's physical address (0: there are none) and reads FADT, MADT, MCFG, SRAT, SLIT and \_S5.
+ * Finds SRAT and SLIT from the RSDP's physical address and reads them, so that acpi_numa is right from here on.
+ *   => boot, after kspace_init and before the allocator: nothing is allocated but for tables outside the direct map.
+ */
+void acpi_find_nodes(paddr_t rsdp);
+/**
+ * Finds the tables from the RSDP's physical address (0: there are none) and reads FADT, MADT, MCFG and \_S5.
  *   => boot, after kspace_init.  Nothing in the tables is believed before its checksum and bounds are right.
  * Returns OK, ERR_NOT_FOUND (no RSDP, or no root table), ERR_CORRUPT (what is there does not hold together).
  */
@@ -30,7 +35,7 @@ status_t acpi_init(paddr_t rsdp);
 uint16_t acpi_pm_timer(void);
 /** CPUs that the MADT lists as enabled; 1 when there is no MADT. */
 unsigned acpi_cpu_count(void);
-/** Nodes, their memory and their distances; one node with everything when the tables say nothing that can be believed. */
+/** Nodes, their CPUs, memory and distances; one node with everything when the tables say nothing that can be believed. */
 const struct numa_map *acpi_numa(void);
 /** The index-th entry of the MCFG that makes sense; false behind the last of ACPI_ECAMS_MAX. */
 bool acpi_ecam(size_t index, struct acpi_ecam *out);

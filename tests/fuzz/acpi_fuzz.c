@@ -19,6 +19,11 @@ static void expect_canonical(const struct numa_map *m) {
     EXPECT(m->ranges[i].start < m->ranges[i].end && m->ranges[i].node < m->node_count);
     EXPECT(i == 0 || m->ranges[i - 1].end <= m->ranges[i].start);
   }
+  EXPECT(m->cpu_count <= NUMA_CPUS_MAX);
+  for (uint32_t i = 0; i < m->cpu_count; i++) {
+    EXPECT(i == 0 || m->cpu[i - 1].apic < m->cpu[i].apic);
+    EXPECT(m->cpu[i].node < m->node_count && numa_node_of_apic(m, m->cpu[i].apic) == m->cpu[i].node);
+  }
   for (uint32_t i = 0; i < m->node_count; i++) {
     EXPECT(i == 0 || m->domain[i - 1] < m->domain[i]);
     for (uint32_t j = 0; j < m->node_count; j++) EXPECT((m->distance[i][j] == NUMA_DISTANCE_OWN) == (i == j));

@@ -3,7 +3,8 @@
  * kernel/drivers/acpi/acpi.c — finds the tables, keeps the facts, pulls the levers.
  *
  * WHAT   RSDP -> XSDT (or RSDT) -> FADT, MADT, MCFG, SRAT, SLIT, DSDT and SSDTs; facts are read once at boot, so that the
- *        levers (reset, power off) need no table when they are pulled, perhaps from a panic.
+ *        levers (reset, power off) need no table when they are pulled, perhaps from a panic.  SRAT and SLIT come first, in a
+ *        walk of their own: the allocator is built over what they say.
  * HOW    A table is looked at through the direct map where that covers it, else through a mapping of its own; header first,
  *        then the length it claims, then its checksum.
  * WHY NOT an AML interpreter: \_S5 is a constant package on every machine known; what is missing falls through to the next
@@ -34,6 +35,7 @@ RO_AFTER_INIT static struct {
   struct acpi_ecam ecams[ACPI_ECAMS_MAX];
   size_t ecam_count;
   volatile void *reset_memory; /* When the reset register is in memory. */
+  bool numa_is_known;
   struct numa_map numa;
 } facts = {.cpus = 1, .numa = {.node_count = 1, .distance = {{NUMA_DISTANCE_OWN}}}};
 
@@ -72,21 +74,20 @@ static void read_fadt(const void *table, uint32_t length) {
   }
 }
 
-/* An SLIT that comes before the SRAT, whose nodes it is about, waits in *slit. */
-struct found {
-  const void *slit;
-  uint32_t slit_length;
-};
+/* A table of the root table's list: its physical address. */
+typedef void (*visit_t)(uint64_t address);
 
 static void read_srat(const void *table, uint32_t length) {
   const char *problem;
+  if (facts.numa_is_known) return; /* The first one counts: one table in the list would be all nodes twice. */
+  facts.numa_is_known = true;
   if (acpi_srat_read(table, length, &facts.numa, &problem) != OK)
     klog(KLOG_WARN, "acpi", "SRAT not used, all memory is one node: %s", problem);
 }
 
-static void read_slit(const struct found *f) {
+static void read_slit(const void *table, uint32_t length) {
   const char *problem;
-  if (f->slit && facts.numa.node_count > 1 && acpi_slit_read(f->slit, f->slit_length, &facts.numa, &problem) != OK)
+  if (facts.numa.node_count > 1 && acpi_slit_read(table, length, &facts.numa, &problem) != OK)
     klog(KLOG_WARN, "acpi", "SLIT not used, all nodes are equally far: %s", problem);
 }
 
@@ -100,7 +101,25 @@ static void read_mcfg(const void *table, uint32_t length) {
   }
 }
 
-static void read_table(uint64_t address, struct found *found) {
+/* Opens the table only if it is one of those: whose checksum is wrong says nothing, and read_table complains. */
+static const void *open_if(uint64_t address, const char *signature, uint32_t *length) {
+  const void *header = memory_look(address, ACPI_HEADER_SIZE);
+  return header && memcmp(header, signature, 4) == 0 ? open_table(address, length) : nullptr;
+}
+
+static void visit_srat(uint64_t address) {
+  uint32_t length;
+  const void *table = open_if(address, "SRAT", &length);
+  if (table) read_srat(table, length);
+}
+
+static void visit_slit(uint64_t address) {
+  uint32_t length;
+  const void *table = open_if(address, "SLIT", &length);
+  if (table) read_slit(table, length);
+}
+
+static void read_table(uint64_t address) {
   uint32_t length;
   const void *table = open_table(address, &length);
   if (!table) {
@@ -114,8 +133,6 @@ static void read_table(uint64_t address, struct found *found) {
     const unsigned cpus = acpi_madt_cpus(table, length);
     if (cpus > 0) facts.cpus = cpus;
   }
-  if (memcmp(table, "SRAT", 4) == 0) read_srat(table, length);
-  if (memcmp(table, "SLIT", 4) == 0) *found = (struct found){table, length};
 }
 
 /* RSDP (5.2.5.3): 20 bytes and a checksum in revision 0, 36 and a second checksum from revision 2 on. */
@@ -132,7 +149,8 @@ static status_t find_root(paddr_t rsdp, uint64_t *root, size_t *entry_size) {
   return OK;
 }
 
-status_t acpi_init(paddr_t rsdp) {
+/* Visits each table that the root table lists; *count says how many that are. */
+static status_t each_table(paddr_t rsdp, visit_t visit, uint32_t *count) {
   uint64_t root;
   size_t entry_size;
   uint32_t length;
@@ -140,14 +158,25 @@ status_t acpi_init(paddr_t rsdp) {
   if (s != OK) return s;
   const uint8_t *table = open_table(root, &length);
   if (!table) return ERR_CORRUPT;
-  struct found found = {0};
-  const uint32_t count = (length - ACPI_HEADER_SIZE) / (uint32_t)entry_size;
-  for (uint32_t i = 0; i < count && i < ENTRIES_MAX; i++) {
+  *count = (length - ACPI_HEADER_SIZE) / (uint32_t)entry_size;
+  for (uint32_t i = 0; i < *count && i < ENTRIES_MAX; i++) {
     uint64_t address = 0;
     memcpy(&address, table + ACPI_HEADER_SIZE + i * entry_size, entry_size);
-    read_table(address, &found);
+    visit(address);
   }
-  read_slit(&found);
+  return OK;
+}
+
+/* Two walks: an SLIT may come before the SRAT, whose nodes it is about. */
+void acpi_find_nodes(paddr_t rsdp) {
+  uint32_t count;
+  if (each_table(rsdp, visit_srat, &count) == OK) (void)each_table(rsdp, visit_slit, &count);
+}
+
+status_t acpi_init(paddr_t rsdp) {
+  uint32_t count;
+  const status_t s = each_table(rsdp, read_table, &count);
+  if (s != OK) return s;
   klog(KLOG_INFO, "acpi", "%u tables, %u CPUs, %u nodes, timer port 0x%x, S5 %s", (unsigned)count, facts.cpus,
        facts.numa.node_count, (unsigned)acpi_pm_timer(), facts.has_s5 ? "known" : "not found");
   return OK;

@@ -26,6 +26,7 @@ enum { SRAT_APIC, SRAT_MEMORY, SRAT_X2APIC };
 struct affinity {
   uint32_t domain;
   bool is_memory;
+  uint32_t apic;        /* Of a CPU. */
   uint64_t start, size; /* Of memory. */
   uint32_t flags;
 };
@@ -43,6 +44,7 @@ static void decode(const uint8_t *e, unsigned revision, struct affinity *out) {
   switch (e[0]) {
   case SRAT_APIC: /* 5.2.16.1: the domain's upper bytes stand apart. */
     out->domain = (uint32_t)(number(e + 9, 3) << 8 | e[2]);
+    out->apic = e[3];
     flags = (uint32_t)number(e + 4, 4);
     break;
   case SRAT_MEMORY: /* 5.2.16.2 */
@@ -54,6 +56,7 @@ static void decode(const uint8_t *e, unsigned revision, struct affinity *out) {
     break;
   default: /* 5.2.16.3 */
     out->domain = (uint32_t)number(e + 4, 4);
+    out->apic = (uint32_t)number(e + 8, 4);
     flags = (uint32_t)number(e + 12, 4);
   }
   if (revision < 2) out->domain &= 0xff;
@@ -106,6 +109,32 @@ static status_t add_memory(struct numa_map *m, const struct affinity *a, uint32_
   return OK;
 }
 
+/* CPUs whose APIC id is below `apic`: the place of that one. */
+static uint32_t place_of_apic(const struct numa_map *m, uint32_t apic) {
+  uint32_t low = 0;
+  uint32_t high = m->cpu_count;
+  while (low < high) {
+    const uint32_t middle = low + (high - low) / 2;
+    if (m->cpu[middle].apic < apic) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+/* A small APIC id may be named twice, as an APIC's and as an x2APIC's (5.2.16.3): that is one CPU. */
+static status_t add_cpu(struct numa_map *m, uint32_t apic, uint32_t node) {
+  const uint32_t at = place_of_apic(m, apic);
+  if (at < m->cpu_count && m->cpu[at].apic == apic) return m->cpu[at].node == node ? OK : ERR_STATE;
+  m->cpus[node]++;
+  if (m->cpu_count == NUMA_CPUS_MAX) return OK;
+  for (uint32_t i = m->cpu_count++; i > at; i--) m->cpu[i] = m->cpu[i - 1];
+  m->cpu[at] = (struct numa_cpu){apic, node};
+  return OK;
+}
+
 /* From sorted to canonical. */
 static status_t settle(struct numa_map *m) {
   uint32_t count = 0;
@@ -134,11 +163,7 @@ static status_t read_srat(const uint8_t *table, size_t n, struct numa_map *m) {
   s = OK;
   for (size_t at = SRAT_ENTRIES; s == OK && (s = next_affinity(table, n, &at, &a)) == OK;) {
     const uint32_t node = place_of(m, a.domain);
-    if (a.is_memory) {
-      s = add_memory(m, &a, node);
-    } else {
-      m->cpus[node]++;
-    }
+    s = a.is_memory ? add_memory(m, &a, node) : add_cpu(m, a.apic, node);
   }
   return s == ERR_NOT_FOUND ? settle(m) : s;
 }
@@ -149,6 +174,8 @@ static const char *srat_problem(status_t s) {
     return "an entry is cut off";
   case ERR_OVERLAP:
     return "two entries disagree about the same memory";
+  case ERR_STATE:
+    return "two entries disagree about the same CPU";
   case ERR_RANGE:
     return "memory ends beyond every CPU's reach";
   case ERR_FULL:
@@ -200,6 +227,11 @@ void numa_clear(struct numa_map *m) {
   memset(m, 0, sizeof *m);
   m->node_count = 1;
   m->distance[0][0] = NUMA_DISTANCE_OWN;
+}
+
+uint32_t numa_node_of_apic(const struct numa_map *m, uint32_t apic) {
+  const uint32_t at = place_of_apic(m, apic);
+  return at < m->cpu_count && m->cpu[at].apic == apic ? m->cpu[at].node : 0;
 }
 
 uint32_t numa_node_at(const struct numa_map *m, uint64_t address, uint64_t *end) {

@@ -62,8 +62,8 @@ status_t acpi_find_s5(const void *aml, size_t n, uint8_t *type_a, uint8_t *type_
  * says what is wrong.  Distances are the defaults until acpi_slit_read.
  *   => pure; the caller has verified the checksum.
  * Returns OK; ERR_TRUNCATED (an entry runs past the end, or is shorter than its type); ERR_OVERLAP (two nodes claim the same
- * memory, or one node as two sorts); ERR_RANGE (memory beyond 2^52); ERR_FULL (more than NUMA_NODES_MAX or NUMA_RANGES_MAX);
- * ERR_NOT_FOUND (it names no node).
+ * memory, or one node as two sorts); ERR_STATE (or the same CPU); ERR_RANGE (memory beyond 2^52); ERR_FULL (more than
+ * NUMA_NODES_MAX or NUMA_RANGES_MAX); ERR_NOT_FOUND (it names no node).
  */
 status_t acpi_srat_read(const void *table, size_t n, struct numa_map *out, const char **problem);
 /**

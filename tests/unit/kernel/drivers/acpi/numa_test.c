@@ -24,7 +24,7 @@
 
 struct table {
   size_t n;
-  uint8_t bytes[8192];
+  uint8_t bytes[16384];
 };
 
 static void put(uint8_t *at, uint64_t value, size_t size) { memcpy(at, &value, size); }
@@ -346,6 +346,49 @@ static void a_table_cut_anywhere_is_refused(void **state) {
   }
 }
 
+static void a_cpu_is_found_by_its_apic_id(void **state) {
+  (void)state;
+  struct table t = srat(3);
+  struct numa_map m;
+  const char *problem;
+  add_x2apic(&t, 1, 0x1000, ENABLED);
+  add_apic(&t, 0, 7, ENABLED);
+  add_apic(&t, 4, 255, ENABLED);
+  add_x2apic(&t, 1, 6, ENABLED);
+  add_x2apic(&t, 4, 255, ENABLED); /* The same CPU under its other name. */
+  add_apic(&t, 4, 9, 0);
+  assert_int_equal(read_srat(&t, &m, &problem), OK);
+  assert_int_equal(m.cpu_count, 4);
+  assert_int_equal(m.cpus[2], 1);
+  assert_int_equal(numa_node_of_apic(&m, 7), 0);
+  assert_int_equal(numa_node_of_apic(&m, 6), 1);
+  assert_int_equal(numa_node_of_apic(&m, 0x1000), 1);
+  assert_int_equal(numa_node_of_apic(&m, 255), 2);
+  const uint32_t unknown[] = {0, 8, 9, 254, 256, 0xfff, 0x1001, UINT32_MAX};
+  for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) assert_int_equal(numa_node_of_apic(&m, unknown[i]), 0);
+  for (uint32_t i = 1; i < m.cpu_count; i++) assert_true(m.cpu[i - 1].apic < m.cpu[i].apic);
+}
+
+static void a_cpu_is_in_one_node(void **state) {
+  (void)state;
+  struct table t = srat(3);
+  add_apic(&t, 0, 7, ENABLED);
+  add_x2apic(&t, 1, 7, ENABLED);
+  assert_refused(&t, ERR_STATE, "the same CPU");
+}
+
+static void cpus_beyond_the_list_are_counted(void **state) {
+  (void)state;
+  static struct table t;
+  struct numa_map m;
+  const char *problem;
+  t = srat(3);
+  for (uint32_t i = 0; i < NUMA_CPUS_MAX + 4; i++) add_x2apic(&t, i % 2, NUMA_CPUS_MAX + 3 - i, ENABLED);
+  assert_int_equal(read_srat(&t, &m, &problem), OK);
+  assert_int_equal(m.cpu_count, NUMA_CPUS_MAX);
+  assert_int_equal(m.cpus[0] + m.cpus[1], NUMA_CPUS_MAX + 4);
+}
+
 /* --- SLIT ------------------------------------------------------------------------------------------------------------- */
 
 static struct numa_map three_nodes(void) {
@@ -549,6 +592,9 @@ int main(void) {
       cmocka_unit_test(entries_of_other_types_are_passed_over),
       cmocka_unit_test(entries_that_are_too_short_are_refused),
       cmocka_unit_test(a_table_cut_anywhere_is_refused),
+      cmocka_unit_test(a_cpu_is_found_by_its_apic_id),
+      cmocka_unit_test(a_cpu_is_in_one_node),
+      cmocka_unit_test(cpus_beyond_the_list_are_counted),
       cmocka_unit_test(distances_are_taken_by_domain_and_need_not_be_symmetric),
       cmocka_unit_test(one_bad_distance_spoils_all),
       cmocka_unit_test(a_matrix_that_is_too_small_or_cut_is_refused),
