@@ -77,15 +77,15 @@ PURE.kernel := $(wildcard kernel/options.c kernel/handoff.c kernel/klog.c $(addp
 # Not pure, but tested against a firmware made up by the test.
 FIRMWARE.host := $(addprefix efi/,file.c gop.c memory.c random.c tables.c) loader/video.c
 FONT := $(BUILD)/gen/font.gen.c
-MM   := $(wildcard mm/*/*.c)
+MM   := $(wildcard mm/*/*.c mm/*/*/*.c)
 LIB  := $(wildcard lib/*.c)
 SRC.loader := $(wildcard loader/*.c loader/x86_64/*.c loader/x86_64/*.S efi/*.c) $(LIB)
 SRC.kernel := $(wildcard kernel/*.c kernel/*/*.c kernel/*/*/*.c kernel/*/*/*.S tests/kernel/*.c) $(FONT) $(MM) $(LIB)
 SRC.shim   := $(wildcard tests/firmware/*.c tests/firmware/*.S) lib/format.c lib/string.c \
   $(addprefix loader/x86_64/,copy.S jump.S levels.c)
-SRC.host   := $(LIB) $(MM) $(PURE.loader) $(FIRMWARE.host) $(PURE.kernel) $(FONT) $(wildcard tests/harness/*.c tests/fake/*.c tests/bench/peers/*.c)
+SRC.host   := $(LIB) $(MM) $(PURE.loader) $(FIRMWARE.host) $(PURE.kernel) $(FONT) $(wildcard tests/harness/*.c tests/fake/*.c)
 SRC.fuzz   := $(filter-out $(FIRMWARE.host),$(SRC.host))
-SRC.bench  := $(LIB) $(wildcard mm/phys/*.c) mm/guard/check.c tests/harness/hosted.c tests/harness/seed.c \
+SRC.bench  := $(LIB) $(wildcard mm/phys/*.c mm/phys/*/*.c) mm/guard/check.c tests/harness/hosted.c tests/harness/seed.c \
   $(addprefix tests/bench/,measure.c platform.c pmm_bench.c)
 TESTS      := $(wildcard $(addsuffix /*_test.c,tests/unit tests/unit/* tests/unit/*/* tests/unit/*/*/*))
 FUZZERS    := $(wildcard tests/fuzz/*_fuzz.c)
@@ -235,8 +235,8 @@ unit-which:
 # --- checks ----------------------------------------------------------------------------------------------------------
 check: check-format check-tidy check-layers check-headers check-docs ## Format, clang-tidy, layers, headers that compile alone, documents
 C_FILES = $(shell find efi include kernel lib loader mm tests -name '*.[ch]' | LC_ALL=C sort)
-H_FILES := $(wildcard include/*/*.h mm/*.h mm/*/*.h efi/*.h loader/*.h loader/*/*.h kernel/*.h kernel/*/*.h kernel/*/*/*.h \
-  tests/harness/*.h tests/fake/*.h tests/firmware/*.h tests/bench/peers/*.h)
+H_FILES := $(wildcard include/*/*.h mm/*.h mm/*/*.h mm/*/*/*.h efi/*.h loader/*.h loader/*/*.h kernel/*.h kernel/*/*.h kernel/*/*/*.h \
+  tests/harness/*.h tests/fake/*.h tests/firmware/*.h)
 check-format: | $(SETUP)
 	$(Q)$(FORMAT) --dry-run -Werror $(C_FILES)
 check-tidy: $(patsubst %.c,$(BUILD)/tidy/%.ok,$(sort $(filter %.c,$(SRC.loader) $(SRC.kernel) $(SRC.shim) $(SRC.host) $(TESTS) $(TOOLS) $(FUZZERS) $(BENCHES))))
