@@ -43,6 +43,7 @@ enum frame_state : uint8_t {
   X(TRAMPOLINE, 'a', "AP trampoline")                                                                                       \
   X(KERNEL, 'K', "kernel data")                                                                                             \
   X(DMA, 'd', "DMA buffers")                                                                                                \
+  X(ZEROED, 'z', "zeroed stock")                                                                                            \
   X(USER, 'U', "user")                                                                                                      \
   X(TEST, 'T', "tests")
 

@@ -95,6 +95,7 @@ const char *picture_owner_colour(enum frame_owner owner) {
       [FRAME_OWNER_BITMAPS] = "\033[34m", [FRAME_OWNER_PAGE_TABLES] = "\033[95m",  [FRAME_OWNER_STACKS] = "\033[35m",
       [FRAME_OWNER_HANDOFF] = "\033[36m", [FRAME_OWNER_TRAMPOLINE] = "\033[37m",   [FRAME_OWNER_KERNEL] = "\033[92m",
       [FRAME_OWNER_DMA] = "\033[31m",     [FRAME_OWNER_USER] = "\033[97m",         [FRAME_OWNER_TEST] = "\033[97m",
+      [FRAME_OWNER_ZEROED] = "\033[36m",
   };
   return (unsigned)owner < FRAME_OWNER_COUNT && colours[owner] != NULL ? colours[owner] : "\033[37m";
 }

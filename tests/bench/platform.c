@@ -8,7 +8,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "arch/memory.h"
 #include "base/assert.h"
 
 void assert_fail(const char *kind, const char *expression, const char *file, int line) {
@@ -24,6 +26,13 @@ void platform_lock_acquire(struct platform_lock *l) NO_ANALYSIS("implements the 
 
 void platform_lock_release(struct platform_lock *l) NO_ANALYSIS("implements the lock") {
   __atomic_store_n(&l->word, 0U, __ATOMIC_RELEASE);
+}
+
+void arch_memory_clear(void *at, uint64_t size) { memset(at, 0, size); }
+void arch_memory_clear_far(void *at, uint64_t size) { memset(at, 0, size); }
+void arch_memory_flush(const void *at, uint64_t size) {
+  (void)at;
+  (void)size;
 }
 
 /* There is no RAM behind the frame numbers of a bench. */

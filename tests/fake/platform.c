@@ -17,6 +17,9 @@ static char last_line[256];
 static bool is_loud;
 static char *ram;
 
+static _Thread_local unsigned locks_held;
+
+unsigned fake_platform_locks_held(void) { return locks_held; }
 void fake_platform_set_ram(void *base) { ram = base; }
 void *platform_direct(paddr_t address) {
   if (!ram) platform_panic("there is no RAM behind physical addresses here");
@@ -35,10 +38,12 @@ void assert_fail(const char *kind, const char *expression, const char *file, int
 /* One thread: a lock that is taken twice, or let go of when free, is a bug in mm. */
 void platform_lock_acquire(struct platform_lock *l) NO_ANALYSIS("implements the lock") {
   if (__atomic_exchange_n(&l->word, 1U, __ATOMIC_ACQUIRE) != 0) platform_panic("lock taken twice");
+  locks_held++;
 }
 
 void platform_lock_release(struct platform_lock *l) NO_ANALYSIS("implements the lock") {
   if (__atomic_exchange_n(&l->word, 0U, __ATOMIC_RELEASE) != 1) platform_panic("lock released that was free");
+  locks_held--;
 }
 
 void platform_log(const char *room, const char *format, ...) {

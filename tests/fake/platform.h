@@ -11,3 +11,12 @@ const char *fake_platform_last_line(void);
 void fake_platform_set_ram(void *base);
 /** Prints what is logged from now on, or stops doing so (the default). */
 void fake_platform_log_to_stderr(bool on);
+/** Locks that this thread holds now. */
+unsigned fake_platform_locks_held(void);
+
+/* What mm has asked of arch/memory.h since the program began.  To clear memory with a lock held is a panic. */
+struct fake_memory {
+  uint64_t cleared, cleared_far, flushed; /* Bytes. */
+  uint64_t longest;                       /* The most that one call cleared. */
+};
+extern struct fake_memory fake_memory;

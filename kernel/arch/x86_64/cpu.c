@@ -48,6 +48,7 @@ RO_AFTER_INIT static bool forced_off[FEATURE_COUNT];
 RO_AFTER_INIT static bool used[FEATURE_COUNT];
 RO_AFTER_INIT static char name[49];
 RO_AFTER_INIT static unsigned physical_bits;
+RO_AFTER_INIT static uint64_t cache_line;
 RO_AFTER_INIT struct mmu_features mmu_features;
 
 static bool has(enum cpu_feature_id id) { return present[id] && !forced_off[id]; }
@@ -183,6 +184,13 @@ static void set_pat(void) {
   arch_tlb_flush_all();
 }
 
+/* CPUID 1, EBX bits 8 to 15: eights of bytes. */
+static void set_cache_line(void) {
+  used[FEATURE_CLFLUSH] = has(FEATURE_CLFLUSH);
+  used[FEATURE_CLFLUSHOPT] = has(FEATURE_CLFLUSHOPT) && used[FEATURE_CLFLUSH];
+  if (used[FEATURE_CLFLUSH]) cache_line = (uint64_t)(cpuid_read(1, 0).ebx >> 8 & 0xff) * 8;
+}
+
 void arch_cpu_init(const char *nofeat) {
   drop_all(nofeat);
   set_nx();
@@ -194,11 +202,16 @@ void arch_cpu_init(const char *nofeat) {
   used[FEATURE_LA57] = mmu_features.levels == 5;
   used[FEATURE_TSC] = has(FEATURE_TSC);
   used[FEATURE_APIC] = has(FEATURE_APIC);
+  used[FEATURE_ERMS] = has(FEATURE_ERMS);
+  set_cache_line();
   used[FEATURE_X2APIC] = has(FEATURE_APIC) && is_x2apic_on();
   used[FEATURE_TSC_INVARIANT] = has(FEATURE_TSC_INVARIANT);
 }
 
 bool cpu_has_apic(void) { return has(FEATURE_APIC); }
+bool cpu_fills_bytes(void) { return used[FEATURE_ERMS]; }
+bool cpu_flushes_fast(void) { return used[FEATURE_CLFLUSHOPT]; }
+uint64_t cpu_cache_line(void) { return cache_line; }
 
 /* --- asking ----------------------------------------------------------------------------------------------------------- */
 

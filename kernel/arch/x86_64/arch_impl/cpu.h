@@ -59,3 +59,7 @@ static inline void cpu_pause(void) { __asm__ volatile("pause"); }
 static inline void tlb_invalidate(uint64_t address) { __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory"); }
 
 bool cpu_has_apic(void);
+/* Constant after arch_cpu_init. */
+bool cpu_fills_bytes(void);    /* REP STOSB is the fast way. */
+bool cpu_flushes_fast(void);   /* CLFLUSHOPT. */
+uint64_t cpu_cache_line(void); /* Bytes that CLFLUSH flushes; 0 when there is no such instruction. */
