@@ -71,6 +71,18 @@ static const struct {
 #undef KIND_ROW
 };
 
+/* One bit a kind, for the questions that are asked of every region. */
+#define IS_RAM_BIT(id, mark, name, is_ram, fate)     | (uint32_t)(is_ram) << BOOT_MEMORY_##id
+#define IS_GENERAL_BIT(id, mark, name, is_ram, fate) | (uint32_t)((fate) != KEEP) << BOOT_MEMORY_##id
+static_assert(BOOT_MEMORY_KIND_COUNT <= 32);
+static const uint32_t ram_kinds = 0 BOOT_MEMORY_KINDS(IS_RAM_BIT);
+static const uint32_t general_kinds = 0 BOOT_MEMORY_KINDS(IS_GENERAL_BIT);
+/* RAM that the direct map leaves out: */
+static const uint32_t unmapped_kinds = 1U << BOOT_MEMORY_UNACCEPTED     /* touching it early is fatal on TDX and SNP; */
+                                       | 1U << BOOT_MEMORY_RUNTIME_DATA /* the firmware's alone, mapped for its */
+                                       | 1U << BOOT_MEMORY_RUNTIME_CODE /* calls only; */
+                                       | 1U << BOOT_MEMORY_UNUSABLE;    /* broken. */
+
 #define TYPE_LOADER_DATA  2
 #define ATTRIBUTE_WB      UINT64_C(8)         /* EFI_MEMORY_WB: may be cached as memory is. */
 #define ATTRIBUTE_RUNTIME (UINT64_C(1) << 63) /* EFI_MEMORY_RUNTIME: the firmware needs it after boot. */
@@ -89,20 +101,11 @@ char memmap_kind_mark(uint32_t kind) {
   if (kind >= ARRAY_COUNT(kinds)) return '?';
   return kinds[kind].mark;
 }
-bool memmap_kind_is_ram(uint32_t kind) { return kind < ARRAY_COUNT(kinds) && kinds[kind].is_ram; }
-bool memmap_kind_is_general(uint32_t kind) { return kind < ARRAY_COUNT(kinds) && kinds[kind].fate != KEEP; }
 
-bool memmap_kind_in_direct_map(uint32_t kind) {
-  switch (kind) {
-  case BOOT_MEMORY_UNACCEPTED:   /* Touching it before it is accepted is fatal on TDX and SNP. */
-  case BOOT_MEMORY_RUNTIME_DATA: /* The firmware's alone; mapped for its calls only. */
-  case BOOT_MEMORY_RUNTIME_CODE:
-  case BOOT_MEMORY_UNUSABLE:
-    return false;
-  default:
-    return memmap_kind_is_ram(kind);
-  }
-}
+static bool is_one_of(uint32_t kind, uint32_t set) { return kind < BOOT_MEMORY_KIND_COUNT && (set >> kind & 1) != 0; }
+bool memmap_kind_is_ram(uint32_t kind) { return is_one_of(kind, ram_kinds); }
+bool memmap_kind_is_general(uint32_t kind) { return is_one_of(kind, general_kinds); }
+bool memmap_kind_in_direct_map(uint32_t kind) { return is_one_of(kind, ram_kinds & ~unmapped_kinds); }
 
 static bool kind_is_claim(uint32_t kind) {
   return kind == BOOT_MEMORY_HANDOFF || kind == BOOT_MEMORY_BOOT_STACK || kind == BOOT_MEMORY_PAGE_TABLES ||
@@ -128,6 +131,8 @@ struct layer {
   uint32_t next;   /* First of `order` that the line has not reached. */
   uint32_t *heap;  /* Numbers of spans under the line, the one to believe at the root; may hold ended ones below it. */
   uint32_t heap_count;
+  uint64_t stop;         /* Where the line has to stop next; UINT64_MAX when nothing lies ahead. */
+  struct span *believed; /* Up to there; NULL when the layer is silent. */
 };
 
 size_t memmap_regions_max(size_t descriptor_count, size_t claim_count) { return 2 * (descriptor_count + claim_count) + 1; }
@@ -200,17 +205,13 @@ static void heap_pop(struct layer *l) {
   l->heap[at] = number;
 }
 
-/* Moves the line to `address`; returns the span to believe there, NULL when the layer is silent. */
-static struct span *layer_at(struct layer *l, uint64_t address) {
-  while (l->next < l->count && l->spans[l->order[l->next]].start <= address) heap_push(l, l->order[l->next++]);
+/* Moves the line to `address`, which is not beyond the layer's stop: what starts there cannot have ended. */
+static void layer_move(struct layer *l, uint64_t address) {
   while (l->heap_count > 0 && l->spans[l->heap[0]].end <= address) heap_pop(l);
-  return l->heap_count > 0 ? &l->spans[l->heap[0]] : NULL;
-}
-
-/* Where the line has to stop next for this layer; UINT64_MAX when nothing lies ahead. */
-static uint64_t layer_next_stop(const struct layer *l) {
-  uint64_t stop = l->next < l->count ? l->spans[l->order[l->next]].start : UINT64_MAX;
-  return l->heap_count > 0 ? bits_min(stop, l->spans[l->heap[0]].end) : stop;
+  while (l->next < l->count && l->spans[l->order[l->next]].start <= address) heap_push(l, l->order[l->next++]);
+  l->believed = l->heap_count > 0 ? &l->spans[l->heap[0]] : NULL;
+  l->stop = l->next < l->count ? l->spans[l->order[l->next]].start : UINT64_MAX;
+  if (l->believed) l->stop = bits_min(l->stop, l->believed->end);
 }
 
 /* --- intake --------------------------------------------------------------------------------------------------------- */
@@ -336,9 +337,11 @@ static struct boot_region region_of(uint64_t start, uint64_t end, const struct s
 
 static status_t sweep(struct layer *firmware, struct layer *claims, struct output *out, struct memmap_report *report) {
   for (uint64_t line = 0; line != UINT64_MAX;) {
-    const struct span *says = layer_at(firmware, line);
-    struct span *claim = layer_at(claims, line);
-    uint64_t stop = bits_min(layer_next_stop(firmware), layer_next_stop(claims));
+    if (line >= firmware->stop) layer_move(firmware, line);
+    if (line >= claims->stop) layer_move(claims, line);
+    const struct span *says = firmware->believed;
+    struct span *claim = claims->believed;
+    uint64_t stop = bits_min(firmware->stop, claims->stop);
     if (line < LOW_END && stop > LOW_END) stop = LOW_END;
     if (claim && !claim->is_marked && !(says && says->kind == BOOT_MEMORY_LOADER)) {
       claim->is_marked = true;

@@ -17,6 +17,7 @@
 #include "loader/config.h"
 
 #include "base/bits.h"
+#include "base/bytes.h"
 #include "base/compiler.h"
 #include "lib/format.h"
 #include "lib/string.h"
@@ -240,12 +241,30 @@ static bool reader_has_more(const struct reader *r) { return r->n - r->at >= (r-
 /* A line end is LF, CR or both. */
 static bool is_line_end(uint32_t c) { return c == '\n' || c == '\r'; }
 
+/* Is one of the eight bytes c?  Only a zero byte borrows from its own top bit, and x has a zero byte where w has c. */
+static bool has_byte(uint64_t w, uint8_t c) {
+  const uint64_t ones = UINT64_C(0x0101010101010101);
+  uint64_t x = w ^ (ones * c);
+  return ((x - ones) & ~x & (ones << 7)) != 0;
+}
+
+/* The first line end, or `end`; most of a file is comments, so eight bytes are looked at together. */
+static const uint8_t *find_line_end(const uint8_t *at, const uint8_t *end) {
+  while (end - at >= 8) {
+    uint64_t w = bytes_load_u64(at);
+    if (has_byte(w, '\n') || has_byte(w, '\r')) break;
+    at += 8;
+  }
+  while (at < end && !is_line_end(*at)) at++;
+  return at;
+}
+
 /* UTF-8 is used where it stands; text_problem finds what is none. */
 static void reader_line8(struct reader *r, struct line *line) {
   const uint8_t *at = r->bytes + r->at;
   const uint8_t *end = r->bytes + r->n;
   line->at = (const char *)at;
-  while (at < end && !is_line_end(*at)) at++;
+  at = find_line_end(at, end);
   line->size = (size_t)(at - (const uint8_t *)line->at);
   if (end - at >= 2 && at[0] == '\r' && at[1] == '\n') at++;
   if (at < end) at++;

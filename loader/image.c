@@ -7,6 +7,7 @@
  *          ──► dynamic section ──► RELA and RELR tables ──► every single relocation's target.
  *        The first check that fails ends it, with the check's name and the value seen.  image_place and image_relocate
  *        then only carry out what was planned; check and use of RELR share one decoder (relr_next), so they cannot differ.
+ *        It decodes an entry at a time, not a word: a bitmap's first and last word in one segment mean that all of it is.
  * INVARIANTS  after image_plan said OK:
  *   1. segments are ascending, disjoint and inside [0, plan->size); their content is inside the file;
  *   2. no page is in two runs; no run is both writable and executable; runs are inside [0, plan->size);
@@ -372,37 +373,54 @@ static bool check_rela(struct planner *p, const struct dynamic *d) {
 struct relr_cursor {
   const uint8_t *table;
   uint64_t count;
-  uint64_t index;  /* Next entry. */
-  uint64_t base;   /* Word that bit 1 of the bitmap stands for. */
-  uint64_t bitmap; /* Bits left, bit 0 for the word at base. */
-  uint64_t next;   /* Where the next bitmap begins. */
+  uint64_t index; /* Next entry. */
+  uint64_t next;  /* Where the next bitmap begins. */
 };
 
-static bool relr_next(struct relr_cursor *c, uint64_t *address) {
-  while (c->bitmap == 0) {
-    if (c->index == c->count) return false;
+/* Words to relocate: bit n of the bitmap, which is not 0, stands for the one at base + 8 n. */
+struct relr_words {
+  uint64_t base;
+  uint64_t bitmap;
+};
+
+static bool relr_next(struct relr_cursor *c, struct relr_words *words) {
+  while (c->index < c->count) {
     uint64_t entry = bytes_load_u64(c->table + c->index++ * sizeof(entry));
     if ((entry & 1) == 0) {
-      *address = entry;
+      *words = (struct relr_words){.base = entry, .bitmap = 1};
       c->next = entry + sizeof(uint64_t);
       return true;
     }
-    c->bitmap = entry >> 1;
-    c->base = c->next;
+    *words = (struct relr_words){.base = c->next, .bitmap = entry >> 1};
     c->next += RELR_BITMAP_WORDS * sizeof(uint64_t);
+    if (words->bitmap != 0) return true;
   }
-  *address = c->base + bits_lowest(c->bitmap) * sizeof(uint64_t);
-  c->bitmap &= c->bitmap - 1;
-  return true;
+  return false;
 }
 
 static struct relr_cursor relr_begin(const uint8_t *file, const struct image_table *t) {
   return (struct relr_cursor){.table = file + t->file_offset, .count = t->count};
 }
 
+/* Checks the words of one entry; the first one that is wrong is the one that is named. */
+static bool check_relr_words(struct planner *p, struct relr_words words, uint32_t index, uint32_t *last) {
+  uint64_t lowest = words.base + bits_lowest(words.bitmap) * sizeof(uint64_t);
+  uint64_t highest = words.base + bits_log2_floor(words.bitmap) * sizeof(uint64_t);
+  p->plan.relocation_count += bits_count(words.bitmap);
+  if (!bits_is_aligned(lowest, sizeof(uint64_t))) return fail(p, IMAGE_CHECK_RELR_ALIGN, index, lowest);
+  if (!is_target(&p->plan, lowest, last)) return fail(p, IMAGE_CHECK_RELR_TARGET, index, lowest);
+  uint32_t segment = *last;
+  if (highest >= lowest && is_target(&p->plan, highest, last) && *last == segment) return true;
+  for (uint64_t left = words.bitmap; left != 0; left &= left - 1) { /* It leaves the segment: word by word. */
+    uint64_t address = words.base + bits_lowest(left) * sizeof(uint64_t);
+    if (!is_target(&p->plan, address, last)) return fail(p, IMAGE_CHECK_RELR_TARGET, index, address);
+  }
+  return true;
+}
+
 static bool check_relr(struct planner *p, const struct dynamic *d) {
   struct image_table t = {0, d->relr_size / sizeof(uint64_t)};
-  uint64_t address = 0;
+  struct relr_words words;
   uint32_t last = 0;
   if (d->relr_size == 0) return true;
   if (d->relr_entry != sizeof(uint64_t)) return fail(p, IMAGE_CHECK_RELR_ENTRY, IMAGE_NO_INDEX, d->relr_entry);
@@ -412,11 +430,8 @@ static bool check_relr(struct planner *p, const struct dynamic *d) {
   }
   struct relr_cursor c = relr_begin(p->file, &t);
   if ((bytes_load_u64(c.table) & 1) != 0) return fail(p, IMAGE_CHECK_RELR_START, 0, bytes_load_u64(c.table));
-  while (relr_next(&c, &address)) {
-    uint32_t index = (uint32_t)(c.index - 1);
-    if (!bits_is_aligned(address, sizeof(uint64_t))) return fail(p, IMAGE_CHECK_RELR_ALIGN, index, address);
-    if (!is_target(&p->plan, address, &last)) return fail(p, IMAGE_CHECK_RELR_TARGET, index, address);
-    p->plan.relocation_count++;
+  while (relr_next(&c, &words)) {
+    if (!check_relr_words(p, words, (uint32_t)(c.index - 1), &last)) return false;
   }
   p->plan.relr = t;
   return true;
@@ -459,15 +474,18 @@ void image_place(const struct image_plan *plan, const void *file, void *memory) 
 void image_relocate(const struct image_plan *plan, const void *file, void *memory, uint64_t virtual_base) {
   uint8_t *image = memory;
   uint64_t slide = virtual_base - plan->link_base;
-  uint64_t address = 0;
+  struct relr_words words;
   for (uint64_t i = 0; i < plan->rela.count; i++) {
     struct elf_rela r = rela_at(file, &plan->rela, i);
     bytes_store_u64(image + (r.offset - plan->link_base), slide + r.addend);
   }
   struct relr_cursor c = relr_begin(file, &plan->relr);
-  while (relr_next(&c, &address)) {
-    uint8_t *word = image + (address - plan->link_base);
-    bytes_store_u64(word, slide + bytes_load_u64(word));
+  while (relr_next(&c, &words)) {
+    uint8_t *base = image + (words.base - plan->link_base);
+    for (; words.bitmap != 0; words.bitmap &= words.bitmap - 1) {
+      uint8_t *word = base + bits_lowest(words.bitmap) * sizeof(uint64_t);
+      bytes_store_u64(word, slide + bytes_load_u64(word));
+    }
   }
 }
 

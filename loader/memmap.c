@@ -68,25 +68,30 @@ static size_t append_hole(struct memmap *m, size_t size, struct memmap_hole h) {
   return size + m->raw.stride;
 }
 
-/* True when some descriptor of a RAM kind that the kernel may use shares a byte with a hole. */
-static bool hole_is_in_ram(const struct memmap *m, struct memmap_hole h) {
+/* Which holes, one bit each, share a byte with some descriptor of a RAM kind that the kernel may use. */
+static uint32_t holes_in_ram(const struct memmap *m) {
+  uint32_t found = 0;
   for (size_t at = 0; at < m->raw.size; at += m->raw.stride) {
     const struct memmap_descriptor *d = (const void *)((const uint8_t *)m->raw.descriptors + at);
-    if (!memmap_kind_in_direct_map((uint32_t)memmap_kind_of_type(d->type)) || d->pages == 0) continue;
-    if (d->physical_start >= MEMMAP_ADDRESS_END) continue;
-    if (d->pages > (MEMMAP_ADDRESS_END - d->physical_start) / FRAME_SIZE) continue; /* Wraps: it will be dropped. */
-    uint64_t last = d->physical_start + (d->pages - 1) * FRAME_SIZE + (FRAME_SIZE - 1);
-    if (d->physical_start < h.end && last >= h.start) return true;
+    uint64_t start = d->physical_start;
+    uint32_t shared = 0;
+    if (start >= MEMMAP_ADDRESS_END || d->pages == 0) continue;
+    if (d->pages > (MEMMAP_ADDRESS_END - start) / FRAME_SIZE) continue; /* Wraps: it will be dropped. */
+    for (unsigned i = 0; i < MEMMAP_HOLE_COUNT; i++) {
+      if (start < m->holes[i].end && start + d->pages * FRAME_SIZE > m->holes[i].start) shared |= 1U << i;
+    }
+    if (shared != 0 && memmap_kind_in_direct_map((uint32_t)memmap_kind_of_type(d->type))) found |= shared;
   }
-  return false;
+  return found;
 }
 
 status_t memmap_build(struct memmap *m, const struct memmap_claim *claims, size_t claim_count, struct boot_region *regions,
                       size_t capacity, size_t *region_count) {
   size_t size = m->raw.size;
+  uint32_t holes = holes_in_ram(m);
   for (unsigned i = 0; i < MEMMAP_HOLE_COUNT; i++) {
     struct memmap_hole h = m->holes[i];
-    if (h.start < h.end && hole_is_in_ram(m, h)) size = append_hole(m, size, h);
+    if (h.start < h.end && (holes >> i & 1) != 0) size = append_hole(m, size, h);
   }
   return memmap_canonicalise(m->raw.descriptors, size, m->raw.stride, claims, claim_count, regions, capacity, m->scratch,
                              region_count, &m->report);

@@ -140,6 +140,23 @@ static unsigned leaf_level(const struct builder *b, const struct mapping *m) {
   return LEVEL_4K;
 }
 
+/* Writes values that grow by a step into entries, four at a time; false when one of them is not zero. */
+static bool fill(uint64_t *entry, uint64_t count, uint64_t value, uint64_t step) {
+  for (; count >= 4; count -= 4, entry += 4, value += 2 * step) {
+    if ((entry[0] | entry[1] | entry[2] | entry[3]) != 0) return false;
+    entry[0] = value;
+    entry[1] = value + step;
+    value += 2 * step;
+    entry[2] = value;
+    entry[3] = value + step;
+  }
+  for (; count > 0; count--, entry++, value += step) {
+    if (*entry != 0) return false;
+    *entry = value;
+  }
+  return true;
+}
+
 /* Writes one run: as many leaves of one size as fit into their table; *m becomes what is left. */
 static status_t map_run(struct builder *b, struct mapping *m) {
   unsigned level = leaf_level(b, m);
@@ -148,13 +165,8 @@ static status_t map_run(struct builder *b, struct mapping *m) {
   uint64_t count = bits_min(ENTRIES - index, m->size >> shift);
   status_t s = find_table(b, m->va, level);
   if (s != OK) return s;
-  if (b->pool) {
-    uint64_t *entry = &b->table[level][index];
-    uint64_t value = m->pa | leaf_bits(m, level);
-    for (uint64_t i = 0; i < count; i++, value += UINT64_C(1) << shift) {
-      if (entry[i] != 0) return ERR_OVERLAP;
-      entry[i] = value;
-    }
+  if (b->pool && !fill(&b->table[level][index], count, m->pa | leaf_bits(m, level), UINT64_C(1) << shift)) {
+    return ERR_OVERLAP;
   }
   m->va += count << shift;
   m->pa += count << shift;
