@@ -30,6 +30,7 @@ FIRMWARE = {
 }
 
 DEFAULTS = {
+    "board": "q35",       # q35; pc: no PCI Express, so no MCFG and configuration space through ports
     "memory": "512M",     # RAM; any size, the host does not have to have it
     "cpu": "max",         # qemu64, max, max,la57=on, ...; host under KVM
     "smp": "1",           # CPUs
@@ -80,10 +81,10 @@ def command(machine, image, serial="mon:stdio", display="none", accel="tcg", ext
     nodes = int(m["nodes"])
     backend = "memory-backend-ram,reserve=off"
     if nodes == 1:
-        line += ["-machine", "q35,memory-backend=ram0", "-m", m["memory"],
+        line += ["-machine", f"{m['board']},memory-backend=ram0", "-m", m["memory"],
                  "-object", f"{backend},id=ram0,size={m['memory']}"]
     else:
-        line += ["-machine", "q35", "-m", m["memory"]]
+        line += ["-machine", m["board"], "-m", m["memory"]]
         share, cpus = size_bytes(m["memory"]) // nodes, int(m["smp"]) // nodes
         for n in range(nodes):
             line += ["-object", f"{backend},id=ram{n},size={share}",

@@ -38,10 +38,8 @@ static struct hosted start(void) {
 static char *bytes_of(pfn_t f) { return ram + f.raw * FRAME_SIZE; }
 
 static bool is_zero(pfn_t first, uint64_t count) {
-  const uint64_t *words = (const uint64_t *)(const void *)bytes_of(first);
-  for (uint64_t i = 0; i < count * FRAME_SIZE / sizeof *words; i++)
-    if (words[i] != 0) return false;
-  return true;
+  const char *bytes = bytes_of(first);
+  return bytes[0] == 0 && memcmp(bytes, bytes + 1, count * FRAME_SIZE - 1) == 0;
 }
 
 static struct ledger ledger_of(const struct hosted *h) {
