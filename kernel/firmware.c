@@ -61,7 +61,7 @@ const char *firmware_state(void) {
 static status_t take_frame(void *context, paddr_t *out) {
   pfn_t frame;
   (void)context;
-  const status_t s = pmm_alloc_frame(memory_pmm(), FRAME_OWNER_PAGE_TABLES, &frame);
+  const status_t s = nodes_alloc_frame(memory_nodes(), FRAME_OWNER_PAGE_TABLES, 0, &frame);
   if (s == OK) *out = paddr_of_pfn(frame);
   return s;
 }

@@ -52,13 +52,13 @@ void ktest_note(const char *format, ...) {
 
 static bool ledger_is_good(void) {
   struct ledger l;
-  ledger_read(memory_pmm(), &l);
+  nodes_ledger_read(memory_nodes(), NODES_ALL, &l);
   return ledger_balances(&l);
 }
 
 static void check_memory(void) {
   struct mm_check_report report;
-  if (!mm_check(memory_pmm(), FRAMES_CHECKED, &report)) {
+  if (!mm_check_nodes(memory_nodes(), FRAMES_CHECKED, &report)) {
     now.failures++;
     console_printf("[T] # mm_check: %s\n", report.text);
   }

@@ -7,8 +7,9 @@
  *          2 keep        what the firmware left in memory that is about to be reclaimed is copied
  *          3 records     16 bytes for each frame of RAM, mapped in the window FRAMES at base + 16 * frame number, only where
  *                        there is RAM, so that their cost follows RAM and not the highest address
- *          4 pmm         bitmaps and tiers over all general memory; from here boot-services and loader memory is free
- *          5 sources     tables and stacks come from pmm
+ *          4 nodes       bitmaps and tiers over all general memory, one allocator a NUMA node; from here boot-services and
+ *                        loader memory is free
+ *          5 sources     tables and stacks come from the nodes
  * HOW    Records take large pages where a whole one is needed (one covers 512 MiB of RAM).  All record memory and all tables
  *        for it are taken in a few large runs before the first is mapped, because the early allocator's list of what was
  *        taken is short and neighbours of one owner share an entry.
@@ -44,11 +45,11 @@
 #define FRAMES_KEPT       UINT64_C(1024) /* 4 MiB: what badmem= must leave to the rest of boot and to the prompt. */
 
 static struct pagetable tables;
-RO_AFTER_INIT static struct pmm *pmm;
+RO_AFTER_INIT static struct nodes *nodes;
 RO_AFTER_INIT static const struct boot_handoff *handoff;
 RO_AFTER_INIT static char vendor[VENDOR_MAX];
 
-struct pmm *memory_pmm(void) { return pmm; }
+struct nodes *memory_nodes(void) { return nodes; }
 const struct boot_handoff *memory_handoff(void) { return handoff; }
 struct pagetable *memory_tables(void) { return &tables; }
 const char *memory_firmware_vendor(void) { return vendor; }
@@ -239,34 +240,55 @@ static void map_records(struct early *e, const struct boot_handoff *h) {
 
 /* --- 4, 5: the allocator ------------------------------------------------------------------------------------------ */
 
-static void create_pmm(struct early *e, const struct boot_handoff *h) {
+/* What ACPI says about the nodes, for mm. */
+static void describe_nodes(struct nodes_layout *l) {
+  static struct nodes_range ranges[NUMA_RANGES_MAX];
+  const struct numa_map *m = acpi_numa();
+  static_assert(NUMA_NODES_MAX <= NODES_MAX);
+  for (uint32_t i = 0; i < m->range_count; i++) {
+    const struct numa_range *r = &m->ranges[i];
+    ranges[i] = (struct nodes_range){r->start / FRAME_SIZE, r->end / FRAME_SIZE, r->node};
+  }
+  *l = (struct nodes_layout){m->node_count, ranges, m->range_count, &m->distance[0][0], NUMA_NODES_MAX};
+}
+
+static void *take_bitmaps(struct early *e, uint64_t size, const char *what) {
+  paddr_t memory;
+  need(early_alloc(e, FRAME_OWNER_BITMAPS, size, FRAME_SIZE, &memory), what);
+  return memset(physmap_at(memory), 0, size);
+}
+
+static void create_nodes(struct early *e, const struct boot_handoff *h) {
   const struct boot_region *regions = handoff_span(h, h->regions);
-  const uint64_t size = pmm_metadata_size(regions, h->regions.count);
-  paddr_t metadata;
-  need(early_alloc(e, FRAME_OWNER_BITMAPS, size, FRAME_SIZE, &metadata), "bitmaps");
-  memset(physmap_at(metadata), 0, size);
+  struct nodes_layout layout;
+  struct nodes *n;
+  describe_nodes(&layout);
+  void *plan = take_bitmaps(e, nodes_plan_size(h->regions.count, &layout), "the nodes");
+  need(nodes_plan(plan, regions, h->regions.count, &layout, &n), "the nodes");
+  void *metadata = take_bitmaps(e, nodes_metadata_size(n), "bitmaps");
   void *records = (void *)(uintptr_t)layout_window(BOOT_WINDOW_FRAMES).start.raw; // NOLINT(performance-no-int-to-ptr)
-  need(pmm_create(physmap_at(metadata), records, regions, h->regions.count, e->taken, e->taken_count, &pmm),
-       "the frame allocator");
+  need(nodes_create(n, metadata, records, e->taken, e->taken_count), "the frame allocator");
+  nodes = n;
 }
 
 static status_t take_table(void *context, paddr_t *out) {
   pfn_t frame;
   (void)context;
-  const status_t s = pmm_alloc_frame(pmm, FRAME_OWNER_PAGE_TABLES, &frame);
+  const status_t s = nodes_alloc_frame(nodes, FRAME_OWNER_PAGE_TABLES, 0, &frame);
   if (s == OK) *out = paddr_of_pfn(frame);
   return s;
 }
 
 static void give_table(void *context, paddr_t frame) {
   (void)context;
-  if (pmm_free_frame(pmm, FRAME_OWNER_PAGE_TABLES, pfn_of_paddr(frame)) != OK) panic("a table's frame has another owner");
+  if (nodes_free_frame(nodes, FRAME_OWNER_PAGE_TABLES, pfn_of_paddr(frame)) != OK)
+    panic("a table's frame has another owner");
 }
 
 static status_t take_stack(void *context, uint64_t frames, paddr_t *start) {
   pfn_t first;
   (void)context;
-  const status_t s = pmm_alloc_run(pmm, FRAME_OWNER_STACKS, frames, nullptr, &first);
+  const status_t s = nodes_alloc_run(nodes, FRAME_OWNER_STACKS, 0, frames, nullptr, &first);
   if (s == OK) *start = paddr_of_pfn(first);
   return s;
 }
@@ -304,7 +326,7 @@ static bool mark_range(void *context, const struct pmm_range *range) {
       m->kept += end - frame;
       break;
     }
-    m->marked += pmm_mark_bad(pmm, pfn(frame)) == OK;
+    m->marked += nodes_mark_bad(nodes, pfn(frame)) == OK;
   }
   return true;
 }
@@ -315,10 +337,10 @@ static void mark_bad(void) {
     const uint64_t start = options->badmem.range[i].start;
     const uint64_t last = start + (options->badmem.range[i].size - 1); /* The parser refuses what wraps. */
     struct pmm_stats stats;
-    pmm_stats_read(pmm, &stats);
+    nodes_stats_read(nodes, NODES_ALL, &stats);
     struct marking m = {.first = start / FRAME_SIZE, .last = last / FRAME_SIZE};
     m.budget = stats.free_frames - bits_min(stats.free_frames, FRAMES_KEPT);
-    pmm_visit(pmm, mark_range, &m);
+    nodes_visit(nodes, NODES_ALL, mark_range, &m);
     klog(KLOG_NOTICE, "memory", "badmem: %llu frames from 0x%llx will never be handed out", (unsigned long long)m.marked,
          (unsigned long long)start);
     if (m.kept > 0) {
@@ -333,7 +355,7 @@ static void log_ledger(void) {
   struct ledger l;
   char ram[12];
   char available[12];
-  ledger_read(pmm, &l);
+  nodes_ledger_read(nodes, NODES_ALL, &l);
   klog(KLOG_NOTICE, "memory", "%s of RAM, %s free; %llu frames taken back from the firmware, %llu from the loader",
        format_size(ram, l.total * FRAME_SIZE), format_size(available, l.frames[FRAME_OWNER_FREE] * FRAME_SIZE),
        (unsigned long long)l.reclaimed_boot_services, (unsigned long long)l.reclaimed_loader);
@@ -353,7 +375,7 @@ void memory_init(const struct boot_handoff *h) {
   acpi_find_nodes(paddr(h->rsdp)); /* While the tables are as the firmware left them, wherever they are. */
   early_add_boot_services(&early);
   map_records(&early, h);
-  create_pmm(&early, h);
+  create_nodes(&early, h);
   retire_early();
   split_large_leaves();
   mark_bad();

@@ -136,9 +136,9 @@ static void show_records(void) {
 
 static void show_memory(void) {
   struct mm_check_report report;
-  if (!memory_pmm()) {
+  if (!memory_nodes()) {
     console_printf("mm_check  memory is not up yet\n");
-  } else if (mm_check(memory_pmm(), MM_CHECK_FRAMES, &report)) {
+  } else if (mm_check_nodes(memory_nodes(), MM_CHECK_FRAMES, &report)) {
     console_printf("mm_check  all invariants hold, %llu frames checked\n", (unsigned long long)report.frames_checked);
   } else {
     console_printf("mm_check  %s\n", report.text);

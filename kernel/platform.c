@@ -28,6 +28,8 @@ void platform_lock_release(struct platform_lock *l) NO_ANALYSIS("this is the loc
   arch_irq_restore(were_on);
 }
 
+uint32_t platform_slot_hint(void) { return 0; } /* One CPU. */
+
 void *platform_direct(paddr_t address) { return physmap_at(address); }
 
 void platform_log(const char *room, const char *format, ...) {

@@ -20,6 +20,8 @@ struct CAPABILITY("platform_lock") platform_lock {
 void platform_lock_acquire(struct platform_lock *l) ACQUIRE(l);
 void platform_lock_release(struct platform_lock *l) RELEASE(l);
 
+/** Slot of the calling CPU, from 0: a hint, for the caller may be on another one by the time it is used.  => any context. */
+uint32_t platform_slot_hint(void);
 /** Where the CPU sees RAM that may be handed out: write-back, and coherent with devices.  => any context. */
 void *platform_direct(paddr_t address);
 /** One line to the log, at "warning" level; no kernel address in it. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* kernel/memory.h — the kernel's one allocator and the maps it was built from. */
+/* kernel/memory.h — the kernel's door to RAM and the maps it was built from. */
 #pragma once
 
 #include <stddef.h>
 
 #include "boot/handoff.h"
+#include "mm/nodes.h"
 #include "mm/pagetable.h"
-#include "mm/pmm.h"
 
 /**
  * Brings memory up: maps the frame records, builds the allocator, takes boot-services and loader memory back.
@@ -23,7 +23,7 @@ void memory_seal(void);
  */
 const void *memory_look(uint64_t at, uint64_t size);
 
-struct pmm *memory_pmm(void); /* NULL before memory_init. */
+struct nodes *memory_nodes(void); /* The door to RAM; NULL before memory_init. */
 const struct boot_region *memory_regions(size_t *count);
 const struct boot_handoff *memory_handoff(void);
 /** The kernel's own tables. */

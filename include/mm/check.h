@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "mm/nodes.h"
 #include "mm/pmm.h"
 
 /* The invariants, INV-xx in comments and messages.  Each has a breaker: break=<id> damages exactly that. */
@@ -20,6 +21,9 @@
   X(6, owner, "each owner's count is the number of its frames")                                                             \
   X(7, ledger, "the owners add up to the RAM that the firmware reported")                                                   \
   X(8, forbidden, "no frame of firmware, low or absent memory is free or allocated")
+
+/* Of the door in front of the nodes' allocators. */
+#define MM_DOOR_INVARIANTS(X) X(20, nodes, "every frame of RAM is in exactly one node's books, and its number says in which")
 
 struct mm_check_report {
   uint32_t invariant; /* First one broken; 0 when all hold. */
@@ -35,8 +39,13 @@ struct mm_check_report {
  */
 bool mm_check(const struct pmm *p, uint64_t limit, struct mm_check_report *out);
 
+/** mm_check of each node, and of the door.  `limit` is for all of them together.  => as mm_check. */
+bool mm_check_nodes(const struct nodes *n, uint64_t limit, struct mm_check_report *out);
+
 /**
  * Damages one invariant on purpose, for the test that must turn red.  ERR_NOT_FOUND for an unknown name.
  *   => tests only; after it the instance is only good for mm_check.
  */
 status_t mm_check_break(struct pmm *p, const char *invariant_name);
+/** The same for a door: one of its own invariants, or one of its first allocator's. */
+status_t mm_check_nodes_break(struct nodes *n, const char *invariant_name);

@@ -12,7 +12,7 @@
 
 #include "base/addr.h"
 #include "base/status.h"
-#include "mm/pmm.h"
+#include "mm/nodes.h"
 
 /* What a device can do.  Bytes; zeros mean no limit.  Powers of two: align, boundary. */
 struct dma_limits {
@@ -46,7 +46,7 @@ struct dma_stats {
  * Returns OK; ERR_INVALID (limits that no memory can meet: address_bits over 64 or below 12, no powers of two, segments
  * shorter than a frame that must not be the only one); ERR_NO_MEMORY.
  */
-status_t dma_device_create(struct pmm *p, const char *name, const struct dma_limits *limits, struct dma_device **out);
+status_t dma_device_create(struct nodes *n, const char *name, const struct dma_limits *limits, struct dma_device **out);
 /** ERR_BUSY while the device holds anything, live or in quarantine. */
 status_t dma_device_destroy(struct dma_device *d);
 

@@ -33,7 +33,7 @@ static void overwrite_leaf(vaddr_t address, uint32_t flags) {
 static status_t break_wxorx(void) {
   pfn_t frame;
   void *mapped;
-  status_t s = pmm_alloc_frame(memory_pmm(), FRAME_OWNER_TEST, &frame);
+  status_t s = nodes_alloc_frame(memory_nodes(), FRAME_OWNER_TEST, 0, &frame);
   if (s == OK) s = kspace_map(paddr_of_pfn(frame), FRAME_SIZE, PAGE_WRITE, &mapped);
   if (s == OK) overwrite_leaf(vaddr((uint64_t)(uintptr_t)mapped), PAGE_WRITE | PAGE_EXECUTE | PAGE_GLOBAL);
   return s;
@@ -47,7 +47,7 @@ static status_t break_dma_mask(void) {
 static status_t break_it(const char *name) {
   if (strcmp(name, "wxorx") == 0) return break_wxorx();
   if (strcmp(name, "dma-mask") == 0) return break_dma_mask();
-  return mm_check_break(memory_pmm(), name);
+  return mm_check_nodes_break(memory_nodes(), name);
 }
 
 status_t breaker_run(const char *name) {

@@ -52,8 +52,8 @@ static bool read_limit(const char *word, struct frame_limits *limits) {
 
 static bool try_request(const struct request *r) {
   pfn_t first;
-  if (pmm_alloc_run(memory_pmm(), FRAME_OWNER_TEST, r->count, &r->limits, &first) != OK) return false;
-  return pmm_free_run(memory_pmm(), FRAME_OWNER_TEST, first, r->count) == OK;
+  if (nodes_alloc_run(memory_nodes(), FRAME_OWNER_TEST, 0, r->count, &r->limits, &first) != OK) return false;
+  return nodes_free_run(memory_nodes(), FRAME_OWNER_TEST, first, r->count) == OK;
 }
 
 static void blame_limits(const struct request *r) {
@@ -72,7 +72,7 @@ static void explain(const struct request *r, status_t status) {
   struct pmm_stats s;
   char size[12], wanted[12];
   format_size(wanted, r->count > UINT64_MAX / FRAME_SIZE ? UINT64_MAX : r->count * FRAME_SIZE);
-  pmm_stats_read(memory_pmm(), &s);
+  nodes_stats_read(memory_nodes(), NODES_ALL, &s);
   if (status == ERR_INVALID) {
     shell_complain("That cannot be: align= and boundary= are powers of two, and a run of %s must fit in a boundary.",
                    wanted);
@@ -128,7 +128,7 @@ void shell_alloc(size_t count, const char *const *words) {
     shell_complain("You hold %u runs already; free one first.", RUNS_MAX);
     return;
   }
-  const status_t status = pmm_alloc_run(memory_pmm(), FRAME_OWNER_TEST, r.count, &r.limits, &first);
+  const status_t status = nodes_alloc_run(memory_nodes(), FRAME_OWNER_TEST, 0, r.count, &r.limits, &first);
   if (status != OK) {
     explain(&r, status);
     return;
@@ -139,7 +139,7 @@ void shell_alloc(size_t count, const char *const *words) {
 }
 
 static void give_back(struct run *slot) {
-  const status_t status = pmm_free_run(memory_pmm(), FRAME_OWNER_TEST, pfn(slot->first), slot->count);
+  const status_t status = nodes_free_run(memory_nodes(), FRAME_OWNER_TEST, pfn(slot->first), slot->count);
   if (status != OK) shell_complain("0x%llx: %s", (unsigned long long)slot->first * FRAME_SIZE, status_name(status));
   slot->count = 0;
 }

@@ -49,9 +49,9 @@ static void draw_legend(void) {
 static void draw_map(void) {
   struct ledger l;
   char size[12], remark[48];
-  ledger_read(memory_pmm(), &l);
+  nodes_ledger_read(memory_nodes(), NODES_ALL, &l);
   picture_map_begin(&map, l.total);
-  pmm_visit(memory_pmm(), visit, &map);
+  nodes_visit(memory_nodes(), NODES_ALL, visit, &map);
   picture_map_end(&map);
   format_string(remark, sizeof(remark), "%s of RAM, holes left out", format_size(size, l.total * FRAME_SIZE));
   shell_title("Map", remark);
@@ -291,7 +291,7 @@ static void why_device(uint64_t physical) {
 
 static void why_physical(uint64_t physical) {
   struct pmm_story story;
-  pmm_describe(memory_pmm(), paddr(physical), &story);
+  nodes_describe(memory_nodes(), paddr(physical), &story);
   picture_add(&out, " " PICTURE_TITLE "physical %llx" PICTURE_PLAIN ", frame %llu\n", (unsigned long long)physical,
               (unsigned long long)(physical / FRAME_SIZE));
   why_firmware(physical);

@@ -103,7 +103,7 @@ static void draw_nodes(const struct numa_map *m) {
   const struct boot_region *regions = memory_regions(&count);
   for (size_t i = 0; i < count; i++)
     if (memmap_kind_is_ram(regions[i].kind)) numa_share(m, regions[i].start, regions[i].end, ram);
-  pmm_visit(memory_pmm(), share_free, unused);
+  nodes_visit(memory_nodes(), NODES_ALL, share_free, unused);
   shell_title("Nodes", "distance 10: its own memory");
   for (uint32_t i = 0; i < m->node_count; i++) {
     picture_add(&out, " node %-3u %10s, %10s free  %3u CPUs  distances" PICTURE_DIM, i, format_size(size, ram[i]),
@@ -187,8 +187,8 @@ void shell_mem(size_t count, const char *const *words) {
   (void)words;
   struct ledger l;
   struct pmm_stats s;
-  ledger_read(memory_pmm(), &l);
-  pmm_stats_read(memory_pmm(), &s);
+  nodes_ledger_read(memory_nodes(), NODES_ALL, &l);
+  nodes_stats_read(memory_nodes(), NODES_ALL, &s);
   draw_total(&l);
   draw_owners(&l);
   draw_nodes(acpi_numa());
@@ -201,7 +201,7 @@ void shell_ledger(size_t words_count, const char *const *words) {
   (void)words;
   struct ledger l;
   char count[28], size[12], percent[8];
-  ledger_read(memory_pmm(), &l);
+  nodes_ledger_read(memory_nodes(), NODES_ALL, &l);
   shell_title("Ledger", "one owner for every frame");
   picture_add(&out, PICTURE_DIM "   %-18s %15s %12s %8s" PICTURE_PLAIN "\n", "owner", "frames", "size", "%");
   for (unsigned i = 0; i < FRAME_OWNER_COUNT; i++) {
@@ -231,7 +231,7 @@ void shell_ledger(size_t words_count, const char *const *words) {
 void shell_greet(void) {
   struct ledger l;
   char size[12], count[28];
-  ledger_read(memory_pmm(), &l);
+  nodes_ledger_read(memory_nodes(), NODES_ALL, &l);
   picture_add(&out, "\n " PICTURE_TITLE "Cairn" PICTURE_PLAIN "  %s of RAM in %s frames, every one with an owner: ",
               format_size(size, l.total * FRAME_SIZE), picture_count(count, l.total));
   picture_add(&out, "%s" PICTURE_PLAIN "\n", ledger_balances(&l) ? PICTURE_GOOD "balanced" : PICTURE_BAD "NOT balanced");
@@ -269,7 +269,7 @@ void shell_check(size_t words_count, const char *const *words) {
   struct mm_check_report report;
   char count[28];
   const uint64_t start = clock_us();
-  const bool is_good = mm_check(memory_pmm(), 0, &report);
+  const bool is_good = mm_check_nodes(memory_nodes(), 0, &report);
   const uint64_t us = clock_us() - start;
   shell_title("Check", "everything derived anew from the records");
   for (uint32_t i = 1; i < ARRAY_COUNT(promises); i++) {

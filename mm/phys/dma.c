@@ -12,8 +12,8 @@
  *
  *        A slot is there before a run is looked for, so that free and fence need nothing and cannot fail.  A scatter list
  *        takes the longest run that the limits allow, again and again; how long that is, bisection finds, because
- *        pmm_alloc_run finds a run if and only if one exists.
- * LOCKING  d->lock guards the table; pmm.lock is taken below it.  Zeroing happens before the caller knows the run and after
+ *        nodes_alloc_run finds a run if and only if one exists.
+ * LOCKING  d->lock guards the table; a node's is taken below it.  Zeroing happens before the caller knows the run and after
  *        its slot is taken, outside the lock.
  * INVARIANTS
  *   INV-D1  every frame of a slot that is not unused is ALLOCATED and the DMA owner's.
@@ -40,7 +40,7 @@ struct dma_run {
 
 struct dma_device {
   const char *name;
-  struct pmm *pmm;
+  struct nodes *nodes;
   pfn_t frame; /* Where this struct is. */
   struct dma_limits limits;
   struct platform_lock lock;
@@ -110,7 +110,7 @@ static status_t find_live(struct dma_device *d, const struct dma_segment *s, str
 }
 
 static void give_back(struct dma_device *d, struct dma_run *r) REQUIRES(d->lock) {
-  const status_t s = pmm_free_run(d->pmm, FRAME_OWNER_DMA, pfn(r->first), r->frames);
+  const status_t s = nodes_free_run(d->nodes, FRAME_OWNER_DMA, pfn(r->first), r->frames);
   if (s != OK) platform_panic("INV-D1: %s: frame %#llx: %s", d->name, (unsigned long long)r->first, status_name(s));
   *r = (struct dma_run){0};
 }
@@ -121,7 +121,7 @@ static status_t take(struct dma_device *d, uint64_t frames, struct dma_run **out
   struct dma_run *slot = unused_run(d);
   pfn_t first;
   if (!slot) return ERR_FULL;
-  const status_t s = pmm_alloc_run(d->pmm, FRAME_OWNER_DMA, frames, &limits, &first);
+  const status_t s = nodes_alloc_run(d->nodes, FRAME_OWNER_DMA, 0, frames, &limits, &first);
   if (s != OK) return s;
   *slot = (struct dma_run){.first = first.raw, .frames = frames, .state = RUN_LIVE};
   *out = slot;
@@ -137,15 +137,15 @@ static void zero(const struct dma_segment *s) { memset(s->cpu, 0, frames_of(s->s
 
 /* --- the door ------------------------------------------------------------------------------------------------------- */
 
-status_t dma_device_create(struct pmm *p, const char *name, const struct dma_limits *limits, struct dma_device **out) {
+status_t dma_device_create(struct nodes *n, const char *name, const struct dma_limits *limits, struct dma_device **out) {
   pfn_t frame;
   if (!limits_are_valid(limits)) return ERR_INVALID;
-  const status_t s = pmm_alloc_frame(p, FRAME_OWNER_KERNEL, &frame);
+  const status_t s = nodes_alloc_frame(n, FRAME_OWNER_KERNEL, 0, &frame);
   if (s != OK) return s;
   struct dma_device *d = platform_direct(paddr_of_pfn(frame));
   memset(d, 0, FRAME_SIZE);
   d->name = name;
-  d->pmm = p;
+  d->nodes = n;
   d->frame = frame;
   d->limits = *limits;
   *out = d;
@@ -156,7 +156,7 @@ status_t dma_device_destroy(struct dma_device *d) {
   struct dma_stats stats;
   dma_stats_read(d, &stats);
   if (stats.live_runs != 0 || stats.quarantined_runs != 0) return ERR_BUSY;
-  return pmm_free_frame(d->pmm, FRAME_OWNER_KERNEL, d->frame);
+  return nodes_free_frame(d->nodes, FRAME_OWNER_KERNEL, d->frame);
 }
 
 status_t dma_alloc(struct dma_device *d, uint64_t size, struct dma_segment *out) {

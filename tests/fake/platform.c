@@ -26,6 +26,10 @@ void *platform_direct(paddr_t address) {
   return ram + address.raw;
 }
 
+static _Thread_local uint32_t slot;
+void fake_platform_set_slot_hint(uint32_t hint) { slot = hint; }
+uint32_t platform_slot_hint(void) { return slot; }
+
 uint64_t fake_platform_log_count(void) { return log_count; }
 const char *fake_platform_last_line(void) { return last_line; }
 void fake_platform_log_to_stderr(bool on) { is_loud = on; }

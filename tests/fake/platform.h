@@ -9,6 +9,8 @@ uint64_t fake_platform_log_count(void);
 const char *fake_platform_last_line(void);
 /** Where RAM is: the byte of physical address 0.  Without it, to ask for RAM is a panic. */
 void fake_platform_set_ram(void *base);
+/** What platform_slot_hint says to this thread from now on; 0 until then. */
+void fake_platform_set_slot_hint(uint32_t hint);
 /** Prints what is logged from now on, or stops doing so (the default). */
 void fake_platform_log_to_stderr(bool on);
 /** Locks that this thread holds now. */

@@ -20,7 +20,7 @@
 
 static uint64_t frames_of_dma(void) {
   struct ledger l;
-  ledger_read(memory_pmm(), &l);
+  nodes_ledger_read(memory_nodes(), NODES_ALL, &l);
   return l.frames[FRAME_OWNER_DMA];
 }
 
@@ -90,7 +90,7 @@ static void copy_out_of_reach(struct edu *e, const struct dma_segment *from, con
   const uint64_t first = to->device.raw % REACH / FRAME_SIZE, count = COPY_SIZE / FRAME_SIZE;
   const struct frame_limits there = {.min = first, .max = first + count};
   pfn_t shadow;
-  if (pmm_alloc_run(memory_pmm(), FRAME_OWNER_TEST, count, &there, &shadow) != OK) {
+  if (nodes_alloc_run(memory_nodes(), FRAME_OWNER_TEST, 0, count, &there, &shadow) != OK) {
     ktest_note("landed=not-tried");
     return;
   }
@@ -101,7 +101,7 @@ static void copy_out_of_reach(struct edu *e, const struct dma_segment *from, con
   const uint64_t before = sum(bytes, COPY_SIZE);
   copy(e, from, to);
   ktest_note("landed=%s", sum(bytes, COPY_SIZE) != before ? "elsewhere" : "nowhere");
-  KTEST_EXPECT(pmm_free_run(memory_pmm(), FRAME_OWNER_TEST, shadow, count) == OK);
+  KTEST_EXPECT(nodes_free_run(memory_nodes(), FRAME_OWNER_TEST, shadow, count) == OK);
 }
 
 /* What is freed is the device's until it is idle. */
@@ -112,7 +112,7 @@ static void give_back(struct edu *e, const struct dma_segment *list, uint64_t fr
   KTEST_EXPECT(dma_free_scatter(e->dma, list, 2) == OK);
   KTEST_EXPECT(dma_free(e->dma, &list[0]) == ERR_STATE);
   KTEST_EXPECT(frames_of_dma() == before);
-  KTEST_EXPECT(pmm_alloc_run(memory_pmm(), FRAME_OWNER_TEST, 1, &there, &frame) == ERR_NO_MEMORY);
+  KTEST_EXPECT(nodes_alloc_run(memory_nodes(), FRAME_OWNER_TEST, 0, 1, &there, &frame) == ERR_NO_MEMORY);
   KTEST_EXPECT(edu_fence(e) == frames);
   KTEST_EXPECT(frames_of_dma() == before - frames);
   ktest_note("quarantined=%llu", (unsigned long long)frames);

@@ -24,7 +24,7 @@ KTEST(P10, the_ledger_balances) {
   uint64_t ram = 0;
   const struct boot_region *r = memory_regions(&count);
   for (size_t i = 0; i < count; i++) ram += memmap_kind_is_ram(r[i].kind) ? (r[i].end - r[i].start) / FRAME_SIZE : 0;
-  ledger_read(memory_pmm(), &l);
+  nodes_ledger_read(memory_nodes(), NODES_ALL, &l);
   KTEST_EXPECT(ledger_balances(&l));
   KTEST_EXPECT(l.total == ram);
   KTEST_EXPECT(l.frames[FRAME_OWNER_FREE] > 0);
@@ -80,14 +80,14 @@ KTEST(P10, the_ledger_counts_what_the_firmware_reported) {
     ktest_skip("this firmware's map is no plain list: tests/firmware has an oracle for such");
     return;
   }
-  ledger_read(memory_pmm(), &l);
+  nodes_ledger_read(memory_nodes(), NODES_ALL, &l);
   KTEST_EXPECT(l.total == reported);
   ktest_note("reported=%llu total=%llu", (unsigned long long)reported, (unsigned long long)l.total);
 }
 
 KTEST(P10, mm_check_finds_nothing) {
   struct mm_check_report report;
-  const bool good = mm_check(memory_pmm(), 0, &report);
+  const bool good = mm_check_nodes(memory_nodes(), 0, &report);
   KTEST_EXPECT(good);
   ktest_note("frames=%llu invariant=%u", (unsigned long long)report.frames_checked, (unsigned)report.invariant);
 }
@@ -109,7 +109,7 @@ KTEST(P10, the_nodes_share_all_memory) {
   const struct boot_region *r = memory_regions(&count);
   for (size_t i = 0; i < count; i++)
     if (memmap_kind_is_ram(r[i].kind)) numa_share(m, r[i].start, r[i].end, ram);
-  pmm_visit(memory_pmm(), share_free, unused);
+  nodes_visit(memory_nodes(), NODES_ALL, share_free, unused);
   ktest_note("nodes=%u", m->node_count);
   for (uint32_t i = 0; i < m->node_count; i++) {
     uint64_t named = 0;
@@ -122,7 +122,7 @@ KTEST(P10, the_nodes_share_all_memory) {
                (unsigned long long)(ram[i] / KIB), (unsigned long long)(unused[i] / KIB), m->cpus[i],
                m->distance[i][m->node_count - 1 - i]);
   }
-  pmm_stats_read(memory_pmm(), &s);
+  nodes_stats_read(memory_nodes(), NODES_ALL, &s);
   KTEST_EXPECT(ram_sum == s.total_frames * FRAME_SIZE);
   KTEST_EXPECT(unused_sum == s.free_frames * FRAME_SIZE);
 }
@@ -177,7 +177,7 @@ static void hold(struct sweep *s, uint64_t first, uint64_t count) {
 static void take_all(struct sweep *s, uint64_t count) {
   const struct frame_limits where = {.max = UINT64_MAX, .align = count};
   pfn_t first;
-  while (pmm_alloc_run(memory_pmm(), FRAME_OWNER_TEST, count, &where, &first) == OK) hold(s, first.raw, count);
+  while (nodes_alloc_run(memory_nodes(), FRAME_OWNER_TEST, 0, count, &where, &first) == OK) hold(s, first.raw, count);
 }
 
 static uint64_t give_all(struct sweep *s) {
@@ -185,7 +185,7 @@ static uint64_t give_all(struct sweep *s) {
   while (s->list) {
     const struct held h = *s->list;
     s->list = h.next;
-    if (pmm_free_run(memory_pmm(), FRAME_OWNER_TEST, pfn(h.first), h.count) != OK) failures++;
+    if (nodes_free_run(memory_nodes(), FRAME_OWNER_TEST, pfn(h.first), h.count) != OK) failures++;
   }
   return failures;
 }
@@ -197,17 +197,17 @@ KTEST(P7, all_memory_is_handed_out_once_and_none_of_it_is_forbidden) {
   struct pmm_stats after;
   struct sweep s = {0};
   pfn_t frame;
-  pmm_stats_read(memory_pmm(), &before);
+  nodes_stats_read(memory_nodes(), NODES_ALL, &before);
   take_all(&s, FRAMES_PER_1G);
   take_all(&s, FRAMES_PER_2M);
   take_all(&s, 16);
-  while (pmm_alloc_frame(memory_pmm(), FRAME_OWNER_TEST, &frame) == OK) hold(&s, frame.raw, 1);
-  pmm_stats_read(memory_pmm(), &empty);
+  while (nodes_alloc_frame(memory_nodes(), FRAME_OWNER_TEST, 0, &frame) == OK) hold(&s, frame.raw, 1);
+  nodes_stats_read(memory_nodes(), NODES_ALL, &empty);
   KTEST_EXPECT(s.forbidden == 0);
   KTEST_EXPECT(s.frames == before.free_frames);
   KTEST_EXPECT(empty.free_frames == 0);
   KTEST_EXPECT(give_all(&s) == 0);
-  pmm_stats_read(memory_pmm(), &after);
+  nodes_stats_read(memory_nodes(), NODES_ALL, &after);
   KTEST_EXPECT(after.free_frames == before.free_frames);
   ktest_note("frames=%llu runs=%llu forbidden=%llu free_after=%llu", (unsigned long long)s.frames,
              (unsigned long long)s.calls, (unsigned long long)s.forbidden, (unsigned long long)after.free_frames);
@@ -217,7 +217,7 @@ KTEST(P7, all_memory_is_handed_out_once_and_none_of_it_is_forbidden) {
 
 static void try_run(uint64_t frames, const struct frame_limits *where, bool must_exist) {
   pfn_t first;
-  const status_t s = pmm_alloc_run(memory_pmm(), FRAME_OWNER_TEST, frames, where, &first);
+  const status_t s = nodes_alloc_run(memory_nodes(), FRAME_OWNER_TEST, 0, frames, where, &first);
   ktest_note("mib_%llu=%s", (unsigned long long)(frames * FRAME_SIZE / MIB), s == OK ? "ok" : "none");
   if (s != OK) {
     KTEST_EXPECT(s == ERR_NO_MEMORY && !must_exist);
@@ -226,55 +226,55 @@ static void try_run(uint64_t frames, const struct frame_limits *where, bool must
   KTEST_EXPECT(bits_is_aligned(first.raw, where->align));
   KTEST_EXPECT(first.raw + frames <= where->max);
   KTEST_EXPECT(is_general(first.raw * FRAME_SIZE, (first.raw + frames) * FRAME_SIZE));
-  KTEST_EXPECT(pmm_free_run(memory_pmm(), FRAME_OWNER_TEST, first, frames) == OK);
+  KTEST_EXPECT(nodes_free_run(memory_nodes(), FRAME_OWNER_TEST, first, frames) == OK);
 }
 
 KTEST(P4, contiguous_runs_are_aligned_and_below_their_limit) {
   struct pmm_stats stats;
   const struct frame_limits below_4g = {.max = 4 * GIB / FRAME_SIZE, .align = FRAMES_PER_2M};
-  pmm_stats_read(memory_pmm(), &stats);
+  nodes_stats_read(memory_nodes(), NODES_ALL, &stats);
   try_run(2 * MIB / FRAME_SIZE, &below_4g, false);
   try_run(6 * MIB / FRAME_SIZE, &below_4g, false);
   try_run(64 * MIB / FRAME_SIZE, &below_4g, false);
   const struct frame_limits anywhere = {.max = UINT64_MAX, .align = 1};
   try_run(stats.largest_free_run, &anywhere, true);
   pfn_t first;
-  KTEST_EXPECT(pmm_alloc_run(memory_pmm(), FRAME_OWNER_TEST, stats.largest_free_run + 1, &anywhere, &first) ==
+  KTEST_EXPECT(nodes_alloc_run(memory_nodes(), FRAME_OWNER_TEST, 0, stats.largest_free_run + 1, &anywhere, &first) ==
                ERR_NO_MEMORY);
 }
 
 KTEST(P11, frames_are_not_freed_twice_nor_by_others) {
-  struct pmm *p = memory_pmm();
+  struct nodes *p = memory_nodes();
   pfn_t frame;
-  const status_t s = pmm_alloc_frame(p, FRAME_OWNER_TEST, &frame);
+  const status_t s = nodes_alloc_frame(p, FRAME_OWNER_TEST, 0, &frame);
   KTEST_EXPECT(s == OK);
   if (s != OK) return;
-  KTEST_EXPECT(pmm_free_frame(p, FRAME_OWNER_USER, frame) == ERR_OWNER);
-  KTEST_EXPECT(pmm_free_frame(p, FRAME_OWNER_TEST, frame) == OK);
-  KTEST_EXPECT(pmm_free_frame(p, FRAME_OWNER_TEST, frame) == ERR_STATE);
-  KTEST_EXPECT(pmm_free_frame(p, FRAME_OWNER_TEST, pfn(UINT64_MAX >> FRAME_SHIFT)) != OK);
+  KTEST_EXPECT(nodes_free_frame(p, FRAME_OWNER_USER, frame) == ERR_OWNER);
+  KTEST_EXPECT(nodes_free_frame(p, FRAME_OWNER_TEST, frame) == OK);
+  KTEST_EXPECT(nodes_free_frame(p, FRAME_OWNER_TEST, frame) == ERR_STATE);
+  KTEST_EXPECT(nodes_free_frame(p, FRAME_OWNER_TEST, pfn(UINT64_MAX >> FRAME_SHIFT)) != OK);
   const pfn_t image = pfn_of_paddr(paddr(memory_handoff()->kernel_physical));
-  KTEST_EXPECT(pmm_free_frame(p, FRAME_OWNER_TEST, image) != OK);
-  KTEST_EXPECT(pmm_free_frame(p, FRAME_OWNER_LOW, pfn(0)) != OK);
+  KTEST_EXPECT(nodes_free_frame(p, FRAME_OWNER_TEST, image) != OK);
+  KTEST_EXPECT(nodes_free_frame(p, FRAME_OWNER_LOW, pfn(0)) != OK);
 }
 
 KTEST(P12, bad_frames_are_never_handed_out) {
-  struct pmm *p = memory_pmm();
+  struct nodes *p = memory_nodes();
   struct pmm_story story;
   struct ledger before;
   struct ledger after;
   pfn_t frame;
-  ledger_read(p, &before);
-  KTEST_EXPECT(pmm_alloc_frame(p, FRAME_OWNER_TEST, &frame) == OK);
-  KTEST_EXPECT(pmm_mark_bad(p, frame) == ERR_STATE); /* In use. */
-  KTEST_EXPECT(pmm_free_frame(p, FRAME_OWNER_TEST, frame) == OK);
+  nodes_ledger_read(p, NODES_ALL, &before);
+  KTEST_EXPECT(nodes_alloc_frame(p, FRAME_OWNER_TEST, 0, &frame) == OK);
+  KTEST_EXPECT(nodes_mark_bad(p, frame) == ERR_STATE); /* In use. */
+  KTEST_EXPECT(nodes_free_frame(p, FRAME_OWNER_TEST, frame) == OK);
   for (uint32_t i = 0; i < options->badmem.count; i++) {
-    pmm_describe(p, paddr(options->badmem.range[i].start), &story);
+    nodes_describe(p, paddr(options->badmem.range[i].start), &story);
     KTEST_EXPECT(story.state == FRAME_BAD || !story.has_record || story.state == FRAME_FIRMWARE ||
                  story.state == FRAME_ALLOCATED);
     ktest_note("at_0x%llx=%s", (unsigned long long)options->badmem.range[i].start, frame_state_name(story.state));
   }
-  ledger_read(p, &after);
+  nodes_ledger_read(p, NODES_ALL, &after);
   KTEST_EXPECT(after.frames[FRAME_OWNER_BAD] == before.frames[FRAME_OWNER_BAD]);
   ktest_note("bad=%llu", (unsigned long long)after.frames[FRAME_OWNER_BAD]);
 }
@@ -282,7 +282,7 @@ KTEST(P12, bad_frames_are_never_handed_out) {
 KTEST(P14, free_blocks_by_order_add_up) {
   struct pmm_stats s;
   uint64_t sum = 0;
-  pmm_stats_read(memory_pmm(), &s);
+  nodes_stats_read(memory_nodes(), NODES_ALL, &s);
   for (unsigned i = 0; i < ARRAY_COUNT(s.free_by_order); i++) sum += s.free_by_order[i] << i;
   KTEST_EXPECT(sum == s.free_frames);
   ktest_note("free=%llu free_2m=%llu free_1g=%llu largest=%llu", (unsigned long long)s.free_frames,
@@ -292,7 +292,7 @@ KTEST(P14, free_blocks_by_order_add_up) {
 /* Bitmaps and tiers: a bit and a little a frame; records 16 bytes; both follow RAM and not the highest address. */
 KTEST(P9, metadata_follows_ram) {
   struct pmm_stats s;
-  pmm_stats_read(memory_pmm(), &s);
+  nodes_stats_read(memory_nodes(), NODES_ALL, &s);
   KTEST_EXPECT(s.metadata_bytes <= s.total_frames / 4 + 256 * KIB);
   ktest_note("meta_bytes=%llu record_bytes=%llu frames=%llu", (unsigned long long)s.metadata_bytes,
              (unsigned long long)s.record_bytes, (unsigned long long)s.total_frames);

@@ -25,11 +25,11 @@ static_assert(sizeof(struct percpu) <= FRAME_SIZE);
 status_t arch_percpu_init(void) {
   pfn_t frame;
   const uint64_t at = layout_window(BOOT_WINDOW_PERCPU).start.raw + FRAME_SIZE;
-  status_t s = pmm_alloc_frame(memory_pmm(), FRAME_OWNER_KERNEL, &frame);
+  status_t s = nodes_alloc_frame(memory_nodes(), FRAME_OWNER_KERNEL, 0, &frame);
   if (s != OK) return s;
   const paddr_t memory = paddr_of_pfn(frame);
   s = pagetable_map(memory_tables(), vrange(at, at + FRAME_SIZE), memory, PAGE_WRITE | PAGE_GLOBAL);
-  if (s != OK) return pmm_free_frame(memory_pmm(), FRAME_OWNER_KERNEL, frame) == OK ? s : ERR_CORRUPT;
+  if (s != OK) return nodes_free_frame(memory_nodes(), FRAME_OWNER_KERNEL, frame) == OK ? s : ERR_CORRUPT;
   struct percpu *block = (struct percpu *)(uintptr_t)at; // NOLINT(performance-no-int-to-ptr)
   memset(block, 0, FRAME_SIZE);
   move_to(block);

@@ -88,7 +88,7 @@ status_t edu_open(struct edu **out) {
   *out = &edu;
   if (edu.engine_count > 0) return OK;
   if (!pci_find(VENDOR, DEVICE, 0)) return ERR_NOT_FOUND;
-  status_t s = edu.dma ? OK : dma_device_create(memory_pmm(), "edu", &limits, &edu.dma);
+  status_t s = edu.dma ? OK : dma_device_create(memory_nodes(), "edu", &limits, &edu.dma);
   for (size_t i = 0; s == OK && edu.engine_count < EDU_ENGINES_MAX && (f = pci_get(i)) != NULL; i++) {
     if (is_edu(f) && f->driver == NULL) s = add_engine(f);
   }

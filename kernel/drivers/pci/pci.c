@@ -61,7 +61,7 @@ status_t pci_init(void) {
   const size_t room = count_all();
   if (room == 0) return ERR_NOT_FOUND;
   const uint64_t frames = (room * sizeof *pci.table + FRAME_SIZE - 1) / FRAME_SIZE;
-  const status_t s = pmm_alloc_run(memory_pmm(), FRAME_OWNER_KERNEL, frames, NULL, &frame);
+  const status_t s = nodes_alloc_run(memory_nodes(), FRAME_OWNER_KERNEL, 0, frames, NULL, &frame);
   if (s != OK) return s;
   pci.table = physmap_at(paddr_of_pfn(frame));
   for (size_t i = 0; i < pci.segment_count; i++) {

@@ -17,36 +17,37 @@
 
 #include "base/bits.h"
 #include "base/units.h"
-#include "hosted.h"
+#include "machine.h"
 #include "mm/dma.h"
 #include "platform.h"
+#include "seed.h"
 
 #define RAM_SIZE (5 * GIB)
 
-static const struct boot_region machine[] = {
+static const struct boot_region map[] = {
     {0x100000, 0x1800000, BOOT_MEMORY_USABLE, 7, 8},
     {0xff80000, 0x10080000, BOOT_MEMORY_USABLE, 7, 8},
     {0x100000000, 0x100800000, BOOT_MEMORY_USABLE, 7, 8},
 };
-#define MACHINE_REGIONS (sizeof machine / sizeof *machine)
+#define MACHINE_REGIONS (sizeof map / sizeof *map)
 
 static char *ram;
 
-static struct hosted start(void) {
-  struct hosted h = hosted_create(machine, MACHINE_REGIONS, NULL, 0);
+static struct machine start(void) {
+  struct machine h = machine_create(map, MACHINE_REGIONS, NULL, NULL, 0);
   assert_int_equal(h.status, OK);
   return h;
 }
 
-static struct dma_device *device(struct hosted *h, struct dma_limits limits) {
+static struct dma_device *device(struct machine *h, struct dma_limits limits) {
   struct dma_device *d;
-  assert_int_equal(dma_device_create(h->pmm, "fake", &limits, &d), OK);
+  assert_int_equal(dma_device_create(h->nodes, "fake", &limits, &d), OK);
   return d;
 }
 
-static uint64_t owned_by_dma(struct hosted *h) {
+static uint64_t owned_by_dma(struct machine *h) {
   struct ledger l;
-  ledger_read(h->pmm, &l);
+  nodes_ledger_read(h->nodes, NODES_ALL, &l);
   assert_true(ledger_balances(&l));
   return l.frames[FRAME_OWNER_DMA];
 }
@@ -67,18 +68,18 @@ static bool is_within(const struct dma_limits *l, const struct dma_segment *s) {
   return l->segment_max == 0 || s->size <= l->segment_max;
 }
 
-static bool is_free(const struct hosted *h, uint64_t frame) {
+static bool is_free(const struct machine *h, uint64_t frame) {
   struct pmm_story story;
-  pmm_describe(h->pmm, paddr_of_pfn(pfn(frame)), &story);
+  nodes_describe(h->nodes, paddr_of_pfn(pfn(frame)), &story);
   return story.has_record && story.state == FRAME_FREE;
 }
 
 /* Does a run exist?  Every start is tried. */
-static bool exists(const struct hosted *h, const struct dma_limits *l, uint64_t size) {
+static bool exists(const struct machine *h, const struct dma_limits *l, uint64_t size) {
   const uint64_t frames = bits_align_up(size, FRAME_SIZE) / FRAME_SIZE;
   for (size_t i = 0; i < MACHINE_REGIONS; i++) {
     uint64_t run = 0;
-    for (uint64_t f = machine[i].start / FRAME_SIZE; f < machine[i].end / FRAME_SIZE; f++) {
+    for (uint64_t f = map[i].start / FRAME_SIZE; f < map[i].end / FRAME_SIZE; f++) {
       run = is_free(h, f) ? run + 1 : 0;
       if (run < frames) continue;
       const struct dma_segment s = {paddr((f + 1 - frames) * FRAME_SIZE), NULL, size};
@@ -101,16 +102,16 @@ static struct dma_limits some_limits(struct dice *d) {
 }
 
 /* Holes at random, so that limits and fragments meet. */
-static void fragment(struct hosted *h, struct dice *d) {
+static void fragment(struct machine *h, struct dice *d) {
   for (uint64_t n = dice_below(d, 60); n > 0; n--) {
-    const struct boot_region *r = &machine[dice_below(d, MACHINE_REGIONS)];
+    const struct boot_region *r = &map[dice_below(d, MACHINE_REGIONS)];
     const uint64_t first = r->start / FRAME_SIZE + dice_below(d, (r->end - r->start) / FRAME_SIZE);
     const uint64_t count = 1 + dice_any_size(d, 9);
     const struct frame_limits here = {.min = first, .max = first + count};
     pfn_t out;
-    if (pmm_alloc_run(h->pmm, FRAME_OWNER_TEST, count, &here, &out) == OK) {
+    if (nodes_alloc_run(h->nodes, FRAME_OWNER_TEST, 0, count, &here, &out) == OK) {
       memset(ram + out.raw * FRAME_SIZE, 0xa5, count * FRAME_SIZE);
-      if (dice_one_in(d, 2)) assert_int_equal(pmm_free_run(h->pmm, FRAME_OWNER_TEST, out, count), OK);
+      if (dice_one_in(d, 2)) assert_int_equal(nodes_free_run(h->nodes, FRAME_OWNER_TEST, out, count), OK);
     }
   }
 }
@@ -120,13 +121,13 @@ static void one_run_is_found_within_the_limits_if_and_only_if_there_is_one(void 
   struct dice d = dice_of(seed_of_run());
   unsigned found = 0, none = 0, impossible = 0;
   for (unsigned i = 0; i < 400; i++) {
-    struct hosted h = start();
+    struct machine h = start();
     fragment(&h, &d);
     const struct dma_limits l = some_limits(&d);
     struct dma_device *dev = device(&h, l);
     const uint64_t size = 1 + dice_any_size(&d, 24);
     const bool is_there = exists(&h, &l, size);
-    const uint64_t before = hosted_digest(&h);
+    const uint64_t before = machine_digest(&h);
     struct dma_segment s;
     const status_t status = dma_alloc(dev, size, &s);
     if (status == OK) {
@@ -141,15 +142,15 @@ static void one_run_is_found_within_the_limits_if_and_only_if_there_is_one(void 
       if (status == ERR_NO_MEMORY) none++;
       assert_true(status == ERR_INVALID || status == ERR_NO_MEMORY);
     }
-    assert_int_equal(hosted_digest(&h), before);
-    hosted_must_be_sound(&h, "after one run");
-    hosted_destroy(&h);
+    assert_int_equal(machine_digest(&h), before);
+    machine_must_be_sound(&h, "after one run");
+    machine_destroy(&h);
   }
   printf("%u found, %u not there, %u impossible\n", found, none, impossible);
   assert_true(found > 20 && none > 10 && impossible > 20);
 }
 
-static void check_list(struct hosted *h, const struct dma_limits *l, const struct dma_segment *list, size_t n,
+static void check_list(struct machine *h, const struct dma_limits *l, const struct dma_segment *list, size_t n,
                        uint64_t size) {
   uint64_t sum = 0, frames = 0;
   for (size_t i = 0; i < n; i++) {
@@ -168,15 +169,15 @@ static int longer_first(const void *a, const void *b) {
 }
 
 /* The fewest segments that hold so many frames, for limits without alignment and boundary; SIZE_MAX when none do. */
-static size_t fewest(const struct hosted *h, const struct dma_limits *l, uint64_t frames) {
+static size_t fewest(const struct machine *h, const struct dma_limits *l, uint64_t frames) {
   static uint64_t pieces[16384];
   const uint64_t step = l->segment_max == 0 ? UINT64_MAX : l->segment_max / FRAME_SIZE;
   const uint64_t reach = l->address_bits == 0 ? UINT64_MAX : UINT64_C(1) << (l->address_bits - FRAME_SHIFT);
   size_t n = 0, used = 0;
   for (size_t i = 0; i < MACHINE_REGIONS; i++) {
     uint64_t run = 0;
-    for (uint64_t f = machine[i].start / FRAME_SIZE; f <= machine[i].end / FRAME_SIZE; f++) {
-      const bool ends = f == machine[i].end / FRAME_SIZE || f >= reach || !is_free(h, f);
+    for (uint64_t f = map[i].start / FRAME_SIZE; f <= map[i].end / FRAME_SIZE; f++) {
+      const bool ends = f == map[i].end / FRAME_SIZE || f >= reach || !is_free(h, f);
       if (!ends) run++;
       if (run == step || (ends && run > 0)) {
         pieces[n++] = run;
@@ -195,12 +196,12 @@ static void a_scatter_list_lies_within_the_limits_and_adds_up(void **state) {
   unsigned made = 0, several = 0, failed = 0, judged = 0;
   static struct dma_segment list[DMA_RUNS_MAX];
   for (unsigned i = 0; i < 600; i++) {
-    struct hosted h = start();
+    struct machine h = start();
     for (uint64_t k = dice_below(&d, 8); k > 0; k--) fragment(&h, &d);
     struct dma_limits l = some_limits(&d);
     if (dice_one_in(&d, 2)) l.align = l.boundary = 0;
     struct dma_device *dev = device(&h, l);
-    const uint64_t size = 1 + dice_any_size(&d, 25), before = hosted_digest(&h);
+    const uint64_t size = 1 + dice_any_size(&d, 25), before = machine_digest(&h);
     const size_t room = 1 + dice_below(&d, DMA_RUNS_MAX);
     const bool is_simple = l.align <= FRAME_SIZE && l.boundary == 0 && (l.segment_max == 0 || l.segment_max >= FRAME_SIZE);
     const size_t least = is_simple ? fewest(&h, &l, bits_align_up(size, FRAME_SIZE) / FRAME_SIZE) : 0;
@@ -224,26 +225,26 @@ static void a_scatter_list_lies_within_the_limits_and_adds_up(void **state) {
       assert_int_equal(n, 0);
       assert_true(status == ERR_INVALID || status == ERR_NO_MEMORY);
     }
-    assert_int_equal(hosted_digest(&h), before);
-    hosted_must_be_sound(&h, "after a scatter list");
-    hosted_destroy(&h);
+    assert_int_equal(machine_digest(&h), before);
+    machine_must_be_sound(&h, "after a scatter list");
+    machine_destroy(&h);
   }
   printf("%u lists, %u of several segments, %u failed; %u judged by the oracle\n", made, several, failed, judged);
   assert_true(made > 50 && several > 20 && failed > 50 && judged > 50);
 }
 
 /* Single frames all over, every second one free. */
-static void make_a_comb(struct hosted *h) {
+static void make_a_comb(struct machine *h) {
   pfn_t f;
-  for (uint64_t at = machine[0].start / FRAME_SIZE; at < machine[0].end / FRAME_SIZE; at += 2) {
+  for (uint64_t at = map[0].start / FRAME_SIZE; at < map[0].end / FRAME_SIZE; at += 2) {
     const struct frame_limits here = {.min = at, .max = at + 1};
-    assert_int_equal(pmm_alloc_run(h->pmm, FRAME_OWNER_TEST, 1, &here, &f), OK);
+    assert_int_equal(nodes_alloc_run(h->nodes, FRAME_OWNER_TEST, 0, 1, &here, &f), OK);
   }
 }
 
 static void memory_in_single_frames_is_used_to_the_last_one(void **state) {
   (void)state;
-  struct hosted h = start();
+  struct machine h = start();
   static struct dma_segment list[DMA_RUNS_MAX];
   struct dma_device *d = device(&h, (struct dma_limits){.address_bits = 24});
   size_t n = 0;
@@ -253,14 +254,14 @@ static void memory_in_single_frames_is_used_to_the_last_one(void **state) {
   assert_int_equal(dma_alloc_scatter(d, 100 * FRAME_SIZE, list, 99, &n), ERR_NO_MEMORY);
   assert_int_equal(dma_alloc_scatter(d, 100 * FRAME_SIZE, list, 100, &n), OK);
   assert_int_equal(n, 100);
-  hosted_destroy(&h);
+  machine_destroy(&h);
 }
 
 static void a_failed_list_leaves_nothing_behind_wherever_it_fails(void **state) {
   (void)state;
   static struct dma_segment list[DMA_RUNS_MAX];
   for (uint64_t frames_left = 0; frames_left < 40; frames_left++) {
-    struct hosted h = start();
+    struct machine h = start();
     struct dma_device *d = device(&h, (struct dma_limits){.address_bits = 24, .segment_max = 3 * FRAME_SIZE});
     struct dma_segment held[2];
     size_t n = 7;
@@ -268,40 +269,40 @@ static void a_failed_list_leaves_nothing_behind_wherever_it_fails(void **state) 
     /* The first 15 MiB without the last frames: only so many are left below 2^24. */
     const uint64_t count = 15 * MIB / FRAME_SIZE - frames_left;
     const struct frame_limits low = {.min = 256, .max = 256 + count};
-    assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, count, &low, &first), OK);
-    const uint64_t before = hosted_digest(&h);
+    assert_int_equal(nodes_alloc_run(h.nodes, FRAME_OWNER_TEST, 0, count, &low, &first), OK);
+    const uint64_t before = machine_digest(&h);
     const status_t status = dma_alloc_scatter(d, 40 * FRAME_SIZE, list, DMA_RUNS_MAX, &n);
     struct dma_stats stats;
     dma_stats_read(d, &stats);
     assert_int_equal(status, ERR_NO_MEMORY);
     assert_int_equal(n, 7);
     assert_int_equal(stats.live_runs + stats.quarantined_runs, 0);
-    assert_int_equal(hosted_digest(&h), before);
+    assert_int_equal(machine_digest(&h), before);
     if (frames_left == 0) assert_int_equal(dma_alloc(d, 1, held), ERR_NO_MEMORY);
-    hosted_destroy(&h);
+    machine_destroy(&h);
   }
 }
 
 static void without_memory_there_is_no_device(void **state) {
   (void)state;
-  struct hosted h = start();
+  struct machine h = start();
   struct dma_device *d = NULL;
   const struct dma_limits none = {0};
   pfn_t frame;
-  while (pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, &frame) == OK) {}
-  assert_int_equal(dma_device_create(h.pmm, "fake", &none, &d), ERR_NO_MEMORY);
+  while (nodes_alloc_frame(h.nodes, FRAME_OWNER_TEST, 0, &frame) == OK) {}
+  assert_int_equal(dma_device_create(h.nodes, "fake", &none, &d), ERR_NO_MEMORY);
   assert_null(d);
-  hosted_destroy(&h);
+  machine_destroy(&h);
 }
 
 static void what_no_machine_could_give_is_told_from_what_this_one_has_not(void **state) {
   (void)state;
-  struct hosted h = start();
+  struct machine h = start();
   struct dma_segment s;
   size_t n;
   static const struct dma_limits wrong[] = {{.address_bits = 11}, {.address_bits = 65}, {.align = 3}, {.boundary = 5000}};
   struct dma_device *none;
-  for (size_t i = 0; i < 4; i++) assert_int_equal(dma_device_create(h.pmm, "fake", &wrong[i], &none), ERR_INVALID);
+  for (size_t i = 0; i < 4; i++) assert_int_equal(dma_device_create(h.nodes, "fake", &wrong[i], &none), ERR_INVALID);
   struct dma_device *d = device(&h, (struct dma_limits){.address_bits = 20, .segment_max = 65536, .boundary = 32768});
   assert_int_equal(dma_alloc(d, 0, &s), ERR_INVALID);
   assert_int_equal(dma_alloc(d, 32769, &s), ERR_INVALID);
@@ -313,17 +314,17 @@ static void what_no_machine_could_give_is_told_from_what_this_one_has_not(void *
   assert_int_equal(dma_alloc(bytes, 100, &s), OK);
   assert_int_equal(dma_alloc(bytes, 101, &s), ERR_INVALID);
   assert_int_equal(dma_alloc_scatter(bytes, 100, &s, 1, &n), ERR_INVALID);
-  hosted_destroy(&h);
+  machine_destroy(&h);
 }
 
 static void freed_memory_is_the_devices_until_the_fence(void **state) {
   (void)state;
-  struct hosted h = start();
+  struct machine h = start();
   struct dma_device *d = device(&h, (struct dma_limits){.address_bits = 28});
   struct dma_device *other = device(&h, (struct dma_limits){0});
   struct dma_segment s, again;
   struct dma_stats stats;
-  const uint64_t before = hosted_digest(&h);
+  const uint64_t before = machine_digest(&h);
   assert_int_equal(dma_alloc(d, 64 * KIB, &s), OK);
   memset(s.cpu, 0xee, s.size);
   assert_int_equal(dma_device_destroy(d), ERR_BUSY);
@@ -336,7 +337,7 @@ static void freed_memory_is_the_devices_until_the_fence(void **state) {
   assert_int_equal(dma_fence(other), 0);
   /* All the rest of memory is handed out, and none of it is the quarantine. */
   pfn_t frame;
-  while (pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, &frame) == OK) {
+  while (nodes_alloc_frame(h.nodes, FRAME_OWNER_TEST, 0, &frame) == OK) {
     const uint64_t at = frame.raw * FRAME_SIZE;
     assert_true(at < s.device.raw || at >= s.device.raw + s.size);
   }
@@ -346,21 +347,21 @@ static void freed_memory_is_the_devices_until_the_fence(void **state) {
   assert_int_equal(dma_alloc(d, 64 * KIB, &again), OK);
   assert_int_equal(again.device.raw, s.device.raw);
   assert_true(is_zero(&again));
-  assert_int_not_equal(hosted_digest(&h), before);
-  hosted_must_be_sound(&h, "after the quarantine");
-  hosted_destroy(&h);
+  assert_int_not_equal(machine_digest(&h), before);
+  machine_must_be_sound(&h, "after the quarantine");
+  machine_destroy(&h);
 }
 
 static void what_is_freed_twice_or_was_never_had_is_refused(void **state) {
   (void)state;
-  struct hosted h = start();
+  struct machine h = start();
   struct dma_device *d = device(&h, (struct dma_limits){0});
   struct dma_device *other = device(&h, (struct dma_limits){0});
   struct dma_segment a, b;
   struct dma_stats stats;
   assert_int_equal(dma_alloc(d, 5000, &a), OK);
   assert_int_equal(dma_alloc(d, 5000, &b), OK);
-  const uint64_t before = hosted_digest(&h);
+  const uint64_t before = machine_digest(&h);
   const struct dma_segment shorter = {a.device, a.cpu, 100};
   const struct dma_segment inside = {paddr_add(a.device, FRAME_SIZE), a.cpu, 100};
   const struct dma_segment odd = {paddr_add(a.device, 1), a.cpu, 5000};
@@ -373,35 +374,35 @@ static void what_is_freed_twice_or_was_never_had_is_refused(void **state) {
   dma_stats_read(d, &stats);
   assert_int_equal(stats.live_runs, 2);
   assert_int_equal(stats.quarantined_runs, 0);
-  assert_int_equal(hosted_digest(&h), before);
+  assert_int_equal(machine_digest(&h), before);
   assert_int_equal(dma_free(d, &a), OK);
   assert_int_equal(dma_free(d, &a), ERR_STATE);
   assert_non_null(strstr(fake_platform_last_line(), "refused"));
   assert_int_equal(dma_fence(d), 2);
   assert_int_equal(dma_free(d, &a), ERR_OWNER);
-  hosted_destroy(&h);
+  machine_destroy(&h);
 }
 
 static void a_device_holds_so_many_runs_and_no_more(void **state) {
   (void)state;
-  struct hosted h = start();
+  struct machine h = start();
   struct dma_device *d = device(&h, (struct dma_limits){0});
   static struct dma_segment list[DMA_RUNS_MAX + 1];
   for (size_t i = 0; i < DMA_RUNS_MAX; i++) assert_int_equal(dma_alloc(d, 1, &list[i]), OK);
-  const uint64_t before = hosted_digest(&h);
+  const uint64_t before = machine_digest(&h);
   assert_int_equal(dma_alloc(d, 1, &list[DMA_RUNS_MAX]), ERR_FULL);
-  assert_int_equal(hosted_digest(&h), before);
+  assert_int_equal(machine_digest(&h), before);
   assert_int_equal(dma_free_scatter(d, list, DMA_RUNS_MAX), OK);
   assert_int_equal(dma_alloc(d, 1, &list[0]), ERR_FULL); /* The quarantine counts. */
   assert_int_equal(dma_fence(d), DMA_RUNS_MAX);
   assert_int_equal(dma_device_destroy(d), OK);
   assert_int_equal(owned_by_dma(&h), 0);
-  hosted_destroy(&h);
+  machine_destroy(&h);
 }
 
 static void the_breaker_makes_the_device_unreachable_memory_appear(void **state) {
   (void)state;
-  struct hosted h = start();
+  struct machine h = start();
   struct dma_device *d = device(&h, (struct dma_limits){.address_bits = 28});
   struct dma_segment s;
   assert_int_equal(dma_alloc(d, MIB, &s), OK);
@@ -409,7 +410,7 @@ static void the_breaker_makes_the_device_unreachable_memory_appear(void **state)
   dma_break_mask();
   assert_int_equal(dma_alloc(d, MIB, &s), OK);
   assert_true(s.device.raw >= UINT64_C(1) << 32);
-  hosted_destroy(&h);
+  machine_destroy(&h);
 }
 
 int main(void) {

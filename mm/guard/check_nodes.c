@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mm/guard/check_nodes.c — the second opinion about the door: each node by mm_check, and that they share memory rightly.
+ *
+ * HOW    INV-20 is derived from the map: its RAM is walked border by border, and at each step exactly one node's list of
+ *        regions has to hold the frame, as what the map says it is, and the span has to name that node.
+ * LOCKING  as check.c: none, and nothing is written.
+ */
+#include "base/bits.h"
+#include "lib/format.h"
+#include "lib/memmap.h"
+#include "lib/string.h"
+#include "mm/check.h"
+#include "mm/phys/instance.h"
+#include "mm/phys/nodes_instance.h"
+
+#define INV_NODES 20U
+#define NO_FRAME  UINT64_MAX
+
+#define DOOR_ROW(number, name, text) static_assert((number) == INV_NODES && sizeof(#name) == sizeof("nodes"));
+MM_DOOR_INVARIANTS(DOOR_ROW)
+#undef DOOR_ROW
+
+static bool broken(struct mm_check_report *out, uint64_t frame, uint64_t expected, uint64_t found) {
+  out->invariant = INV_NODES;
+  out->frame = frame == NO_FRAME ? 0 : frame;
+  out->expected = expected;
+  out->found = found;
+  if (frame == NO_FRAME) {
+    format_string(out->text, sizeof out->text, "INV-%u nodes broken: expected %llu, found %llu", INV_NODES,
+                  (unsigned long long)expected, (unsigned long long)found);
+  } else {
+    format_string(out->text, sizeof out->text, "INV-%u nodes broken at frame %#llx: expected %llu, found %llu", INV_NODES,
+                  (unsigned long long)frame, (unsigned long long)expected, (unsigned long long)found);
+  }
+  return false;
+}
+
+/* The region of a node's own list that holds a frame; the list that the allocator has, not the door's. */
+static const struct boot_region *region_of(const struct nodes *n, uint32_t node, uint64_t frame) {
+  const struct pmm *p = n->node[node].pmm;
+  size_t low = 0;
+  size_t high = p ? p->region_count : 0;
+  while (low < high) {
+    const size_t middle = low + (high - low) / 2;
+    if (p->regions[middle].end / FRAME_SIZE <= frame) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return p && low < p->region_count && p->regions[low].start / FRAME_SIZE <= frame ? &p->regions[low] : NULL;
+}
+
+static bool spans_are_sound(const struct nodes *n, struct mm_check_report *out) {
+  if (n->span_count == 0 || n->spans[0].start != 0) return broken(out, NO_FRAME, 0, n->span_count ? n->spans[0].start : 1);
+  for (uint32_t i = 0; i < n->span_count; i++) {
+    const struct nodes_span *s = &n->spans[i];
+    if (s->node >= n->count || !n->node[s->node].pmm) return broken(out, s->start, n->count, s->node);
+    if (i > 0 && s[-1].start >= s->start) return broken(out, s->start, s[-1].start, s->start);
+  }
+  return true;
+}
+
+/* Who holds a frame of RAM, up to where all that is true; false when it is nobody or more than one. */
+static bool holder_of(const struct nodes *n, const struct boot_region *r, uint64_t frame, uint64_t *end, uint32_t *node) {
+  uint32_t holders = 0;
+  *end = r->end / FRAME_SIZE;
+  for (uint32_t i = 0; i < n->count; i++) {
+    const struct boot_region *own = region_of(n, i, frame);
+    if (!own || own->kind != r->kind) continue;
+    holders++;
+    *node = i;
+    *end = bits_min(*end, own->end / FRAME_SIZE);
+  }
+  return holders == 1;
+}
+
+static bool check_sharing(const struct nodes *n, struct mm_check_report *out) {
+  uint64_t ram = 0;
+  uint64_t held = 0;
+  if (!spans_are_sound(n, out)) return false;
+  for (size_t i = 0; i < n->region_count; i++) {
+    const struct boot_region *r = &n->regions[i];
+    if (!memmap_kind_is_ram(r->kind)) continue;
+    uint64_t end;
+    uint32_t node = NODES_MAX;
+    for (uint64_t frame = r->start / FRAME_SIZE; frame < r->end / FRAME_SIZE; frame = end) {
+      if (!holder_of(n, r, frame, &end, &node)) return broken(out, frame, 1, node == NODES_MAX ? 0 : 2);
+      if (nodes_node_of(n, frame) != node) return broken(out, frame, node, nodes_node_of(n, frame));
+      if (nodes_node_of(n, end - 1) != node) return broken(out, end - 1, node, nodes_node_of(n, end - 1));
+    }
+    ram += (r->end - r->start) / FRAME_SIZE;
+  }
+  for (uint32_t i = 0; i < n->count; i++) held += n->node[i].pmm ? n->node[i].pmm->total_frames : 0;
+  return held == ram && n->ram_frames == ram ? true : broken(out, NO_FRAME, ram, held == ram ? n->ram_frames : held);
+}
+
+bool mm_check_nodes(const struct nodes *n, uint64_t limit, struct mm_check_report *out) {
+  struct mm_check_report all = {0};
+  struct mm_check_report one;
+  uint64_t left = limit;
+  uint32_t checked = 0;
+  for (uint32_t i = 0; i < n->count; i++) {
+    if (!n->node[i].pmm || (limit != 0 && left == 0)) continue;
+    const bool is_sound = mm_check(n->node[i].pmm, left, &one);
+    all.frames_checked += one.frames_checked;
+    checked++;
+    left -= bits_min(left, one.frames_checked);
+    if (!is_sound && (all.invariant == 0 || one.invariant < all.invariant)) {
+      one.frames_checked = all.frames_checked;
+      all = one;
+    }
+  }
+  if (all.invariant == 0 && check_sharing(n, &all)) {
+    all.invariant = 0;
+    if (checked == 1) {
+      memcpy(all.text, one.text, sizeof all.text);
+    } else {
+      format_string(all.text, sizeof all.text, "all invariants hold over %llu frames in %u nodes%s",
+                    (unsigned long long)all.frames_checked, checked,
+                    limit != 0 && left == 0 ? " (not all were looked at)" : "");
+    }
+  }
+  *out = all;
+  return all.invariant == 0;
+}
+
+/* The last border moves up by a frame: that frame's node no longer knows it. */
+static status_t break_nodes(struct nodes *n) {
+  struct nodes_span *last = (struct nodes_span *)&n->spans[n->span_count - 1];
+  for (size_t i = 0; i < n->region_count && n->span_count > 1; i++) {
+    const struct boot_region *r = &n->regions[i];
+    if (!memmap_kind_is_ram(r->kind) || r->end / FRAME_SIZE <= last->start) continue;
+    last->start = bits_max(last->start, r->start / FRAME_SIZE) + 1;
+    return OK;
+  }
+  last->start++; /* One span: from now on frame 0 is in none. */
+  return OK;
+}
+
+status_t mm_check_nodes_break(struct nodes *n, const char *invariant_name) {
+  if (strcmp(invariant_name, "nodes") == 0) return break_nodes(n);
+  for (uint32_t i = 0; i < n->count; i++) {
+    if (n->node[i].pmm) return mm_check_break(n->node[i].pmm, invariant_name);
+  }
+  return ERR_NOT_FOUND;
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mm/phys/nodes.c — takes every request to the nearest allocator that can meet it.
+ *
+ * WHAT   Each node has an allocator that knows nothing of the others.  Here stands which one is asked, in what order, how a
+ *        frame finds its way back, and what happens where two nodes touch.
+ * HOW         alloc ──► NODE(n), else the slot's home ──► its order ──► pmm, pmm, ...  the first that has it
+ *                                                                        │ none has, not NODE_EXACT, a run
+ *                                                                        ▼
+ *                                                             a free stretch across a border of nodes
+ *             free  ──► span of the frame (binary search) ──► its pmm
+ *
+ *        A run across borders is taken piece by piece, each with the allocator's own promise that exactly this piece was
+ *        free; when a piece is gone by then, those before it go back and the next stretch is tried.
+ * LOCKING  none here: all of struct nodes that a request reads never changes after boot, but for homes (single bytes) and
+ * the ring of failures (atomic words).  No two allocators are ever locked together. INVARIANTS INV-20  every frame of RAM is
+ * in the books of exactly one node, and that is the one that its span names. All or nothing: a run in several nodes is
+ * judged in all of them (a gift to its own owner changes nothing and refuses what a free would) before the first piece is
+ * freed or given.  Whoever frees the same run twice at the same moment may see the second refused half-way; that it was
+ * refused is logged all the same. WHY NOT  both locks at once: two allocators would need an order of locks, and callers of
+ * either would wait for both.
+ */
+#include "arch/cpu.h"
+#include "base/bits.h"
+#include "mm/phys/nodes_instance.h"
+#include "mm/platform.h"
+
+/* --- which node ------------------------------------------------------------------------------------------------------- */
+
+/* The span that holds a frame. */
+static uint32_t span_of(const struct nodes *n, uint64_t frame) {
+  uint32_t low = 0;
+  uint32_t high = n->span_count;
+  while (high - low > 1) {
+    const uint32_t middle = low + (high - low) / 2;
+    if (n->spans[middle].start <= frame) {
+      low = middle;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+static uint64_t span_end(const struct nodes *n, uint32_t span) {
+  return span + 1 < n->span_count ? n->spans[span + 1].start : UINT64_MAX;
+}
+
+static struct pmm *pmm_of_span(const struct nodes *n, uint32_t span) { return n->node[n->spans[span].node].pmm; }
+
+static struct pmm *pmm_of(const struct nodes *n, uint64_t frame) {
+  return n->front.only ? n->front.only : pmm_of_span(n, span_of(n, frame));
+}
+
+uint32_t nodes_node_of(const struct nodes *n, uint64_t frame) { return n->spans[span_of(n, frame)].node; }
+
+uint32_t nodes_home(const struct nodes *n, uint32_t slot) {
+  return slot < NODES_SLOTS_MAX ? __atomic_load_n(&n->home[slot], __ATOMIC_RELAXED) : 0;
+}
+
+status_t nodes_set_home(struct nodes *n, uint32_t slot, uint32_t node) {
+  if (slot >= NODES_SLOTS_MAX || node >= n->count) return ERR_INVALID;
+  __atomic_store_n(&n->home[slot], (uint8_t)node, __ATOMIC_RELAXED);
+  return OK;
+}
+
+/* Where a request begins; false for a node that does not exist. */
+static bool begin_at(const struct nodes *n, uint32_t flags, uint32_t *node) {
+  const uint32_t wanted = (flags & NODE_MASK) >> 16;
+  *node = wanted == 0 ? nodes_home(n, platform_slot_hint()) : wanted - 1;
+  return *node < n->count;
+}
+
+/* --- refusals --------------------------------------------------------------------------------------------------------- */
+
+/* A request on its way; a single frame is a run of one that may lie anywhere, and is asked for more cheaply. */
+struct request {
+  enum frame_owner owner;
+  uint32_t flags;
+  uint64_t count;
+  const struct frame_limits *where; /* NULL: anywhere. */
+  bool is_frame;
+};
+
+/* Writers of one entry can meet when NODES_FAILURES_KEPT others have failed meanwhile: then it tells of either. */
+static void note_failure(struct nodes *n, const struct request *r, status_t status) {
+  const struct frame_limits w = r->where ? *r->where : (struct frame_limits){0};
+  const uint64_t number = __atomic_add_fetch(&n->failures, 1, __ATOMIC_RELAXED);
+  const uint64_t what = (uint64_t)r->flags << 32 | (uint64_t)(uint8_t)-status << 8 | r->owner;
+  const uint64_t words[NODES_WORDS] = {0, arch_cpu_timestamp(), r->count, w.min, w.max, w.align, w.boundary, what};
+  uint64_t *entry = n->failed[number % NODES_FAILURES_KEPT];
+  __atomic_store_n(&entry[NODES_WORD_NUMBER], 0, __ATOMIC_RELAXED);
+  __atomic_thread_fence(__ATOMIC_RELEASE);
+  for (unsigned i = NODES_WORD_TIME; i < NODES_WORDS; i++) __atomic_store_n(&entry[i], words[i], __ATOMIC_RELAXED);
+  __atomic_store_n(&entry[NODES_WORD_NUMBER], number, __ATOMIC_RELEASE);
+}
+
+uint64_t nodes_failure_count(const struct nodes *n) { return __atomic_load_n(&n->failures, __ATOMIC_RELAXED); }
+
+/* False when the entry tells of another failure, or is being written. */
+static bool read_failure(const struct nodes *n, uint64_t number, struct nodes_failure *out) {
+  const uint64_t *entry = n->failed[number % NODES_FAILURES_KEPT];
+  uint64_t words[NODES_WORDS];
+  words[NODES_WORD_NUMBER] = __atomic_load_n(&entry[NODES_WORD_NUMBER], __ATOMIC_ACQUIRE);
+  for (unsigned i = NODES_WORD_TIME; i < NODES_WORDS; i++) words[i] = __atomic_load_n(&entry[i], __ATOMIC_RELAXED);
+  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+  if (words[NODES_WORD_NUMBER] != number || __atomic_load_n(&entry[NODES_WORD_NUMBER], __ATOMIC_RELAXED) != number)
+    return false;
+  const uint64_t *w = &words[NODES_WORD_WHERE];
+  const uint64_t what = words[NODES_WORD_WHAT];
+  *out = (struct nodes_failure){.number = number,
+                                .time = words[NODES_WORD_TIME],
+                                .count = words[NODES_WORD_COUNT],
+                                .where = {.min = w[0], .max = w[1], .align = w[2], .boundary = w[3]},
+                                .flags = (uint32_t)(what >> 32),
+                                .owner = (enum frame_owner)(what & 0xff),
+                                .status = (status_t) - (int)(what >> 8 & 0xff)};
+  return true;
+}
+
+size_t nodes_failures(const struct nodes *n, struct nodes_failure *list, size_t room) {
+  const uint64_t last = nodes_failure_count(n);
+  size_t count = 0;
+  for (uint64_t back = 0; back < bits_min(last, NODES_FAILURES_KEPT) && count < room; back++)
+    count += read_failure(n, last - back, &list[count]);
+  return count;
+}
+
+/* --- one node after the other ----------------------------------------------------------------------------------------- */
+
+static status_t ask(struct pmm *p, const struct request *r, pfn_t *out) {
+  if (r->is_frame) return pmm_alloc_frame(p, r->owner, out);
+  return pmm_alloc_run(p, r->owner, r->count, r->where, out);
+}
+
+/* "Not here": another node may have it.  Anything else would be said by every node. */
+static bool is_local(status_t s) { return s == ERR_NO_MEMORY || s == ERR_RANGE; }
+
+static status_t ask_in_order(const struct nodes *n, uint32_t node, const struct request *r, pfn_t *out) {
+  const uint8_t *order = n->node[node].order;
+  status_t worst = ERR_RANGE;
+  if (r->flags & NODE_EXACT) return n->node[node].pmm ? ask(n->node[node].pmm, r, out) : ERR_NO_MEMORY;
+  for (uint32_t i = 0; i < n->served; i++) {
+    const status_t s = ask(n->node[order[i]].pmm, r, out);
+    if (!is_local(s)) return s;
+    if (s == ERR_NO_MEMORY) worst = s;
+  }
+  return worst;
+}
+
+status_t nodes_alloc_frame_near(struct nodes *n, enum frame_owner owner, uint32_t flags, pfn_t *out) {
+  const struct request r = {.owner = owner, .flags = flags, .count = 1, .is_frame = true};
+  uint32_t node;
+  if (!begin_at(n, flags, &node)) return ERR_INVALID;
+  const status_t s = ask_in_order(n, node, &r, out);
+  if (UNLIKELY(is_local(s))) note_failure(n, &r, s);
+  return s;
+}
+
+status_t nodes_free_frame(struct nodes *n, enum frame_owner owner, pfn_t frame) {
+  return pmm_free_frame(pmm_of(n, frame.raw), owner, frame);
+}
+
+status_t nodes_mark_bad(struct nodes *n, pfn_t frame) { return pmm_mark_bad(pmm_of(n, frame.raw), frame); }
+
+/* --- runs that lie in more than one node ------------------------------------------------------------------------------ */
+
+/* Frees or gives the pieces of [first, end), which nothing can refuse any more. */
+static status_t each_piece(struct nodes *n, uint64_t first, uint64_t end, enum frame_owner from,
+                           const enum frame_owner *to) {
+  status_t status = OK;
+  for (uint64_t at = first; at < end && status == OK;) {
+    const uint32_t span = span_of(n, at);
+    const uint64_t stop = bits_min(span_end(n, span), end);
+    struct pmm *p = pmm_of_span(n, span);
+    status = to ? pmm_give_run(p, from, *to, pfn(at), stop - at) : pmm_free_run(p, from, pfn(at), stop - at);
+    at = stop;
+  }
+  return status;
+}
+
+/* Is all of it in one node's books, or too odd to be in any? */
+static bool is_whole(const struct nodes *n, uint64_t first, uint64_t count) {
+  uint64_t end;
+  return n->front.only || count == 0 || !bits_add(first, count, &end) || end <= span_end(n, span_of(n, first));
+}
+
+status_t nodes_free_run(struct nodes *n, enum frame_owner owner, pfn_t first, uint64_t count) {
+  if (is_whole(n, first.raw, count)) return pmm_free_run(pmm_of(n, first.raw), owner, first, count);
+  const status_t s = each_piece(n, first.raw, first.raw + count, owner, &owner);
+  return s == OK ? each_piece(n, first.raw, first.raw + count, owner, NULL) : s;
+}
+
+status_t nodes_give_run(struct nodes *n, enum frame_owner from, enum frame_owner to, pfn_t first, uint64_t count) {
+  if (is_whole(n, first.raw, count)) return pmm_give_run(pmm_of(n, first.raw), from, to, first, count);
+  const status_t s = each_piece(n, first.raw, first.raw + count, from, &from);
+  return s == OK ? each_piece(n, first.raw, first.raw + count, from, &to) : s;
+}
+
+/* Takes exactly these frames, or none. */
+static status_t take_pieces(struct nodes *n, const struct request *r, uint64_t first) {
+  const uint64_t end = first + r->count;
+  for (uint64_t at = first; at < end;) {
+    const uint32_t span = span_of(n, at);
+    const uint64_t stop = bits_min(span_end(n, span), end);
+    const struct frame_limits here = {.min = at, .max = stop};
+    pfn_t got;
+    const status_t s = pmm_alloc_run(pmm_of_span(n, span), r->owner, stop - at, &here, &got);
+    if (s != OK) {
+      if (each_piece(n, first, at, r->owner, NULL) != OK) platform_panic("INV-20: a piece cannot go back to its node");
+      return s;
+    }
+    at = stop;
+  }
+  return OK;
+}
+
+/* The highest place in a free stretch for a run within limits that pmm_alloc_run has found valid. */
+static bool place(uint64_t start, uint64_t end, uint64_t count, const struct frame_limits *w, uint64_t *first) {
+  const uint64_t align = bits_max(w->align, 1);
+  start = bits_max(start, w->min);
+  end = bits_min(end, w->max);
+  if (end <= start || end - start < count) return false;
+  *first = bits_align_down(end - count, align);
+  if (w->boundary != 0) {
+    const uint64_t border = bits_align_down(*first + count - 1, w->boundary);
+    if (border > *first) { /* It crosses: it has to end there. */
+      if (border < count) return false;
+      *first = bits_align_down(border - count, align);
+    }
+  }
+  return *first >= start;
+}
+
+status_t nodes_alloc_run(struct nodes *n, enum frame_owner owner, uint32_t flags, uint64_t count,
+                         const struct frame_limits *where, pfn_t *first) {
+  const struct request r = {.owner = owner, .flags = flags, .count = count, .where = where};
+  struct frame_limits within = where ? *where : (struct frame_limits){0};
+  uint64_t best;
+  uint32_t node;
+  if (!begin_at(n, flags, &node)) return ERR_INVALID;
+  const status_t s = ask_in_order(n, node, &r, first);
+  if (LIKELY(!is_local(s))) return s;
+  if (within.max == 0) within.max = UINT64_MAX;
+  while (n->served > 1 && !(flags & NODE_EXACT)) {
+    bool is_found = false;
+    uint64_t start, end, at;
+    for (uint32_t span = 1; nodes_next_stretch(n, &span, &start, &end);) {
+      if (!place(start, end, count, &within, &at)) continue;
+      best = at; /* They come in order of address. */
+      is_found = true;
+    }
+    if (!is_found) break;
+    if (take_pieces(n, &r, best) == OK) {
+      *first = pfn(best);
+      return OK;
+    }
+    within.max = best + count - 1; /* Somebody was faster: further down, then. */
+  }
+  note_failure(n, &r, s);
+  return s;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mm/phys/nodes_instance.h — what a struct nodes is made of.  Private to mm/phys and mm/guard. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mm/nodes.h"
+
+/* Frames from `start` on to the next span are in one node's books. */
+struct nodes_span {
+  uint64_t start;
+  uint32_t node;
+};
+
+/* One node.  Written by nodes_plan and nodes_create, never after. */
+struct nodes_node {
+  struct pmm *pmm;                   /* NULL: memory-less. */
+  const struct boot_region *regions; /* Its part of the map: the map itself where there is one node, else a list of RAM. */
+  size_t region_count;
+  const uint8_t *order; /* Nodes with memory, nearest first; itself first when it has some. */
+};
+
+/* The words of a failure in the ring: written by whoever fails, read when somebody asks; `number` is 0 while written. */
+enum { NODES_WORD_NUMBER, NODES_WORD_TIME, NODES_WORD_COUNT, NODES_WORD_WHERE, NODES_WORD_WHAT = 7, NODES_WORDS };
+
+struct nodes {
+  struct nodes_front front;
+  const struct boot_region *regions; /* The whole map, borrowed. */
+  size_t region_count;
+  uint32_t count;                 /* Nodes. */
+  uint32_t served;                /* Nodes with memory: the length of each order. */
+  const struct nodes_span *spans; /* Ascending; the first starts at 0, neighbours differ. */
+  uint32_t span_count;
+  struct pmm_taken *scratch; /* Room for the taken ranges of one node; NULL where there is one node. */
+  uint64_t plan_bytes;
+  uint64_t ram_frames; /* RAM by the map. */
+  uint64_t failures;   /* Atomic. */
+  struct nodes_node node[NODES_MAX];
+  uint8_t home[NODES_SLOTS_MAX];                     /* Node of a slot; single bytes, read and written whole. */
+  uint64_t failed[NODES_FAILURES_KEPT][NODES_WORDS]; /* Atomic words. */
+};
+
+/**
+ * The next stretch of free frames that crosses a border of nodes, in order of address; *span is 1 at the start.  False when
+ * there is no more.  True of the moment of asking, node by node.
+ */
+bool nodes_next_stretch(const struct nodes *n, uint32_t *span, uint64_t *start, uint64_t *end);
