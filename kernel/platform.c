@@ -7,9 +7,12 @@
 #include "mm/platform.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 
+#include "arch/boot.h"
 #include "arch/cpu.h"
 #include "kernel/klog.h"
+#include "kernel/memory.h"
 #include "kernel/panic.h"
 #include "lib/format.h"
 #include "mm/physmap.h"
@@ -31,6 +34,17 @@ void platform_lock_release(struct platform_lock *l) NO_ANALYSIS("this is the loc
 uint32_t platform_slot_hint(void) { return 0; } /* One CPU. */
 
 void *platform_direct(paddr_t address) { return physmap_at(address); }
+
+/* The kernel's tables have one writer at a time; interrupts stay on, for flushing megabytes takes its time. */
+status_t platform_set_cache(paddr_t start, uint64_t size, enum platform_cache how) {
+  static atomic_flag busy = ATOMIC_FLAG_INIT;
+  if (how == PLATFORM_WRITE_COMBINING && !arch_mmu_keeps(ARCH_MMU_WRITE_COMBINING)) return ERR_UNSUPPORTED;
+  while (atomic_flag_test_and_set_explicit(&busy, memory_order_acquire)) arch_cpu_relax();
+  const uint32_t flags = how == PLATFORM_WRITE_COMBINING ? PAGE_WRITE_COMBINING : 0;
+  const status_t s = physmap_set_cache(memory_tables(), start, size, flags);
+  atomic_flag_clear_explicit(&busy, memory_order_release);
+  return s;
+}
 
 void platform_log(const char *room, const char *format, ...) {
   char line[LINE_MAX];

@@ -11,6 +11,7 @@
 #include "base/addr.h"
 #include "base/annotate.h"
 #include "base/compiler.h"
+#include "base/status.h"
 
 /* A lock that spins with interrupts masked in the kernel, and with a host mutex's duties in threaded tests. */
 struct CAPABILITY("platform_lock") platform_lock {
@@ -24,6 +25,16 @@ void platform_lock_release(struct platform_lock *l) RELEASE(l);
 uint32_t platform_slot_hint(void);
 /** Where the CPU sees RAM that may be handed out: write-back, and coherent with devices.  => any context. */
 void *platform_direct(paddr_t address);
+/* How RAM is cached where platform_direct shows it. */
+enum platform_cache { PLATFORM_WRITE_BACK, PLATFORM_WRITE_COMBINING };
+/**
+ * Changes that for whole frames that are the caller's alone; no alias of another kind is left, and no cache has a line of
+ * them.
+ *   => no lock held; costs flushing every line.
+ * Returns OK; ERR_NO_MEMORY (no tables), ERR_UNSUPPORTED (this machine has no such kind): nothing has changed.  Back to
+ * write-back, in the same pieces, it cannot fail.
+ */
+status_t platform_set_cache(paddr_t start, uint64_t size, enum platform_cache how);
 /** One line to the log, at "warning" level; no kernel address in it. */
 void platform_log(const char *room, const char *format, ...) PRINTF_LIKE(2, 3);
 /** Broken state that cannot be carried on with: ends the kernel with a report. */

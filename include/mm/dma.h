@@ -23,15 +23,21 @@ struct dma_limits {
   uint32_t address_bits; /* It drives this many address lines: all of a segment lies below 2^address_bits. */
 };
 
+/* How the CPU reaches it. */
+enum dma_memory {
+  DMA_COHERENT,       /* Write-back: caches hold it and the device snoops them. */
+  DMA_WRITE_COMBINING /* Past the caches, in whole lines: to be written from front to back, and slow to read. */
+};
+
 /* Memory in one piece, as the device and as the CPU see it.  `size` may end within a frame; the rest of that is unused. */
 struct dma_segment {
   paddr_t device;
-  void *cpu; /* Coherent: in the direct map, write-back, snooped by the device. */
+  void *cpu; /* In the direct map. */
   uint64_t size;
 };
 
 #define DMA_RUNS_MAX 480                              /* Segments of one device, live and in quarantine together. */
-#define DMA_SIZE_MAX (UINT64_C(4194303) * FRAME_SIZE) /* Of one segment. */
+#define DMA_SIZE_MAX (UINT64_C(2097151) * FRAME_SIZE) /* Of one segment. */
 
 struct dma_device;
 
@@ -52,20 +58,25 @@ status_t dma_device_destroy(struct dma_device *d);
 
 /**
  * Allocates `size` bytes in one segment, zeroed, pinned, charged to "DMA buffers".
- *   => any CPU; never sleeps; zeroing costs its time outside every lock.
+ *
+ * Write-combining memory has no other mapping and no line in any cache, from here until dma_fence gives it back; the driver
+ * orders its stores before it tells the device (a fence, or an uncached store to a register).
+ *   => any CPU, no lock held; zeroing, searching and changing the type are done outside every lock.
  * Returns OK; ERR_INVALID (size 0, over segment_max, boundary, DMA_SIZE_MAX or what address_bits reach: no machine could);
- * ERR_NO_MEMORY (not now); ERR_FULL (DMA_RUNS_MAX).  On failure nothing has changed.
+ * ERR_NO_MEMORY (not now; or no tables to split a large page of the direct map); ERR_FULL (DMA_RUNS_MAX); ERR_UNSUPPORTED
+ * (no write-combining on this machine).  On failure nothing has changed.
  */
-status_t dma_alloc(struct dma_device *d, uint64_t size, struct dma_segment *out);
+status_t dma_alloc(struct dma_device *d, uint64_t size, enum dma_memory memory, struct dma_segment *out);
 
 /**
  * Allocates `size` bytes in as few segments as memory has for it, at most `room`; each within the limits, all of them whole
  * frames but the last.  Zeroed.  *count says how many.
- *   => any CPU; never sleeps; a search for each segment.
+ *   => as dma_alloc; one search for each segment, and for one that cannot be had whole the logarithm of its length more.
  * Returns as dma_alloc; ERR_INVALID also when size is over segment_max times the segments allowed; ERR_NO_MEMORY also when
  * memory is there, but in too many pieces.  On failure all is given back and nothing has changed.
  */
-status_t dma_alloc_scatter(struct dma_device *d, uint64_t size, struct dma_segment *list, size_t room, size_t *count);
+status_t dma_alloc_scatter(struct dma_device *d, uint64_t size, enum dma_memory memory, struct dma_segment *list,
+                           size_t room, size_t *count);
 
 /**
  * Puts a segment into quarantine: it stays the device's, in the ledger too, until dma_fence.  What the CPU sees of it must
@@ -78,7 +89,8 @@ status_t dma_free_scatter(struct dma_device *d, const struct dma_segment *list, 
 
 /**
  * The driver's word that the device has finished, or was stopped from, all work that it was given before this call: what is
- * in quarantine goes back to the allocator.  Returns the frames that did.
+ * in quarantine becomes write-back where it was not, and goes back to the allocator.  Returns the frames that did.
+ *   => as dma_alloc.
  */
 uint64_t dma_fence(struct dma_device *d);
 

@@ -52,6 +52,13 @@ status_t pagetable_unmap(struct pagetable *t, vrange_t where);
  * ERR_NO_MEMORY. */
 status_t pagetable_split(struct pagetable *t, vaddr_t address);
 
+/**
+ * The opposite: makes the table at `address` whose leaves are one level below `level` into one leaf, when they are all
+ * there, in one piece, aligned and alike.  Its frame goes back to the source.
+ * Returns OK; ERR_NOT_FOUND (no such table, or its leaves do not fit together); ERR_UNSUPPORTED (no leaf of that level).
+ */
+status_t pagetable_join(struct pagetable *t, vaddr_t address, unsigned level);
+
 /* One leaf as it stands in the tables. */
 struct pagetable_leaf {
   vaddr_t start;

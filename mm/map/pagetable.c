@@ -269,6 +269,50 @@ status_t pagetable_split(struct pagetable *t, vaddr_t address) {
   return OK;
 }
 
+/* The slot at `level` that points to the table of an address, or NULL. */
+static arch_pte_t *find_table(const struct pagetable *t, vaddr_t va, unsigned level) {
+  arch_pte_t *table = table_at(t->root);
+  for (unsigned l = arch_mmu_levels() - 1;; l--) {
+    arch_pte_t *slot = &table[arch_mmu_index(va, l)];
+    if (!arch_pte_present(*slot, l) || arch_pte_is_leaf(*slot, l)) return nullptr;
+    if (l == level) return slot;
+    table = table_at(arch_pte_address(*slot, l));
+  }
+}
+
+/* Do the leaves of a table of `level`, from `to` on, make one leaf of the level above? */
+static bool leaves_fit(const arch_pte_t *table, unsigned level, paddr_t *to, uint32_t *flags) {
+  for (unsigned i = 0; i < ARCH_MMU_ENTRIES; i++) {
+    const arch_pte_t pte = table[i];
+    if (!arch_pte_present(pte, level) || !arch_pte_is_leaf(pte, level)) return false;
+    if (i == 0) {
+      *to = arch_pte_address(pte, level);
+      *flags = arch_pte_flags(pte, level);
+    }
+    const bool is_next = arch_pte_address(pte, level).raw == to->raw + i * arch_mmu_span(level);
+    if (!is_next || arch_pte_flags(pte, level) != *flags) return false;
+  }
+  return bits_is_aligned(to->raw, arch_mmu_span(level + 1));
+}
+
+status_t pagetable_join(struct pagetable *t, vaddr_t address, unsigned level) {
+  if (level == 0 || level >= arch_mmu_levels() || !arch_mmu_has_leaf(level)) return ERR_UNSUPPORTED;
+  arch_pte_t *slot = is_canonical(address) ? find_table(t, address, level) : nullptr;
+  paddr_t to;
+  uint32_t flags;
+  if (!slot) return ERR_NOT_FOUND;
+  const paddr_t frame = arch_pte_address(*slot, level);
+  if (!leaves_fit(table_at(frame), level - 1, &to, &flags)) return ERR_NOT_FOUND;
+  *(volatile arch_pte_t *)slot = arch_pte_leaf(to, flags, level);
+  arch_tlb_flush_all(); /* Small translations that stay would outlive the next change of the large one. */
+  t->tables -= bits_min(t->tables, 1);
+  if (t->source.give)
+    t->source.give(t->source.context, frame);
+  else
+    spare_push(t, frame);
+  return OK;
+}
+
 /* --- look ------------------------------------------------------------------------------------------------------------ */
 
 status_t pagetable_find(const struct pagetable *t, vaddr_t address, struct pagetable_leaf *out) {

@@ -6,17 +6,19 @@
  *        more: it gets memory within its limits, and what it had is nobody else's before its driver says that it is done.
  * HOW    Each device has one frame: a head, and a table of its runs, 8 bytes each.
  *
- *             unused ──alloc──► live ──free──► quarantined ──fence──► unused
- *                                                   │
- *                                                   └─ free again: ERR_STATE
+ *             unused ──► moving ──► live ──free──► quarantined ──fence──► moving ──► unused
+ *                    alloc                              │
+ *                                                       └─ free again: ERR_STATE
  *
  *        A slot is there before a run is looked for, so that free and fence need nothing and cannot fail.  A scatter list
  *        takes the longest run that the limits allow, again and again; how long that is, bisection finds, because
  *        nodes_alloc_run finds a run if and only if one exists.
- * LOCKING  d->lock guards the table; a node's is taken below it.  Zeroing happens before the caller knows the run and after
- *        its slot is taken, outside the lock.
+ *        Write-combining memory changes its type when the run has been cleared and is nobody's yet, and changes back when it
+ *        is nobody's any more; the wall socket sees to it that there is no alias of another type in between.
+ * LOCKING  d->lock guards the table and is held for a look at it, never for a search, clearing, flushing or a call of
+ *        another room: what is `moving` belongs to the caller who moves it.
  * INVARIANTS
- *   INV-D1  every frame of a slot that is not unused is ALLOCATED and the DMA owner's.
+ *   INV-D1  every frame of a slot that is live or quarantined is ALLOCATED and the DMA owner's.
  *   INV-D2  a run leaves the quarantine by dma_fence alone.
  *   INV-D3  a segment that was handed out lies within the limits of its device.
  * WHY NOT  a list through the freed frames: the device may still write there.  WHY NOT bounce buffers: a driver that needs
@@ -29,12 +31,14 @@
 #include "base/bits.h"
 #include "lib/string.h"
 #include "mm/platform.h"
+#include "mm/zero.h"
 
-enum run_state : uint8_t { RUN_UNUSED = 0, RUN_LIVE, RUN_QUARANTINED };
+enum run_state : uint8_t { RUN_UNUSED = 0, RUN_MOVING, RUN_LIVE, RUN_QUARANTINED };
 
 struct dma_run {
   uint64_t first : 40; /* Frame number. */
-  uint64_t frames : 22;
+  uint64_t frames : 21;
+  uint64_t memory : 1; /* enum dma_memory. */
   uint64_t state : 2;
 };
 
@@ -47,7 +51,7 @@ struct dma_device {
   struct dma_run runs[DMA_RUNS_MAX]; /* Under the lock. */
 };
 static_assert(sizeof(struct dma_run) == 8 && sizeof(struct dma_device) <= FRAME_SIZE);
-static_assert(DMA_SIZE_MAX / FRAME_SIZE < UINT64_C(1) << 22);
+static_assert(DMA_SIZE_MAX / FRAME_SIZE < UINT64_C(1) << 21);
 
 static bool mask_is_broken;
 void dma_break_mask(void) { mask_is_broken = true; }
@@ -86,11 +90,23 @@ static struct frame_limits where(const struct dma_limits *l) {
 
 /* --- the table ------------------------------------------------------------------------------------------------------ */
 
-static struct dma_run *unused_run(struct dma_device *d) REQUIRES(d->lock) {
-  for (size_t i = 0; i < DMA_RUNS_MAX; i++) {
-    if (d->runs[i].state == RUN_UNUSED) return &d->runs[i];
+/* A slot of its own for the caller; NULL when all are in use. */
+static struct dma_run *slot_take(struct dma_device *d) {
+  struct dma_run *slot = NULL;
+  platform_lock_acquire(&d->lock);
+  for (size_t i = 0; i < DMA_RUNS_MAX && !slot; i++) {
+    if (d->runs[i].state == RUN_UNUSED) slot = &d->runs[i];
   }
-  return NULL;
+  if (slot) slot->state = RUN_MOVING;
+  platform_lock_release(&d->lock);
+  return slot;
+}
+
+/* What has been moved is from now on this. */
+static void slot_set(struct dma_device *d, struct dma_run *slot, struct dma_run run) {
+  platform_lock_acquire(&d->lock);
+  *slot = run;
+  platform_lock_release(&d->lock);
 }
 
 /* The run that is this segment; ERR_STATE when the segment waits in quarantine only. */
@@ -99,7 +115,7 @@ static status_t find_live(struct dma_device *d, const struct dma_segment *s, str
   if (s->device.raw % FRAME_SIZE != 0 || s->size == 0 || s->size > DMA_SIZE_MAX) return status;
   for (size_t i = 0; i < DMA_RUNS_MAX; i++) {
     struct dma_run *r = &d->runs[i];
-    if (r->state == RUN_UNUSED || r->first != s->device.raw / FRAME_SIZE || r->frames != frames_of(s->size)) continue;
+    if (r->state < RUN_LIVE || r->first != s->device.raw / FRAME_SIZE || r->frames != frames_of(s->size)) continue;
     if (r->state == RUN_LIVE) {
       *out = r;
       return OK;
@@ -109,23 +125,36 @@ static status_t find_live(struct dma_device *d, const struct dma_segment *s, str
   return status;
 }
 
-static void give_back(struct dma_device *d, struct dma_run *r) REQUIRES(d->lock) {
+static void give_back(struct dma_device *d, const struct dma_run *r) {
   const status_t s = nodes_free_run(d->nodes, FRAME_OWNER_DMA, pfn(r->first), r->frames);
   if (s != OK) platform_panic("INV-D1: %s: frame %#llx: %s", d->name, (unsigned long long)r->first, status_name(s));
-  *r = (struct dma_run){0};
 }
 
-/* A run of so many frames into a slot. */
-static status_t take(struct dma_device *d, uint64_t frames, struct dma_run **out) REQUIRES(d->lock) {
+/* A run of exactly so many frames. */
+static status_t find(struct dma_device *d, uint64_t frames, struct dma_run *out) {
   const struct frame_limits limits = where(&d->limits);
-  struct dma_run *slot = unused_run(d);
   pfn_t first;
-  if (!slot) return ERR_FULL;
   const status_t s = nodes_alloc_run(d->nodes, FRAME_OWNER_DMA, 0, frames, &limits, &first);
-  if (s != OK) return s;
-  *slot = (struct dma_run){.first = first.raw, .frames = frames, .state = RUN_LIVE};
-  *out = slot;
-  return OK;
+  if (s == OK) *out = (struct dma_run){.first = first.raw, .frames = frames, .state = RUN_LIVE};
+  return s;
+}
+
+/* The longest run there is, up to `frames`. */
+static status_t find_longest(struct dma_device *d, uint64_t frames, struct dma_run *out) {
+  status_t s = find(d, frames, out);
+  if (s != ERR_NO_MEMORY) return s;
+  struct dma_run best = {0}; /* A run this long exists and is held; one of `frames` does not. */
+  while (frames - best.frames > 1) {
+    struct dma_run longer;
+    const uint64_t middle = best.frames + (frames - best.frames) / 2;
+    if (best.frames != 0) give_back(d, &best);
+    s = find(d, middle, &longer);
+    if (s != OK) frames = middle;
+    if (s != OK && best.frames != 0) s = find(d, best.frames, &longer);
+    best = s == OK ? longer : (struct dma_run){0};
+  }
+  *out = best;
+  return best.frames == 0 ? ERR_NO_MEMORY : OK;
 }
 
 static struct dma_segment segment(const struct dma_run *r, uint64_t size) {
@@ -133,7 +162,39 @@ static struct dma_segment segment(const struct dma_run *r, uint64_t size) {
   return (struct dma_segment){at, platform_direct(at), size};
 }
 
-static void zero(const struct dma_segment *s) { memset(s->cpu, 0, frames_of(s->size) * FRAME_SIZE); }
+/* Clears it and makes it the kind of memory that was asked for. */
+static status_t prepare(struct dma_run *r, enum dma_memory memory) {
+  zero_clear(pfn(r->first), r->frames);
+  if (memory == DMA_COHERENT) return OK;
+  const status_t s = platform_set_cache(paddr_of_pfn(pfn(r->first)), r->frames * FRAME_SIZE, PLATFORM_WRITE_COMBINING);
+  r->memory = s == OK;
+  return s;
+}
+
+/* Makes it plain memory again and gives it back. */
+static void let_go(struct dma_device *d, const struct dma_run *r) {
+  if (r->memory == DMA_WRITE_COMBINING) {
+    const status_t s = platform_set_cache(paddr_of_pfn(pfn(r->first)), r->frames * FRAME_SIZE, PLATFORM_WRITE_BACK);
+    if (s != OK) platform_panic("%s: frame %#llx stays write-combining", d->name, (unsigned long long)r->first);
+  }
+  give_back(d, r);
+}
+
+/* A run into a slot: exactly so many frames, or as many of them as there are in one piece. */
+static status_t take(struct dma_device *d, uint64_t frames, bool is_exact, enum dma_memory memory, struct dma_run *out) {
+  struct dma_run run = {0};
+  struct dma_run *slot = slot_take(d);
+  if (!slot) return ERR_FULL;
+  status_t s = is_exact ? find(d, frames, &run) : find_longest(d, frames, &run);
+  if (s == OK) {
+    s = prepare(&run, memory);
+    if (s != OK) give_back(d, &run);
+  }
+  if (s != OK) run = (struct dma_run){0};
+  slot_set(d, slot, run);
+  *out = run;
+  return s;
+}
 
 /* --- the door ------------------------------------------------------------------------------------------------------- */
 
@@ -153,81 +214,59 @@ status_t dma_device_create(struct nodes *n, const char *name, const struct dma_l
 }
 
 status_t dma_device_destroy(struct dma_device *d) {
-  struct dma_stats stats;
-  dma_stats_read(d, &stats);
-  if (stats.live_runs != 0 || stats.quarantined_runs != 0) return ERR_BUSY;
+  bool is_in_use = false;
+  platform_lock_acquire(&d->lock);
+  for (size_t i = 0; i < DMA_RUNS_MAX; i++) is_in_use |= d->runs[i].state != RUN_UNUSED;
+  platform_lock_release(&d->lock);
+  if (is_in_use) return ERR_BUSY;
   return nodes_free_frame(d->nodes, FRAME_OWNER_KERNEL, d->frame);
 }
 
-status_t dma_alloc(struct dma_device *d, uint64_t size, struct dma_segment *out) {
-  struct dma_run *run;
+status_t dma_alloc(struct dma_device *d, uint64_t size, enum dma_memory memory, struct dma_segment *out) {
+  struct dma_run run;
   if (size == 0 || size > longest(&d->limits)) return ERR_INVALID;
-  platform_lock_acquire(&d->lock);
-  const status_t s = take(d, frames_of(size), &run);
-  const struct dma_segment made = s == OK ? segment(run, size) : (struct dma_segment){0};
-  platform_lock_release(&d->lock);
-  if (s != OK) return s;
-  zero(&made);
-  *out = made;
-  return OK;
+  const status_t s = take(d, frames_of(size), true, memory, &run);
+  if (s == OK) *out = segment(&run, size);
+  return s;
 }
 
-/* Takes the longest run there is, up to `frames`. */
-static status_t take_longest(struct dma_device *d, uint64_t frames, struct dma_run **out) REQUIRES(d->lock) {
-  status_t s = take(d, frames, out);
-  if (s != ERR_NO_MEMORY) return s;
-  uint64_t exists = 0; /* A run this long does, one of `frames` does not. */
-  while (frames - exists > 1) {
-    const uint64_t middle = exists + (frames - exists) / 2;
-    s = take(d, middle, out);
-    if (s == OK) {
-      give_back(d, *out);
-      exists = middle;
-    } else {
-      frames = middle;
-    }
-  }
-  return exists == 0 ? ERR_NO_MEMORY : take(d, exists, out);
+/* Takes a run out of the table: it is the caller's, who lets it go. */
+static bool withdraw(struct dma_device *d, const struct dma_segment *s, struct dma_run **slot) {
+  platform_lock_acquire(&d->lock);
+  const bool found = find_live(d, s, slot) == OK;
+  if (found) (*slot)->state = RUN_MOVING;
+  platform_lock_release(&d->lock);
+  return found;
 }
 
 /* Gives back what was never shown to the device. */
-static void abandon(struct dma_device *d, const struct dma_segment *list, size_t count) REQUIRES(d->lock) {
+static void abandon(struct dma_device *d, const struct dma_segment *list, size_t count) {
   for (size_t i = 0; i < count; i++) {
-    struct dma_run *run;
-    if (find_live(d, &list[i], &run) == OK) give_back(d, run);
+    struct dma_run *slot;
+    if (!withdraw(d, &list[i], &slot)) continue;
+    let_go(d, slot);
+    slot_set(d, slot, (struct dma_run){0});
   }
 }
 
-static status_t take_list(struct dma_device *d, uint64_t size, struct dma_segment *list, size_t room, size_t *count)
-    REQUIRES(d->lock) {
-  const uint64_t step = bits_align_down(longest(&d->limits), FRAME_SIZE);
-  size_t n = 0;
-  for (uint64_t left = size; left > 0; n++) {
-    struct dma_run *run;
-    status_t s = n == room ? ERR_NO_MEMORY : take_longest(d, frames_of(bits_min(left, step)), &run);
-    if (s != OK) {
-      abandon(d, list, n);
-      return s;
-    }
-    list[n] = segment(run, bits_min(left, run->frames * FRAME_SIZE));
-    left -= list[n].size;
-  }
-  *count = n;
-  return OK;
-}
-
-status_t dma_alloc_scatter(struct dma_device *d, uint64_t size, struct dma_segment *list, size_t room, size_t *count) {
+status_t dma_alloc_scatter(struct dma_device *d, uint64_t size, enum dma_memory memory, struct dma_segment *list,
+                           size_t room, size_t *count) {
   const uint64_t step = bits_align_down(longest(&d->limits), FRAME_SIZE);
   uint64_t most;
   if (d->limits.segment_count_max != 0) room = bits_min(room, d->limits.segment_count_max);
   if (size == 0 || step == 0 || !bits_mul(step, room, &most) || size > most) return ERR_INVALID;
   if (frames_of(size) > reach(&d->limits)) return ERR_INVALID;
-  size_t n;
-  platform_lock_acquire(&d->lock);
-  const status_t s = take_list(d, size, list, room, &n);
-  platform_lock_release(&d->lock);
-  if (s != OK) return s;
-  for (size_t i = 0; i < n; i++) zero(&list[i]);
+  size_t n = 0;
+  for (uint64_t left = size; left > 0; n++) {
+    struct dma_run run;
+    const status_t s = n == room ? ERR_NO_MEMORY : take(d, frames_of(bits_min(left, step)), false, memory, &run);
+    if (s != OK) {
+      abandon(d, list, n);
+      return s;
+    }
+    list[n] = segment(&run, bits_min(left, run.frames * FRAME_SIZE));
+    left -= list[n].size;
+  }
   *count = n;
   return OK;
 }
@@ -263,13 +302,17 @@ status_t dma_free(struct dma_device *d, const struct dma_segment *s) { return dm
 
 uint64_t dma_fence(struct dma_device *d) {
   uint64_t frames = 0;
-  platform_lock_acquire(&d->lock);
   for (size_t i = 0; i < DMA_RUNS_MAX; i++) {
-    if (d->runs[i].state != RUN_QUARANTINED) continue;
-    frames += d->runs[i].frames;
-    give_back(d, &d->runs[i]);
+    struct dma_run *slot = &d->runs[i];
+    platform_lock_acquire(&d->lock);
+    const bool is_due = slot->state == RUN_QUARANTINED;
+    if (is_due) slot->state = RUN_MOVING;
+    platform_lock_release(&d->lock);
+    if (!is_due) continue;
+    frames += slot->frames;
+    let_go(d, slot);
+    slot_set(d, slot, (struct dma_run){0});
   }
-  platform_lock_release(&d->lock);
   return frames;
 }
 

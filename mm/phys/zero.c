@@ -14,12 +14,14 @@
  *        `pending`.  Nothing is taken while free memory is below `floor`: a stock must not be what makes memory scarce, nor
  *        be filled again at once by the idle CPU beside the one that has just called it in.
  * LOCKING  z->lock guards the lists; the allocator's locks are taken below it or alone.  Memory is cleared with no lock
- * held: what is being cleared belongs to "zeroed stock" and to the one CPU for which `is_stepping` stands. INVARIANTS INV-Z1
- * a frame in a list is ALLOCATED, owned by "zeroed stock", and all zeros. INV-Z2  at a quiet moment the frames of "zeroed
- * stock" are those in the lists and the pending one. INV-Z3  no memory is cleared under a lock (the tests' seam panics at
- * it). WHY NOT  a list through the frames themselves: their first words would have to be cleared again, and a frame that
- * goes bad in stock would take the list with it. WHY NOT  clear first and judge afterwards in zero_free_run: a free by the
- * wrong owner would wipe out somebody's memory.
+ *        held: what is being cleared belongs to "zeroed stock" and to the one CPU for which `is_stepping` stands.
+ * INVARIANTS
+ *   INV-Z1  a frame in a list is ALLOCATED, owned by "zeroed stock", and all zeros.
+ *   INV-Z2  at a quiet moment the frames of "zeroed stock" are those in the lists and the pending one.
+ *   INV-Z3  no memory is cleared under a lock (the tests' seam panics at it).
+ * WHY NOT  a list through the frames themselves: their first words would have to be cleared again, and a frame that goes
+ *        bad in stock would take the list with it.
+ * WHY NOT  clear first and judge afterwards in zero_free_run: a free by the wrong owner would wipe out somebody's memory.
  */
 #include "mm/zero.h"
 

@@ -40,6 +40,10 @@ void arch_memory_flush(const void *at, uint64_t size) {
   (void)size;
 }
 
+status_t platform_set_cache(paddr_t start, uint64_t size, enum platform_cache how) {
+  platform_panic("%llu bytes at %#llx get cache type %u", (unsigned long long)size, (unsigned long long)start.raw, how);
+}
+
 /* There is no RAM behind the frame numbers of a bench. */
 void *platform_direct(paddr_t address) {
   platform_panic("physical address %#llx is touched", (unsigned long long)address.raw);

@@ -30,6 +30,27 @@ static _Thread_local uint32_t slot;
 void fake_platform_set_slot_hint(uint32_t hint) { slot = hint; }
 uint32_t platform_slot_hint(void) { return slot; }
 
+struct fake_cache fake_cache;
+static uint8_t combining[1 << 21]; /* By frame: 8 GiB. */
+
+bool fake_platform_is_combining(paddr_t address) { return combining[address.raw >> FRAME_SHIFT] != 0; }
+
+/* Frame by frame, and no frame becomes what it is: that would be two who think that they have it. */
+status_t platform_set_cache(paddr_t start, uint64_t size, enum platform_cache how) {
+  const uint64_t first = start.raw >> FRAME_SHIFT, count = size >> FRAME_SHIFT;
+  if (locks_held != 0) platform_panic("cache types change under a lock");
+  if ((start.raw | size) % FRAME_SIZE != 0 || first + count > sizeof combining) platform_panic("no frames with a cache");
+  if (how == PLATFORM_WRITE_COMBINING && fake_cache.refusal != OK) return fake_cache.refusal;
+  for (uint64_t i = first; i < first + count; i++) {
+    if (combining[i] == (how == PLATFORM_WRITE_COMBINING))
+      platform_panic("frame %#llx is so already", (unsigned long long)i);
+    combining[i] = how == PLATFORM_WRITE_COMBINING;
+  }
+  fake_cache.changes++;
+  fake_cache.frames = how == PLATFORM_WRITE_COMBINING ? fake_cache.frames + count : fake_cache.frames - count;
+  return OK;
+}
+
 uint64_t fake_platform_log_count(void) { return log_count; }
 const char *fake_platform_last_line(void) { return last_line; }
 void fake_platform_log_to_stderr(bool on) { is_loud = on; }

@@ -4,6 +4,9 @@
 
 #include <stdint.h>
 
+#include "base/addr.h"
+#include "base/status.h"
+
 /* Lines that mm has logged since the program began; the last one is kept. */
 uint64_t fake_platform_log_count(void);
 const char *fake_platform_last_line(void);
@@ -22,3 +25,12 @@ struct fake_memory {
   uint64_t longest;                       /* The most that one call cleared. */
 };
 extern struct fake_memory fake_memory;
+
+/* platform_set_cache, as mm has called it. */
+struct fake_cache {
+  uint64_t frames;  /* Write-combining now. */
+  uint64_t changes; /* Calls that changed something. */
+  status_t refusal; /* For the test to set: OK, or what to answer instead of making frames write-combining. */
+};
+extern struct fake_cache fake_cache;
+bool fake_platform_is_combining(paddr_t address);

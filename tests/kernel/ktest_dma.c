@@ -5,6 +5,7 @@
  * The device drives 28 address bits.  Should it be given an address beyond them (break=dma-mask), it writes to that address
  * modulo 2^28: so the test owns that memory before it lets the device go, and looks there afterwards.
  */
+#include "arch/boot.h"
 #include "kernel/clock.h"
 #include "kernel/drivers/pci/access.h"
 #include "kernel/drivers/pci/edu.h"
@@ -128,11 +129,11 @@ KTEST(P6, a_device_copies_within_its_reach) {
   }
   KTEST_EXPECT(s == OK);
   if (s != OK) return;
-  if (dma_alloc(e->dma, COPY_SIZE, &list[0]) != OK) {
+  if (dma_alloc(e->dma, COPY_SIZE, DMA_COHERENT, &list[0]) != OK) {
     ktest_fail("memory for the source", __FILE_NAME__, __LINE__);
     return;
   }
-  if (dma_alloc(e->dma, COPY_SIZE, &list[1]) != OK) {
+  if (dma_alloc(e->dma, COPY_SIZE, DMA_COHERENT, &list[1]) != OK) {
     ktest_fail("memory for the target", __FILE_NAME__, __LINE__);
     KTEST_EXPECT(dma_free(e->dma, &list[0]) == OK && edu_fence(e) == COPY_SIZE / FRAME_SIZE);
     return;
@@ -148,6 +149,77 @@ KTEST(P6, a_device_copies_within_its_reach) {
   }
   ktest_note("above_4g=%llu", (unsigned long long)ram_above_4g());
   give_back(e, list, 2 * COPY_SIZE / FRAME_SIZE);
+}
+
+/* The leaf that maps an address, read from the tables; how many pages of [at, at + size) are of the wrong kind. */
+static uint64_t wrong_pages(const void *at, uint64_t size, uint32_t want) {
+  uint64_t wrong = 0;
+  for (uint64_t done = 0; done < size; done += FRAME_SIZE) {
+    struct pagetable_leaf leaf;
+    const status_t s = pagetable_find(memory_tables(), vaddr((uint64_t)(uintptr_t)at + done), &leaf);
+    wrong += s != OK || (leaf.flags & (PAGE_WRITE_COMBINING | PAGE_UNCACHED | PAGE_WRITE)) != (want | PAGE_WRITE);
+  }
+  return wrong;
+}
+
+struct alias_search {
+  uint64_t start, end; /* Physical. */
+  uint64_t aliases;
+};
+
+/* A mapping of these frames that is not write-combining. */
+static bool search_leaf(void *context, const struct pagetable_leaf *leaf) {
+  struct alias_search *a = context;
+  const bool meets = leaf->to.raw < a->end && leaf->to.raw + leaf->size > a->start;
+  if (meets && !(leaf->flags & PAGE_WRITE_COMBINING)) a->aliases++;
+  return true;
+}
+
+static uint64_t aliases_of(const struct dma_segment *s) {
+  struct alias_search a = {.start = s->device.raw, .end = s->device.raw + s->size};
+  unsigned first, end;
+  arch_mmu_kernel_slots(&first, &end);
+  pagetable_visit(memory_tables(), first, end, search_leaf, &a);
+  return a.aliases;
+}
+
+/* What is read from the tables, not what was asked for; 600 frames have parts of 2 MiB frames at both ends. */
+KTEST(P6, write_combining_memory_is_so_in_the_tables_and_nowhere_else) {
+  const struct dma_limits limits = {.align = FRAME_SIZE};
+  const uint64_t size = 600 * FRAME_SIZE;
+  struct dma_device *d;
+  struct dma_segment s;
+  struct ledger before, after;
+  if (!arch_mmu_keeps(ARCH_MMU_WRITE_COMBINING)) {
+    ktest_skip("pat_is_off");
+    return;
+  }
+  nodes_ledger_read(memory_nodes(), NODES_ALL, &before);
+  const status_t made = dma_device_create(memory_nodes(), "test", &limits, &d);
+  KTEST_EXPECT(made == OK);
+  if (made != OK) return;
+  const status_t allocated = dma_alloc(d, size, DMA_WRITE_COMBINING, &s);
+  KTEST_EXPECT(allocated == OK);
+  if (allocated == OK) {
+    KTEST_EXPECT(wrong_pages(s.cpu, size, PAGE_WRITE_COMBINING) == 0);
+    KTEST_EXPECT(aliases_of(&s) == 0);
+    KTEST_EXPECT(wrong_pages((char *)s.cpu + size, FRAME_SIZE, 0) == 0 || !physmap_covers(paddr_add(s.device, size), 1));
+    KTEST_EXPECT(((char *)s.cpu)[0] == 0 && memcmp(s.cpu, (char *)s.cpu + 1, size - 1) == 0);
+    fill(s.cpu, size);
+    const uint64_t written = sum(s.cpu, size);
+    KTEST_EXPECT(dma_free(d, &s) == OK);
+    KTEST_EXPECT(wrong_pages(s.cpu, size, PAGE_WRITE_COMBINING) == 0);
+    KTEST_EXPECT(dma_fence(d) == size / FRAME_SIZE);
+    KTEST_EXPECT(wrong_pages(s.cpu, size, 0) == 0);
+    KTEST_EXPECT(sum(s.cpu, size) == written);
+    ktest_note("frames=600 at=0x%llx", (unsigned long long)s.device.raw);
+  }
+  KTEST_EXPECT(dma_device_destroy(d) == OK);
+  nodes_ledger_read(memory_nodes(), NODES_ALL, &after);
+  const uint64_t spare = memory_tables()->spare_count;
+  KTEST_EXPECT(after.frames[FRAME_OWNER_PAGE_TABLES] <= before.frames[FRAME_OWNER_PAGE_TABLES] + spare);
+  ktest_note("tables_before=%llu tables_after=%llu spare=%llu", (unsigned long long)before.frames[FRAME_OWNER_PAGE_TABLES],
+             (unsigned long long)after.frames[FRAME_OWNER_PAGE_TABLES], (unsigned long long)spare);
 }
 
 KTEST(P6, both_ways_to_configuration_space_agree) {

@@ -6,10 +6,10 @@
  * HOW    Four registers of 64 bits: source, destination, count, command.  The device waits for 100 ms of its clock, then
  *        copies at once and clears the command's lowest bit; that is asked for once a tick until a deadline.  Of an address
  *        it drives 28 bits, so that what lies above lands somewhere else, silently.
- * SPEED  100 ms for 4 KiB are the device's own (QEMU arms its timer so at every command): 1 MiB in and out are 514
- * transfers, 51 s at the least.  Neither interrupts nor polling faster can change that; several devices side by side do, and
- * so all that the machine has are used.  The CPU sleeps between looks: a guest that polls without end keeps QEMU's main
- *        loop, which runs the device's timer, from its lock.
+ * SPEED  100 ms for 4 KiB are the device's own (QEMU arms its timer so at every command): 1 MiB in and out are 514 of
+ *        them, 51 s at the least.  Neither interrupts nor polling faster can change that; several devices side by side do,
+ *        and so all that the machine has are used.  The CPU sleeps between looks: a guest that polls without end keeps
+ *        QEMU's main loop, which runs the device's timer, from its lock.
  * LOCKING  None: one caller at a time.
  * SOURCE   QEMU's own specification of the device: "EDU device".
  */
