@@ -85,7 +85,7 @@ SRC.shim   := $(wildcard tests/firmware/*.c tests/firmware/*.S) lib/format.c lib
   $(addprefix loader/x86_64/,copy.S jump.S levels.c)
 SRC.host   := $(LIB) $(MM) $(PURE.loader) $(FIRMWARE.host) $(PURE.kernel) $(FONT) $(wildcard tests/harness/*.c tests/fake/*.c)
 SRC.fuzz   := $(filter-out $(FIRMWARE.host),$(SRC.host))
-SRC.bench  := $(LIB) $(wildcard mm/phys/*.c mm/phys/*/*.c) mm/guard/check.c tests/harness/hosted.c tests/harness/seed.c \
+SRC.bench  := $(LIB) $(wildcard mm/phys/*.c mm/phys/*/*.c) mm/guard/check.c $(addprefix tests/harness/,hosted.c seed.c slots.c) \
   $(addprefix tests/bench/,measure.c platform.c pmm_bench.c)
 TESTS      := $(wildcard $(addsuffix /*_test.c,tests/unit tests/unit/* tests/unit/*/* tests/unit/*/*/*))
 FUZZERS    := $(wildcard tests/fuzz/*_fuzz.c)

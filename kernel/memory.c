@@ -5,8 +5,8 @@
  * WHAT   The order of memory's boot:
  *          1 early       a bump allocator over usable regions (mm/early.h)
  *          2 keep        what the firmware left in memory that is about to be reclaimed is copied
- *          3 records     16 bytes for each frame of RAM, mapped in the window FRAMES at base + 16 * frame number, only where
- *                        there is RAM, so that their cost follows RAM and not the highest address
+ *          3 records     16 bytes for each frame of RAM, in the two arrays of mm/frame.h, mapped only where there
+ *                        is RAM, so that their cost follows RAM and not the highest address
  *          4 nodes       bitmaps and tiers over all general memory, one allocator a NUMA node; from here boot-services and
  *                        loader memory is free
  *          5 sources     tables and stacks come from the nodes
@@ -38,7 +38,6 @@
 #include "mm/ledger.h"
 #include "mm/physmap.h"
 
-#define RECORD_SIZE       UINT64_C(16)
 #define ATTRIBUTES_MAX    4096U /* Entries of the memory attributes table; real ones have some dozens. */
 #define ATTRIBUTES_STRIDE 256U
 #define VENDOR_MAX        64
@@ -165,23 +164,47 @@ static void cut(uint64_t start, uint64_t end, piece_t visit, void *context) {
   if (large_end < end) visit(context, &(struct piece){large_end, end, false});
 }
 
-/* Calls visit for each piece of the array that RAM needs.  Regions whose records share a page share the piece. */
+/* The records of all frames, in the window FRAMES. */
+static struct frame_records records_of(const struct boot_handoff *h) {
+  const struct boot_region *r = handoff_span(h, h->regions);
+  uint64_t frames = 0;
+  for (uint32_t i = 0; i < h->regions.count; i++) {
+    if (memmap_kind_is_ram(r[i].kind)) frames = r[i].end / FRAME_SIZE; /* In order of address: the last one counts. */
+  }
+  // NOLINTNEXTLINE(performance-no-int-to-ptr)
+  return pmm_records_at((void *)(uintptr_t)layout_window(BOOT_WINDOW_FRAMES).start.raw, frames);
+}
+
+/* The piece that is growing: neighbours that share a page, or touch, become one. */
+struct growing {
+  uint64_t start, end;
+  piece_t visit;
+  void *context;
+};
+
+static void grow(struct growing *g, uint64_t start, uint64_t end) {
+  start = bits_align_down(start, FRAME_SIZE);
+  if (start > g->end) {
+    if (g->end > g->start) cut(g->start, g->end, g->visit, g->context);
+    g->start = start;
+  }
+  g->end = bits_align_up(end, FRAME_SIZE);
+}
+
+/* Calls visit for each piece that RAM needs of the two arrays: all hot bytes, then all cold records. */
 static void each_piece(const struct boot_handoff *h, piece_t visit, void *context) {
   const struct boot_region *r = handoff_span(h, h->regions);
-  const uint64_t base = layout_window(BOOT_WINDOW_FRAMES).start.raw;
-  uint64_t start = 0;
-  uint64_t end = 0;
-  for (uint32_t i = 0; i < h->regions.count; i++) {
-    if (!memmap_kind_is_ram(r[i].kind)) continue;
-    const uint64_t first = bits_align_down(base + r[i].start / FRAME_SIZE * RECORD_SIZE, FRAME_SIZE);
-    const uint64_t last = bits_align_up(base + r[i].end / FRAME_SIZE * RECORD_SIZE, FRAME_SIZE);
-    if (first > end) {
-      if (end > start) cut(start, end, visit, context);
-      start = first;
+  const struct frame_records records = records_of(h);
+  struct growing g = {.visit = visit, .context = context};
+  for (unsigned is_cold = 0; is_cold <= 1; is_cold++) {
+    const uint64_t base = is_cold ? (uint64_t)(uintptr_t)records.cold : (uint64_t)(uintptr_t)records.hot;
+    const uint64_t size = is_cold ? sizeof *records.cold : sizeof *records.hot;
+    for (uint32_t i = 0; i < h->regions.count; i++) {
+      if (!memmap_kind_is_ram(r[i].kind)) continue;
+      grow(&g, base + r[i].start / FRAME_SIZE * size, base + r[i].end / FRAME_SIZE * size);
     }
-    end = last;
   }
-  if (end > start) cut(start, end, visit, context);
+  if (g.end > g.start) cut(g.start, g.end, visit, context);
 }
 
 /* Memory for records: runs as long as can be had, handed out piece by piece. */
@@ -266,8 +289,7 @@ static void create_nodes(struct early *e, const struct boot_handoff *h) {
   void *plan = take_bitmaps(e, nodes_plan_size(h->regions.count, &layout), "the nodes");
   need(nodes_plan(plan, regions, h->regions.count, &layout, &n), "the nodes");
   void *metadata = take_bitmaps(e, nodes_metadata_size(n), "bitmaps");
-  void *records = (void *)(uintptr_t)layout_window(BOOT_WINDOW_FRAMES).start.raw; // NOLINT(performance-no-int-to-ptr)
-  need(nodes_create(n, metadata, records, e->taken, e->taken_count), "the frame allocator");
+  need(nodes_create(n, metadata, records_of(h), e->taken, e->taken_count), "the frame allocator");
   nodes = n;
 }
 

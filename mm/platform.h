@@ -23,6 +23,25 @@ void platform_lock_release(struct platform_lock *l) RELEASE(l);
 
 /** Slot of the calling CPU, from 0: a hint, for the caller may be on another one by the time it is used.  => any context. */
 uint32_t platform_slot_hint(void);
+/*
+ * Slots: what an allocator keeps for each CPU.  A number below platform_slot_count, the same for a CPU at all times; between
+ * enter and leave the caller stays on that CPU (preemption off), and nobody but an interrupt's handler can have it too.
+ */
+uint32_t platform_slot_enter(void);
+void platform_slot_leave(void);
+/** How many numbers there are.  => constant from boot on. */
+uint32_t platform_slot_count(void);
+/** Keeps interrupts of this CPU away; what it returns goes to platform_unmask.  On the host there are none. */
+bool platform_mask(void);
+void platform_unmask(bool were_on);
+/**
+ * Makes every other CPU pass a full memory barrier before it returns: what this CPU wrote before is seen by all loads that
+ * they do from then on, and what they had stored before is seen here.  Costs microseconds (an interrupt to each CPU;
+ * membarrier).
+ *   => called with interrupts masked and a lock of this file held, so a CPU that spins for a lock must answer all the same.
+ */
+void platform_barrier_all(void);
+
 /** Where the CPU sees RAM that may be handed out: write-back, and coherent with devices.  => any context. */
 void *platform_direct(paddr_t address);
 /* How RAM is cached where platform_direct shows it. */

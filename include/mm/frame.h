@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * mm/frame.h — one record of 16 bytes for each frame of RAM: its state and its owner.
+ * mm/frame.h — 16 bytes for each frame of RAM: one hot byte, which says whose it is, and a cold record of 15.
  *
- * The records form one array in the window FRAMES, indexed by frame number and mapped only where there is RAM, so that
- * their cost follows RAM and not the highest address.  Linux spends 64 bytes a frame.
+ * They form two arrays in the window FRAMES, indexed by frame number and mapped only where there is RAM, so that their cost
+ * follows RAM and not the highest address.  Linux spends 64 bytes a frame.  64 hot bytes share a cache line: to judge a
+ * frame costs one load, and two million of them fit where four-byte neighbours would not.
  */
 #pragma once
 
@@ -14,7 +15,7 @@
 
 /* State of a frame.  The legal steps are the table in mm/phys/frame.c; every other one is refused and reported. */
 enum frame_state : uint8_t {
-  FRAME_FREE = 0,  /* Ours to hand out; 0, so that fresh records of zeros need no initialisation. */
+  FRAME_FREE = 0,  /* Ours to hand out. */
   FRAME_ALLOCATED, /* Handed out; `owner` says to whom. */
   FRAME_FIRMWARE,  /* RAM that stays as the firmware left it: runtime, ACPI, low memory. */
   FRAME_BAD,       /* Never handed out: it is broken. */
@@ -24,7 +25,8 @@ enum frame_state : uint8_t {
 
 /*
  * Owners: who a frame is charged to.  The ledger has one row for each.  Columns: id, mark for maps, name.
- * FREE is nobody's, NONE is for frames that are not there, FIRMWARE to BAD were never ours, the rest are Cairn's.
+ * FREE is nobody's, NONE is for frames that are not there, FIRMWARE to TRAMPOLINE were never ours to hand out, the rest are
+ * Cairn's.  So the owner says the state (frame_state_of).
  */
 #define FRAME_OWNERS(X)                                                                                                     \
   X(FREE, '.', "free")                                                                                                      \
@@ -34,13 +36,13 @@ enum frame_state : uint8_t {
   X(LOW, '0', "low memory")                                                                                                 \
   X(UNACCEPTED, 'u', "unaccepted")                                                                                          \
   X(BAD, 'x', "bad memory")                                                                                                 \
+  X(TRAMPOLINE, 'a', "AP trampoline")                                                                                       \
   X(KERNEL_IMAGE, 'k', "kernel image")                                                                                      \
   X(FRAME_RECORDS, 'r', "frame records")                                                                                    \
   X(BITMAPS, 'b', "bitmaps and tiers")                                                                                      \
   X(PAGE_TABLES, 't', "page tables")                                                                                        \
   X(STACKS, 's', "kernel stacks")                                                                                           \
   X(HANDOFF, 'h', "handoff")                                                                                                \
-  X(TRAMPOLINE, 'a', "AP trampoline")                                                                                       \
   X(KERNEL, 'K', "kernel data")                                                                                             \
   X(DMA, 'd', "DMA buffers")                                                                                                \
   X(ZEROED, 'z', "zeroed stock")                                                                                            \
@@ -56,6 +58,46 @@ enum frame_owner : uint8_t {
 
 /* The first owner that frames are handed out to. */
 #define FRAME_OWNER_FIRST_OURS FRAME_OWNER_KERNEL_IMAGE
+
+/* The hot byte of a frame: its owner, and whether it may be moved.  0 is free. */
+#define FRAME_OWNER_MASK 0x7f
+#define FRAME_MOVABLE    0x80
+static_assert(FRAME_OWNER_COUNT <= FRAME_OWNER_MASK);
+
+/* What the owner of a frame may keep about it.  Nobody else reads or clears it: it is garbage until it is written. */
+struct [[gnu::packed]] frame_cold {
+  uint32_t object;     /* Memory object it belongs to, so that its owner can be asked to move it; 0 for none. */
+  uint32_t offset;     /* In frames, within that object. */
+  uint32_t generation; /* Of the TLB, when it was unmapped last. */
+  uint16_t references; /* Mappings and pins. */
+  uint8_t payer;       /* Whose account it is on. */
+};
+static_assert(sizeof(struct frame_cold) == 15);
+
+/* Both arrays, by frame number; readable and writable where the map has RAM. */
+struct frame_records {
+  uint8_t *hot;
+  struct frame_cold *cold;
+};
+
+/* What a frame is. */
+struct frame_said {
+  enum frame_state state;
+  enum frame_owner owner;
+  bool is_movable;
+};
+
+/** The state of a frame with such an owner; FRAME_STATE_COUNT for a number that is no owner. */
+static inline enum frame_state frame_state_of(enum frame_owner owner) {
+  if (owner == FRAME_OWNER_FREE) return FRAME_FREE;
+  if (owner >= FRAME_OWNER_FIRST_OURS) return owner < FRAME_OWNER_COUNT ? FRAME_ALLOCATED : FRAME_STATE_COUNT;
+  if (owner == FRAME_OWNER_NONE) return FRAME_ABSENT;
+  return owner == FRAME_OWNER_BAD ? FRAME_BAD : FRAME_FIRMWARE;
+}
+static inline struct frame_said frame_said_by(uint8_t hot) {
+  const enum frame_owner owner = (enum frame_owner)(hot & FRAME_OWNER_MASK);
+  return (struct frame_said){frame_state_of(owner), owner, (hot & FRAME_MOVABLE) != 0};
+}
 
 const char *frame_state_name(enum frame_state s); /* "free"; "?" when out of range. */
 const char *frame_owner_name(enum frame_owner o); /* "page tables"; "?" when out of range. */

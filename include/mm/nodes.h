@@ -80,7 +80,8 @@ uint64_t nodes_metadata_size(const struct nodes *n);
  *   => boot, one CPU; then the door is open.   => what `metadata` and `records` hold after a failure is undefined.
  * Returns as pmm_create; ERR_FULL (more than NODES_TAKEN_MAX ranges).
  */
-status_t nodes_create(struct nodes *n, void *metadata, void *records, const struct pmm_taken *taken, size_t taken_count);
+status_t nodes_create(struct nodes *n, void *metadata, struct frame_records records, const struct pmm_taken *taken,
+                      size_t taken_count);
 
 /** Says which node a slot's CPU is in; until then it is node 0.  ERR_INVALID: no such slot or node.  => any CPU. */
 status_t nodes_set_home(struct nodes *n, uint32_t slot, uint32_t node);
@@ -103,7 +104,7 @@ status_t nodes_alloc_frame_near(struct nodes *n, enum frame_owner owner, uint32_
 static inline status_t nodes_alloc_frame(struct nodes *n, enum frame_owner owner, uint32_t flags, pfn_t *out) {
   struct pmm *only = ((const struct nodes_front *)n)->only;
   if (only && (flags & NODE_FLAGS) == 0) {
-    const status_t s = pmm_alloc_frame(only, owner, out);
+    const status_t s = pmm_alloc_frame(only, owner, flags, out);
     if (s != ERR_NO_MEMORY) return s;
   }
   return nodes_alloc_frame_near(n, owner, flags, out);

@@ -44,28 +44,38 @@ uint64_t pmm_metadata_size(const struct boot_region *regions, size_t count);
  */
 bool pmm_next_record_range(const struct boot_region *regions, size_t count, size_t *cursor, uint64_t *start, uint64_t *end);
 
-/* Bytes of one record; record i lies at `records` + i * PMM_RECORD_SIZE. */
+/* Bytes for each frame in both arrays together. */
 #define PMM_RECORD_SIZE 16
+/** Lays both arrays into PMM_RECORD_SIZE * frames bytes from `base` on, for frames below `frames`: hot first, cold behind.
+ */
+static inline struct frame_records pmm_records_at(void *base, uint64_t frames) {
+  return (struct frame_records){base, (struct frame_cold *)((char *)base + frames)};
+}
 
 /**
  * Builds the allocator over a canonical map.
  *
  * `metadata` is pmm_metadata_size bytes, 64-byte aligned, and stays in use for the life of the instance, as does `regions`;
- * `records` is the base of the record array: record i is that of frame i, mapped and zeroed at least for every frame that
- * pmm_next_record_range names.  Free frames' records are not touched.  `taken` names what boot has used of general memory.
+ * `records` is where the frames' records are, mapped and zeroed at least for every frame that pmm_next_record_range names;
+ * instances over other regions may share the arrays.  `taken` names what boot has used of general memory.
  *   => boot, one CPU.   => cost follows metadata and what is not free, not RAM.
  * Returns OK; ERR_CORRUPT (the map is not canonical), ERR_INVALID (a taken range is empty or its owner is not one of ours),
  * ERR_OVERLAP (taken ranges overlap, or lie outside general memory), ERR_NOT_FOUND (no general memory).
  */
-status_t pmm_create(void *metadata, void *records, const struct boot_region *regions, size_t count,
+status_t pmm_create(void *metadata, struct frame_records records, const struct boot_region *regions, size_t count,
                     const struct pmm_taken *taken, size_t taken_count, struct pmm **out);
+
+/* Flags of a request. */
+#define PMM_MOVABLE           UINT32_C(1)             /* Its owner will move it when asked. */
+#define PMM_BELOW(bits)       ((uint32_t)(bits) << 8) /* Every byte below 2^bits, 12 < bits <= 64. */
+#define PMM_BELOW_BITS(flags) ((flags) >> 8 & 0xff)   /* 0 when nothing was said. */
 
 /**
  * Allocates one frame: the highest of a 2 MiB block that is broken already, so that whole blocks stay whole.
- *   => any CPU, interrupts may be off, never sleeps.   => O(tiers).
- * Returns OK; ERR_NO_MEMORY; ERR_INVALID (not one of our owners).  On failure nothing has changed.
+ *   => any CPU, interrupts may be off, never sleeps.   => O(tiers); with PMM_BELOW as a run of one frame.
+ * Returns OK; ERR_NO_MEMORY; ERR_INVALID (not one of our owners, unknown flags).  On failure nothing has changed.
  */
-status_t pmm_alloc_frame(struct pmm *p, enum frame_owner owner, pfn_t *out);
+status_t pmm_alloc_frame(struct pmm *p, enum frame_owner owner, uint32_t flags, pfn_t *out);
 /** Returns one frame.  ERR_RANGE (no frame of ours), ERR_STATE (it is not allocated), ERR_OWNER (not this owner's). */
 status_t pmm_free_frame(struct pmm *p, enum frame_owner owner, pfn_t frame);
 
@@ -77,10 +87,10 @@ status_t pmm_free_frame(struct pmm *p, enum frame_owner owner, pfn_t frame);
  * it back with pmm_free_run, whole or in parts.
  *   => any CPU; never sleeps.   => the search costs tier words, not frames; 2 MiB and 1 GiB blocks are O(tiers).
  * Returns OK, ERR_NO_MEMORY (no such run now), ERR_INVALID (count 0, alignment or boundary not a power of two, count over
- * boundary, min >= max, not one of our owners).
+ * boundary, min >= max, not one of our owners, unknown flags).
  */
-status_t pmm_alloc_run(struct pmm *p, enum frame_owner owner, uint64_t count, const struct frame_limits *where,
-                       pfn_t *first);
+status_t pmm_alloc_run(struct pmm *p, enum frame_owner owner, uint32_t flags, uint64_t count,
+                       const struct frame_limits *where, pfn_t *first);
 /** Returns a whole run or a part of one; all or nothing.  Statuses as pmm_free_frame; ERR_INVALID (count 0, or it wraps). */
 status_t pmm_free_run(struct pmm *p, enum frame_owner owner, pfn_t first, uint64_t count);
 
@@ -97,6 +107,7 @@ struct pmm_story {
   bool has_record; /* RAM with a record. */
   enum frame_state state;
   enum frame_owner owner;
+  bool is_movable;
   uint64_t free_run; /* Frames in the free run around it; 0 when it is not free. */
 };
 /** The chain firmware descriptor -> region -> owner -> state.  => any CPU. */

@@ -38,7 +38,7 @@ static bool find_frame(const struct pmm *p, bool is_managed, uint64_t *frame) {
 static status_t break_record(struct pmm *p) {
   uint64_t frame;
   if (!find_frame(p, true, &frame)) return ERR_NOT_FOUND;
-  p->records[frame].state = FRAME_ABSENT;
+  p->records.hot[frame] = FRAME_OWNER_NONE;
   return OK;
 }
 
@@ -73,7 +73,7 @@ static status_t break_ledger(struct pmm *p) {
 static status_t break_forbidden(struct pmm *p) {
   uint64_t frame;
   if (!find_frame(p, false, &frame)) return ERR_NOT_FOUND;
-  p->records[frame].state = FRAME_ALLOCATED;
+  p->records.hot[frame] = FRAME_OWNER_TEST;
   return OK;
 }
 

@@ -2,8 +2,9 @@
 /*
  * mm/phys/frame.c — the state machine of a frame.
  *
- * WHAT   Each frame of RAM has a record of 16 bytes with its state and its owner.  A step is judged for all frames of a
- *        request first and committed only when every one of them may take it.
+ * WHAT   Each frame of RAM has a byte that says whose it is, and with that its state: nobody's is FREE, Cairn's rooms' is
+ *        ALLOCATED, and so on (frame_state_of).  A step is judged for all frames of a request first and committed only
+ *        when every one of them may take it.
  * HOW
  *                  KEEP [pmm_create]
  *        FIRMWARE <------------------ FREE ------------------> BAD
@@ -25,6 +26,7 @@
  * LOCKING  none here; the instance's lock (pmm.c).
  */
 #include "base/assert.h"
+#include "base/atomic.h"
 #include "base/compiler.h"
 #include "mm/phys/record.h"
 
@@ -43,11 +45,8 @@ static const struct {
 #undef OWNER_ROW
 };
 
-static const struct {
-  enum frame_state to;
-  const char *verb;
-} steps[FRAME_STEP_COUNT] = {
-#define STEP_ROW(id, to, verb) [FRAME_STEP_##id] = {FRAME_##to, verb},
+static const char *const verbs[FRAME_STEP_COUNT] = {
+#define STEP_ROW(id, to, verb) [FRAME_STEP_##id] = verb,
     FRAME_STEPS(STEP_ROW)
 #undef STEP_ROW
 };
@@ -70,42 +69,43 @@ char frame_owner_mark(enum frame_owner o) {
   if (o >= FRAME_OWNER_COUNT) return '?';
   return owners[o].mark;
 }
-const char *frame_step_verb(enum frame_step step) { return steps[step].verb; }
-
-/* The one state from which a step is legal. */
-static enum frame_state state_before(enum frame_step step) {
-  unsigned s = FRAME_FREE;
-  while (verdicts[step][s] != OK) s++;
-  return (enum frame_state)s;
-}
+const char *frame_step_verb(enum frame_step step) { return verbs[step]; }
 
 /* Why a frame may not take a step. */
-static status_t refusal_of(const struct frame_record *r, enum frame_step step) {
-  if (r->state >= FRAME_STATE_COUNT) return ERR_STATE; /* A broken record; mm_check will say so. */
-  status_t verdict = verdicts[step][r->state];
+static status_t refusal_of(struct frame_said said, enum frame_step step) {
+  if (said.state >= FRAME_STATE_COUNT) return ERR_STATE; /* A broken byte; mm_check will say so. */
+  status_t verdict = verdicts[step][said.state];
   return verdict == OK ? ERR_OWNER : verdict; /* The right state, hence the wrong owner. */
 }
 
-status_t frame_judge(const struct frame_record *records, uint64_t first, uint64_t count, enum frame_step step,
-                     enum frame_owner owner, uint64_t *refused) {
-  enum frame_state before = state_before(step);
-  bool is_anybodys = step != FRAME_STEP_FREE && step != FRAME_STEP_GIVE;
+/* Whose a frame has to be before a step: nobody's, unless the step is its owner's. */
+static uint8_t owner_before(enum frame_step step, enum frame_owner owner) {
+  bool is_owners = step == FRAME_STEP_FREE || step == FRAME_STEP_GIVE;
+  return is_owners ? (uint8_t)owner : FRAME_OWNER_FREE;
+}
+
+status_t frame_judge_byte(uint8_t hot, enum frame_step step, enum frame_owner owner) {
+  struct frame_said said = frame_said_by(hot);
+  bool is_theirs = said.owner == owner_before(step, owner) && said.state < FRAME_STATE_COUNT;
+  return is_theirs && verdicts[step][said.state] == OK ? OK : refusal_of(said, step);
+}
+
+status_t frame_judge(const uint8_t *hot, uint64_t first, uint64_t count, enum frame_step step, enum frame_owner owner,
+                     uint64_t *refused) {
+  uint8_t before = owner_before(step, owner);
   for (uint64_t i = first; i < first + count; i++) {
-    const struct frame_record *r = &records[i];
-    if (LIKELY(r->state == before && (is_anybodys || r->owner == owner))) continue;
+    uint8_t byte = atomic_get(&hot[i]);
+    if (LIKELY((byte & FRAME_OWNER_MASK) == before) && LIKELY(frame_judge_byte(byte, step, owner) == OK)) continue;
     *refused = i;
-    return refusal_of(r, step);
+    return refusal_of(frame_said_by(byte), step);
   }
   return OK;
 }
 
-void frame_commit(struct frame_record *records, uint64_t first, uint64_t count, enum frame_step step,
-                  enum frame_owner owner) {
-  struct frame_record after = {.state = steps[step].to, .owner = owner};
-  CHECK((after.state == FRAME_FREE) == (owner == FRAME_OWNER_FREE));
-  if (step == FRAME_STEP_GIVE) { /* The frames stay where they are: so does what is known of them. */
-    for (uint64_t i = first; i < first + count; i++) records[i].owner = owner;
-    return;
+void frame_commit(uint8_t *hot, uint64_t first, uint64_t count, enum frame_step step, uint8_t after) {
+  CHECK((after == FRAME_OWNER_FREE) == (step == FRAME_STEP_FREE));
+  for (uint64_t i = first; i < first + count; i++) {
+    uint8_t kept = step == FRAME_STEP_GIVE ? atomic_get(&hot[i]) & FRAME_MOVABLE : 0;
+    atomic_set(&hot[i], after | kept);
   }
-  for (uint64_t i = first; i < first + count; i++) records[i] = after;
 }

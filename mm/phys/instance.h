@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/atomic.h"
 #include "mm/phys/record.h"
 #include "mm/phys/tier.h"
 #include "mm/platform.h"
@@ -15,7 +16,7 @@ struct pmm {
   struct platform_lock lock;
   const struct boot_region *regions; /* The canonical map, borrowed. */
   size_t region_count;
-  struct frame_record *records;      /* (L) By frame number; there where the map has RAM. */
+  struct frame_records records;      /* By frame number; there where the map has RAM. */
   struct tier tier;                  /* (L) */
   uint64_t owned[FRAME_OWNER_COUNT]; /* (L) Frames by owner: the ledger. */
   uint64_t total_frames;             /* RAM by the map. */
@@ -24,3 +25,8 @@ struct pmm {
   uint64_t metadata_bytes;
   uint64_t allocations, frees, failures; /* (L) Calls. */
 };
+
+/* What a frame of the map's RAM is. */
+static inline struct frame_said pmm_frame_said(const struct pmm *p, uint64_t frame) {
+  return frame_said_by(atomic_get(&p->records.hot[frame]));
+}

@@ -129,8 +129,8 @@ size_t nodes_failures(const struct nodes *n, struct nodes_failure *list, size_t 
 /* --- one node after the other ----------------------------------------------------------------------------------------- */
 
 static status_t ask(struct pmm *p, const struct request *r, pfn_t *out) {
-  if (r->is_frame) return pmm_alloc_frame(p, r->owner, out);
-  return pmm_alloc_run(p, r->owner, r->count, r->where, out);
+  if (r->is_frame) return pmm_alloc_frame(p, r->owner, r->flags & ~NODE_FLAGS, out);
+  return pmm_alloc_run(p, r->owner, r->flags & ~NODE_FLAGS, r->count, r->where, out);
 }
 
 /* "Not here": another node may have it.  Anything else would be said by every node. */
@@ -205,7 +205,7 @@ static status_t take_pieces(struct nodes *n, const struct request *r, uint64_t f
     const uint64_t stop = bits_min(span_end(n, span), end);
     const struct frame_limits here = {.min = at, .max = stop};
     pfn_t got;
-    const status_t s = pmm_alloc_run(pmm_of_span(n, span), r->owner, stop - at, &here, &got);
+    const status_t s = pmm_alloc_run(pmm_of_span(n, span), r->owner, r->flags & PMM_MOVABLE, stop - at, &here, &got);
     if (s != OK) {
       if (each_piece(n, first, at, r->owner, NULL) != OK) platform_panic("INV-20: a piece cannot go back to its node");
       return s;
@@ -242,6 +242,8 @@ status_t nodes_alloc_run(struct nodes *n, enum frame_owner owner, uint32_t flags
   const status_t s = ask_in_order(n, node, &r, first);
   if (LIKELY(!is_local(s))) return s;
   if (within.max == 0) within.max = UINT64_MAX;
+  const uint32_t below = PMM_BELOW_BITS(flags);
+  if (below != 0 && below < 64) within.max = bits_min(within.max, UINT64_C(1) << (below - FRAME_SHIFT));
   while (n->served > 1 && !(flags & NODE_EXACT)) {
     bool is_found = false;
     uint64_t start, end, at;

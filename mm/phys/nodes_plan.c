@@ -236,7 +236,7 @@ static status_t cut_taken(const struct nodes *n, uint32_t node, const struct pmm
   return OK;
 }
 
-static status_t create_shared(struct nodes *n, char *metadata, void *records, const struct pmm_taken *taken,
+static status_t create_shared(struct nodes *n, char *metadata, struct frame_records records, const struct pmm_taken *taken,
                               size_t taken_count) {
   for (uint32_t i = 0; i < n->count; i++) {
     struct nodes_node *node = &n->node[i];
@@ -250,7 +250,8 @@ static status_t create_shared(struct nodes *n, char *metadata, void *records, co
   return OK;
 }
 
-status_t nodes_create(struct nodes *n, void *metadata, void *records, const struct pmm_taken *taken, size_t taken_count) {
+status_t nodes_create(struct nodes *n, void *metadata, struct frame_records records, const struct pmm_taken *taken,
+                      size_t taken_count) {
   if (n->count > 1) {
     for (size_t i = 0; i < taken_count; i++) { /* What is empty would be lost in the cutting. */
       if (taken[i].start >= taken[i].end) return ERR_INVALID;

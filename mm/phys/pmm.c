@@ -89,10 +89,11 @@ static struct refusal judge(const struct pmm *p, enum frame_step step, enum fram
     return r;
   }
   uint64_t with_record = ram_end(p, first, end);
-  r.status = frame_judge(p->records, first, with_record - first, step, owner, &r.frame);
+  r.status = frame_judge(p->records.hot, first, with_record - first, step, owner, &r.frame);
   if (r.status != OK) {
-    r.state = p->records[r.frame].state;
-    r.owner = p->records[r.frame].owner;
+    struct frame_said said = pmm_frame_said(p, r.frame);
+    r.state = said.state;
+    r.owner = said.owner;
   } else if (with_record < end) {
     r = (struct refusal){ERR_RANGE, step, with_record, FRAME_ABSENT, FRAME_OWNER_NONE, owner};
   }
@@ -107,44 +108,55 @@ static void move_count(struct pmm *p, enum frame_owner from, enum frame_owner to
 }
 
 /* Free frames become somebody's.  That the records agree with the bits is asked once more: INV-12 is worth it. */
-static void commit_take(struct pmm *p, enum frame_step step, enum frame_owner owner, uint64_t first, uint64_t count)
+static void commit_take(struct pmm *p, enum frame_step step, uint8_t after, uint64_t first, uint64_t count)
     REQUIRES(p->lock) {
+  enum frame_owner owner = (enum frame_owner)(after & FRAME_OWNER_MASK);
   uint64_t bad = first;
-  if (frame_judge(p->records, first, count, step, owner, &bad) != OK) {
-    platform_panic("INV-3: frame %#llx has a free bit and a record that says %s", (unsigned long long)bad,
-                   frame_state_name(p->records[bad].state));
+  if (frame_judge(p->records.hot, first, count, step, owner, &bad) != OK) {
+    platform_panic("INV-3: frame %#llx has a free bit and a byte that says %s", (unsigned long long)bad,
+                   frame_state_name(pmm_frame_said(p, bad).state));
   }
   tier_take(&p->tier, first, count);
-  frame_commit(p->records, first, count, step, owner);
+  frame_commit(p->records.hot, first, count, step, after);
   move_count(p, FRAME_OWNER_FREE, owner, count);
 }
 
 static void commit_put(struct pmm *p, enum frame_owner owner, uint64_t first, uint64_t count) REQUIRES(p->lock) {
   tier_put(&p->tier, first, count);
-  frame_commit(p->records, first, count, FRAME_STEP_FREE, FRAME_OWNER_FREE);
+  frame_commit(p->records.hot, first, count, FRAME_STEP_FREE, FRAME_OWNER_FREE);
   move_count(p, owner, FRAME_OWNER_FREE, count);
 }
 
 /* Ends an allocation that has found its run, or has not. */
-static status_t finish_alloc(struct pmm *p, bool found, enum frame_owner owner, uint64_t first, uint64_t count)
-    REQUIRES(p->lock) {
+static status_t finish_alloc(struct pmm *p, bool found, uint8_t after, uint64_t first, uint64_t count) REQUIRES(p->lock) {
   if (!found) {
     p->failures++;
     return ERR_NO_MEMORY;
   }
-  commit_take(p, FRAME_STEP_ALLOC, owner, first, count);
+  commit_take(p, FRAME_STEP_ALLOC, after, first, count);
   p->allocations++;
   return OK;
 }
 
 /* --- the door ------------------------------------------------------------------------------------------------------- */
 
-status_t pmm_alloc_frame(struct pmm *p, enum frame_owner owner, pfn_t *out) {
-  if (!owner_is_ours(owner)) return ERR_INVALID;
+/* The byte of frames of that owner; false when owner or flags make no sense. */
+static bool byte_for(enum frame_owner owner, uint32_t flags, uint8_t *byte) {
+  uint32_t bits = PMM_BELOW_BITS(flags);
+  if (!owner_is_ours(owner) || (flags & ~(PMM_MOVABLE | PMM_BELOW(0xff))) != 0) return false;
+  if (bits != 0 && (bits <= FRAME_SHIFT || bits > 64)) return false;
+  *byte = (uint8_t)(owner | (flags & PMM_MOVABLE ? FRAME_MOVABLE : 0));
+  return true;
+}
+
+status_t pmm_alloc_frame(struct pmm *p, enum frame_owner owner, uint32_t flags, pfn_t *out) {
+  uint8_t byte;
+  if (PMM_BELOW_BITS(flags) != 0) return pmm_alloc_run(p, owner, flags, 1, NULL, out);
+  if (!byte_for(owner, flags, &byte)) return ERR_INVALID;
   uint64_t frame = 0;
   platform_lock_acquire(&p->lock);
   bool found = tier_find_frame(&p->tier, &frame);
-  status_t status = finish_alloc(p, found, owner, frame, 1);
+  status_t status = finish_alloc(p, found, byte, frame, 1);
   platform_lock_release(&p->lock);
   if (status == OK) *out = pfn(frame);
   return status;
@@ -164,15 +176,19 @@ static bool find(const struct tier *t, uint64_t count, const struct frame_limits
   return tier_find_run(t, count, w, first);
 }
 
-status_t pmm_alloc_run(struct pmm *p, enum frame_owner owner, uint64_t count, const struct frame_limits *where,
-                       pfn_t *first) {
+status_t pmm_alloc_run(struct pmm *p, enum frame_owner owner, uint32_t flags, uint64_t count,
+                       const struct frame_limits *where, pfn_t *first) {
   struct frame_limits within = where ? *where : (struct frame_limits){0};
+  uint32_t bits = PMM_BELOW_BITS(flags);
+  uint8_t byte;
+  if (!byte_for(owner, flags, &byte)) return ERR_INVALID;
   if (within.max == 0) within.max = UINT64_MAX;
-  if (!owner_is_ours(owner) || !limits_are_valid(count, &within)) return ERR_INVALID;
+  if (bits != 0 && bits < 64) within.max = bits_min(within.max, UINT64_C(1) << (bits - FRAME_SHIFT));
+  if (!limits_are_valid(count, &within)) return ERR_INVALID;
   uint64_t start = 0;
   platform_lock_acquire(&p->lock);
   bool found = find(&p->tier, count, &within, &start);
-  status_t status = finish_alloc(p, found, owner, start, count);
+  status_t status = finish_alloc(p, found, byte, start, count);
   platform_lock_release(&p->lock);
   if (status == OK) *first = pfn(start);
   return status;
@@ -196,7 +212,7 @@ status_t pmm_give_run(struct pmm *p, enum frame_owner from, enum frame_owner to,
   platform_lock_acquire(&p->lock);
   struct refusal refusal = judge(p, FRAME_STEP_GIVE, from, first.raw, count);
   if (refusal.status == OK) {
-    frame_commit(p->records, first.raw, count, FRAME_STEP_GIVE, to);
+    frame_commit(p->records.hot, first.raw, count, FRAME_STEP_GIVE, (uint8_t)to);
     move_count(p, from, to, count);
   }
   platform_lock_release(&p->lock);
@@ -282,6 +298,12 @@ static enum frame_owner owner_of_kind(uint32_t kind) {
   }
 }
 
+/* Who has the frames of a region.  Where none is managed nothing is ever given back, so what the loader had there is LOW. */
+static enum frame_owner owner_of_region(const struct boot_region *r) {
+  enum frame_owner owner = owner_of_kind(r->kind);
+  return owner >= FRAME_OWNER_FIRST_OURS && !tier_manages(r) ? FRAME_OWNER_LOW : owner;
+}
+
 /* Enters one region of RAM into tiers, records and counts. */
 static void enter_region(struct pmm *p, const struct boot_region *r) REQUIRES(p->lock) {
   uint64_t first = region_first(r), frames = region_frames(r);
@@ -293,13 +315,13 @@ static void enter_region(struct pmm *p, const struct boot_region *r) REQUIRES(p-
     tier_put(&p->tier, first, frames);
     return;
   }
-  enum frame_owner owner = owner_of_kind(r->kind);
+  enum frame_owner owner = owner_of_region(r);
   enum frame_step step = owner == FRAME_OWNER_BAD ? FRAME_STEP_RETIRE : tier_manages(r) ? FRAME_STEP_ALLOC : FRAME_STEP_KEEP;
-  frame_commit(p->records, first, frames, step, owner);
+  frame_commit(p->records.hot, first, frames, step, (uint8_t)owner);
   move_count(p, FRAME_OWNER_FREE, owner, frames);
 }
 
-status_t pmm_create(void *metadata, void *records, const struct boot_region *regions, size_t count,
+status_t pmm_create(void *metadata, struct frame_records records, const struct boot_region *regions, size_t count,
                     const struct pmm_taken *taken, size_t taken_count, struct pmm **out) {
   size_t bad;
   if (memmap_check(regions, count, &bad) != OK) return ERR_CORRUPT;
@@ -316,7 +338,7 @@ status_t pmm_create(void *metadata, void *records, const struct boot_region *reg
     if (memmap_kind_is_ram(regions[i].kind)) enter_region(p, &regions[i]);
   }
   for (size_t i = 0; i < taken_count; i++) {
-    commit_take(p, FRAME_STEP_ALLOC, taken[i].owner, taken[i].start, taken[i].end - taken[i].start);
+    commit_take(p, FRAME_STEP_ALLOC, (uint8_t)taken[i].owner, taken[i].start, taken[i].end - taken[i].start);
   }
   platform_lock_release(&p->lock);
   *out = p;

@@ -31,8 +31,10 @@ void pmm_describe(const struct pmm *p, paddr_t address, struct pmm_story *out) {
   if (!out->has_record) return;
   struct pmm *u = unlocked(p);
   platform_lock_acquire(&u->lock);
-  out->state = u->records[frame].state;
-  out->owner = u->records[frame].owner;
+  struct frame_said said = pmm_frame_said(u, frame);
+  out->state = said.state;
+  out->owner = said.owner;
+  out->is_movable = said.is_movable;
   if (out->state == FRAME_FREE) {
     out->free_run = tier_free_end(&u->tier, frame, UINT64_MAX) - tier_free_start(&u->tier, frame, 0);
   }
@@ -44,10 +46,10 @@ void pmm_describe(const struct pmm *p, paddr_t address, struct pmm_story *out) {
  * disagree (INV-3): who looks at memory in that state must not hang for it.
  */
 static uint64_t like_end(const struct pmm *p, uint64_t frame, uint64_t end) {
-  const struct frame_record *r = &p->records[frame];
-  if (r->state == FRAME_FREE) return bits_max(tier_free_end(&p->tier, frame, end), frame + 1);
+  struct frame_said said = pmm_frame_said(p, frame);
+  if (said.state == FRAME_FREE) return bits_max(tier_free_end(&p->tier, frame, end), frame + 1);
   uint64_t at = frame + 1;
-  while (at < end && p->records[at].state == r->state && p->records[at].owner == r->owner) at++;
+  while (at < end && pmm_frame_said(p, at).owner == said.owner) at++;
   return at;
 }
 
@@ -59,8 +61,9 @@ static bool next_range(const struct pmm *p, size_t *index, uint64_t from, struct
     uint64_t end = r->end / FRAME_SIZE, at = bits_max(r->start / FRAME_SIZE, from);
     if (!memmap_kind_is_ram(r->kind) || at >= end) continue;
     bool is_first = range->start == UINT64_MAX;
-    if (is_first) *range = (struct pmm_range){at, at, p->records[at].state, p->records[at].owner};
-    if (at != range->end || p->records[at].state != range->state || p->records[at].owner != range->owner) return true;
+    struct frame_said said = pmm_frame_said(p, at);
+    if (is_first) *range = (struct pmm_range){at, at, said.state, said.owner};
+    if (at != range->end || said.owner != range->owner) return true;
     range->end = like_end(p, at, end);
     if (range->end < end) return true;
   }

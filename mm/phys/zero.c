@@ -109,7 +109,7 @@ static void set_limits(struct zero_stock *z, uint64_t bytes, uint64_t ram_frames
 status_t zero_stock_create(struct pmm *p, uint64_t bytes, struct zero_stock **out) {
   struct ledger l;
   pfn_t frame;
-  const status_t s = pmm_alloc_frame(p, FRAME_OWNER_KERNEL, &frame);
+  const status_t s = pmm_alloc_frame(p, FRAME_OWNER_KERNEL, 0, &frame);
   if (s != OK) return s;
   struct zero_stock *z = platform_direct(paddr_of_pfn(frame));
   memset(z, 0, sizeof *z);
@@ -167,8 +167,8 @@ status_t zero_take(struct zero_stock *z, enum frame_owner owner, uint64_t count,
 status_t zero_alloc_run(struct zero_stock *z, enum frame_owner owner, uint64_t count, const struct frame_limits *where,
                         pfn_t *first) {
   if (zero_take(z, owner, count, where, first) == OK) return OK;
-  status_t s = pmm_alloc_run(z->pmm, owner, count, where, first);
-  if (s == ERR_NO_MEMORY && zero_reclaim(z) > 0) s = pmm_alloc_run(z->pmm, owner, count, where, first);
+  status_t s = pmm_alloc_run(z->pmm, owner, 0, count, where, first);
+  if (s == ERR_NO_MEMORY && zero_reclaim(z) > 0) s = pmm_alloc_run(z->pmm, owner, 0, count, where, first);
   if (s == OK) zero_clear(*first, count);
   return s;
 }
@@ -237,7 +237,7 @@ static bool take(struct zero_stock *z, enum job job) {
   const uint64_t count = job == JOB_FRAME ? 1 : FRAMES_PER_2M;
   const struct frame_limits aligned = {.align = count};
   pfn_t first;
-  if (is_scarce(z) || pmm_alloc_run(z->pmm, FRAME_OWNER_ZEROED, count, &aligned, &first) != OK) return false;
+  if (is_scarce(z) || pmm_alloc_run(z->pmm, FRAME_OWNER_ZEROED, 0, count, &aligned, &first) != OK) return false;
   z->pending = first.raw;
   z->pending_bytes = 0;
   return true;

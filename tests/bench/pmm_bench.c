@@ -70,7 +70,7 @@ static void machine_destroy(struct machine *m) {
 
 static inline uint64_t take(struct machine *m) {
   pfn_t f = {0};
-  must(pmm_alloc_frame(m->h.pmm, OWNER, &f) == OK, "a frame was refused");
+  must(pmm_alloc_frame(m->h.pmm, OWNER, 0, &f) == OK, "a frame was refused");
   return f.raw;
 }
 
@@ -81,7 +81,7 @@ static inline void give(struct machine *m, uint64_t frame) {
 static uint64_t take_run(struct machine *m, uint64_t count, uint64_t align) {
   struct frame_limits where = {.align = align};
   pfn_t f = {0};
-  must(pmm_alloc_run(m->h.pmm, OWNER, count, &where, &f) == OK, "a run was refused");
+  must(pmm_alloc_run(m->h.pmm, OWNER, 0, count, &where, &f) == OK, "a run was refused");
   return f.raw;
 }
 
@@ -102,7 +102,7 @@ static void fill_up(struct machine *m) {
   for (uint64_t count = PER_GIB; count > 0;) {
     struct frame_limits where = {.align = count};
     pfn_t f;
-    if (pmm_alloc_run(m->h.pmm, OWNER, count, &where, &f) != OK) count /= 2;
+    if (pmm_alloc_run(m->h.pmm, OWNER, 0, count, &where, &f) != OK) count /= 2;
   }
 }
 
@@ -292,7 +292,7 @@ static void round_impossible(struct worker *w) {
   measure_begin(w);
   do { /* As often as 20 ms allow: an answer may take nanoseconds or milliseconds. */
     for (unsigned i = 0; i < r->batch; i++)
-      must(pmm_alloc_run(r->m->h.pmm, OWNER, r->count, &where, &f) != OK, "there was one");
+      must(pmm_alloc_run(r->m->h.pmm, OWNER, 0, r->count, &where, &f) != OK, "there was one");
     ops += r->batch;
   } while (measure_now_ns() - w->began < 20000000);
   measure_end(w, 0, ops);
@@ -319,7 +319,7 @@ static void group_impossible(void) {
     for (uint64_t frame = base + 77; frame < base + m->frames; frame += step) {
       at.min = frame;
       at.max = frame + 1;
-      must(pmm_alloc_run(m->h.pmm, OWNER, 1, &at, &f) == OK, "a frame was refused");
+      must(pmm_alloc_run(m->h.pmm, OWNER, 0, 1, &at, &f) == OK, "a frame was refused");
     }
     row_impossible(m, "1 GiB", sizes[i], FRAMES_PER_1G, FRAMES_PER_1G);
     row_impossible(m, "run of one frame too many", sizes[i], step, 1);
@@ -345,7 +345,7 @@ static void group_only(void) {
     struct frame_limits where = {.align = FRAMES_PER_2M};
     pfn_t f = {0};
     uint64_t began = measure_ticks();
-    found += pmm_alloc_run(m->h.pmm, OWNER, FRAMES_PER_2M, &where, &f) == OK && f.raw == block;
+    found += pmm_alloc_run(m->h.pmm, OWNER, 0, FRAMES_PER_2M, &where, &f) == OK && f.raw == block;
     ns += measure_ticks() - began;
   }
   double mean = (double)ns * measure_tick_ns() / 1000 - measure_clock_cost_ns();
@@ -418,7 +418,7 @@ static void round_limited(struct worker *w) {
   pfn_t f = {0};
   measure_begin(w);
   for (unsigned i = 0; i < 5000; i++) {
-    must(pmm_alloc_run(l->m->h.pmm, OWNER, 48, &l->where, &f) == OK, "a run was refused");
+    must(pmm_alloc_run(l->m->h.pmm, OWNER, 0, 48, &l->where, &f) == OK, "a run was refused");
     give_run(l->m, f.raw, 48);
   }
   measure_end(w, 0, 5000);
@@ -487,7 +487,9 @@ static void round_start(struct worker *w) {
   struct machine *m = w->context;
   struct pmm *p;
   measure_begin(w);
-  must(pmm_create(m->h.metadata, m->h.records, &m->region, 1, NULL, 0, &p) == OK, "no instance");
+  must(pmm_create(m->h.metadata, pmm_records_at(m->h.records, m->h.records_size / PMM_RECORD_SIZE), &m->region, 1, NULL, 0,
+                  &p) == OK,
+       "no instance");
   measure_end(w, 0, 1);
 }
 

@@ -61,11 +61,11 @@ static void run_operation(const struct hosted *h, const struct operation *o) {
   pfn_t got = pfn(UINT64_MAX);
   switch (o->what) {
   case 0:
-    status = pmm_alloc_frame(h->pmm, o->owner, &got);
+    status = pmm_alloc_frame(h->pmm, o->owner, 0, &got);
     change = UINT64_MAX;
     break;
   case 1:
-    status = pmm_alloc_run(h->pmm, o->owner, o->count, &o->limits, &got);
+    status = pmm_alloc_run(h->pmm, o->owner, 0, o->count, &o->limits, &got);
     change = -o->count;
     break;
   case 2:

@@ -30,7 +30,8 @@ struct hosted hosted_create(const struct boot_region *regions, size_t count, con
   h.metadata = aligned_alloc(64, h.metadata_size);
   h.records = map_sparse(h.records_size);
   if (!h.metadata || !h.records) return h;
-  h.status = pmm_create(h.metadata, h.records, regions, count, taken, taken_count, &h.pmm);
+  h.status = pmm_create(h.metadata, pmm_records_at(h.records, h.records_size / PMM_RECORD_SIZE), regions, count, taken,
+                        taken_count, &h.pmm);
   if (h.status != OK) h.pmm = NULL;
   return h;
 }
@@ -69,14 +70,13 @@ uint64_t hosted_digest(const struct hosted *h) {
   hash = mix(hash, t->gigs, t->gig_count * sizeof *t->gigs);
   hash = mix(hash, &t->free_frames, 3 * sizeof t->free_frames);
   for (size_t cursor = 0; pmm_next_record_range(h->regions, h->region_count, &cursor, &start, &end);) {
-    hash = mix(hash, &p->records[start], (end - start) * sizeof *p->records);
+    hash = mix(hash, &p->records.hot[start], end - start);
   }
   return hash;
 }
 
 void hosted_forget_records(const struct hosted *h, uint64_t first, uint64_t count) {
-  uint64_t start = bits_align_up(first * PMM_RECORD_SIZE, FRAME_SIZE);
-  uint64_t end = bits_align_down((first + count) * PMM_RECORD_SIZE, FRAME_SIZE);
+  uint64_t start = bits_align_up(first, FRAME_SIZE), end = bits_align_down(first + count, FRAME_SIZE);
   if (start < end) madvise((char *)h->records + start, end - start, MADV_DONTNEED);
 }
 

@@ -37,7 +37,7 @@ struct machine machine_create(const struct boot_region *regions, size_t count, c
   m.metadata = map_sparse(m.metadata_size);
   m.records = map_sparse(m.records_size);
   if (!m.metadata || !m.records) return m;
-  m.status = nodes_create(n, m.metadata, m.records, taken, taken_count);
+  m.status = nodes_create(n, m.metadata, pmm_records_at(m.records, m.records_size / PMM_RECORD_SIZE), taken, taken_count);
   if (m.status == OK) m.nodes = n;
   return m;
 }

@@ -125,7 +125,7 @@ static bool judge_rest(struct sweep *s, const struct sweep_plan *plan, const cha
 static bool sweep_singles(struct sweep *s, const struct sweep_plan *plan) {
   pfn_t frame;
   uint64_t wanted = bits_min(plan->singles_max, s->result.general);
-  while (s->run_count < wanted && pmm_alloc_frame(s->h->pmm, FRAME_OWNER_TEST, &frame) == OK) note(s, frame.raw, 1);
+  while (s->run_count < wanted && pmm_alloc_frame(s->h->pmm, FRAME_OWNER_TEST, 0, &frame) == OK) note(s, frame.raw, 1);
   return judge_runs(s, wanted) && judge_rest(s, plan, "after single frames") && give_back(s, &s->result.singles);
 }
 
@@ -134,7 +134,7 @@ static bool sweep_window(struct sweep *s, const struct sweep_plan *plan, uint64_
   struct frame_limits where = {.min = low, .max = high};
   for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
     pfn_t first;
-    while (pmm_alloc_run(s->h->pmm, FRAME_OWNER_TEST, counts[i], &where, &first) == OK) note(s, first.raw, counts[i]);
+    while (pmm_alloc_run(s->h->pmm, FRAME_OWNER_TEST, 0, counts[i], &where, &first) == OK) note(s, first.raw, counts[i]);
   }
   return judge_runs(s, general_between(s->h, low, high)) && judge_rest(s, plan, "after runs") &&
          give_back(s, &s->result.swept);

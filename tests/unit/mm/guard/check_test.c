@@ -25,8 +25,8 @@ static const struct boot_region machine[] = {
 static struct hosted used_instance(void) {
   struct hosted h = hosted_create(machine, sizeof machine / sizeof *machine, NULL, 0);
   pfn_t frame;
-  for (unsigned i = 0; i < 200; i++) assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_KERNEL, &frame), OK);
-  for (uint64_t i = 1; i < 40; i++) assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_DMA, 37 * i, NULL, &frame), OK);
+  for (unsigned i = 0; i < 200; i++) assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_KERNEL, 0, &frame), OK);
+  for (uint64_t i = 1; i < 40; i++) assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_DMA, 0, 37 * i, NULL, &frame), OK);
   assert_int_equal(pmm_free_run(h.pmm, FRAME_OWNER_DMA, frame, 500), OK);
   assert_int_equal(pmm_mark_bad(h.pmm, frame), OK);
   return h;
@@ -103,21 +103,21 @@ static void every_word_of_every_tier_is_looked_at(void **state) {
 static void records_that_do_not_fit_the_map_are_found(void **state) {
   (void)state;
   struct hosted h = used_instance();
-  struct frame_record *r = h.pmm->records;
-  struct frame_record saved = r[0x8001];
-  EXPECT_FOUND(h, r[0x8001].state = FRAME_FREE, 8, r[0x8001] = saved);
-  EXPECT_FOUND(h, r[0x8001].state = FRAME_ALLOCATED, 8, r[0x8001] = saved);
-  EXPECT_FOUND(h, r[0x8001].state = FRAME_BAD, 2, r[0x8001] = saved);
-  EXPECT_FOUND(h, r[0x8001].owner = FRAME_OWNER_NONE, 2, r[0x8001] = saved);
+  uint8_t *r = h.pmm->records.hot;
+  uint8_t saved = r[0x8001];
+  EXPECT_FOUND(h, r[0x8001] = FRAME_OWNER_FREE, 8, r[0x8001] = saved);
+  EXPECT_FOUND(h, r[0x8001] = FRAME_OWNER_DMA, 8, r[0x8001] = saved);
+  EXPECT_FOUND(h, r[0x8001] = FRAME_OWNER_BAD, 2, r[0x8001] = saved);
+  EXPECT_FOUND(h, r[0x8001] = FRAME_OWNER_NONE, 2, r[0x8001] = saved);
+  EXPECT_FOUND(h, r[0x8001] |= FRAME_MOVABLE, 2, r[0x8001] = saved);
   saved = r[0x8011];
-  EXPECT_FOUND(h, r[0x8011].state = FRAME_FREE, 8, r[0x8011] = saved);
-  EXPECT_FOUND(h, r[0x8011].state = FRAME_FIRMWARE, 2, r[0x8011] = saved);
+  EXPECT_FOUND(h, r[0x8011] = FRAME_OWNER_FREE, 8, r[0x8011] = saved);
+  EXPECT_FOUND(h, r[0x8011] = FRAME_OWNER_ACPI, 2, r[0x8011] = saved);
   saved = r[0x200];
-  EXPECT_FOUND(h, r[0x200].object = 1, 2, r[0x200] = saved);
-  EXPECT_FOUND(h, r[0x200].owner = FRAME_OWNER_DMA, 2, r[0x200] = saved);
-  EXPECT_FOUND(h, r[0x200].state = FRAME_FIRMWARE, 2, r[0x200] = saved);
-  EXPECT_FOUND(h, (r[0x200] = (struct frame_record){.state = FRAME_ALLOCATED, .owner = FRAME_OWNER_DMA}), 3,
-               r[0x200] = saved);
+  EXPECT_FOUND(h, r[0x200] = FRAME_MOVABLE, 2, r[0x200] = saved);
+  EXPECT_FOUND(h, r[0x200] = FRAME_OWNER_FIRMWARE, 2, r[0x200] = saved);
+  EXPECT_FOUND(h, r[0x200] = 100, 2, r[0x200] = saved);
+  EXPECT_FOUND(h, r[0x200] = FRAME_OWNER_DMA, 3, r[0x200] = saved);
   hosted_destroy(&h);
 }
 

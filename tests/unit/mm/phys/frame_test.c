@@ -18,40 +18,65 @@ static status_t expected(enum frame_state from, enum frame_step step) {
   return from == FRAME_ALLOCATED ? OK : ERR_STATE;
 }
 
+/* An owner whose frames are in that state; a number that is none for "absent". */
+static uint8_t byte_in(enum frame_state state) {
+  static const uint8_t bytes[] = {FRAME_OWNER_FREE, FRAME_OWNER_DMA, FRAME_OWNER_ACPI, FRAME_OWNER_BAD, FRAME_OWNER_NONE};
+  assert_int_equal(frame_said_by(bytes[state]).state, state);
+  return bytes[state];
+}
+
 static void every_step_from_every_state_is_judged_as_the_diagram_says(void **state) {
   (void)state;
   for (unsigned from = 0; from < FRAME_STATE_COUNT; from++) {
     for (unsigned step = 0; step < FRAME_STEP_COUNT; step++) {
-      struct frame_record r = {.state = (enum frame_state)from, .owner = FRAME_OWNER_DMA};
+      uint8_t r = byte_in((enum frame_state)from);
       uint64_t refused = 77;
       status_t want = expected((enum frame_state)from, (enum frame_step)step);
       assert_int_equal(frame_judge(&r, 0, 1, (enum frame_step)step, FRAME_OWNER_DMA, &refused), want);
+      assert_int_equal(frame_judge_byte(r, (enum frame_step)step, FRAME_OWNER_DMA), want);
       assert_int_equal(refused, want == OK ? 77 : 0);
     }
   }
 }
 
-static void only_the_owner_may_free_or_give_away(void **state) {
+static void the_owner_says_the_state(void **state) {
   (void)state;
-  struct frame_record r = {.state = FRAME_ALLOCATED, .owner = FRAME_OWNER_DMA};
-  uint64_t refused;
-  assert_int_equal(frame_judge(&r, 0, 1, FRAME_STEP_FREE, FRAME_OWNER_USER, &refused), ERR_OWNER);
-  assert_int_equal(frame_judge(&r, 0, 1, FRAME_STEP_GIVE, FRAME_OWNER_USER, &refused), ERR_OWNER);
+  for (unsigned o = 0; o < FRAME_OWNER_COUNT; o++) {
+    enum frame_state want = o == FRAME_OWNER_FREE                  ? FRAME_FREE
+                            : o == FRAME_OWNER_NONE                ? FRAME_ABSENT
+                            : o == FRAME_OWNER_BAD                 ? FRAME_BAD
+                            : o < (unsigned)FRAME_OWNER_FIRST_OURS ? FRAME_FIRMWARE
+                                                                   : FRAME_ALLOCATED;
+    assert_int_equal(frame_state_of((enum frame_owner)o), want);
+  }
+  assert_int_equal(frame_state_of(FRAME_OWNER_COUNT), FRAME_STATE_COUNT);
+  assert_true(FRAME_OWNER_TRAMPOLINE < FRAME_OWNER_FIRST_OURS); /* Its frame lies below 1 MiB. */
 }
 
-static void a_broken_record_is_refused_everything(void **state) {
+static void only_the_owner_may_free_or_give_away(void **state) {
   (void)state;
-  struct frame_record r;
-  memset(&r, 200, sizeof r);
+  for (unsigned movable = 0; movable <= FRAME_MOVABLE; movable += FRAME_MOVABLE) {
+    uint8_t r = (uint8_t)(FRAME_OWNER_DMA | movable);
+    uint64_t refused;
+    assert_int_equal(frame_judge(&r, 0, 1, FRAME_STEP_FREE, FRAME_OWNER_DMA, &refused), OK);
+    assert_int_equal(frame_judge(&r, 0, 1, FRAME_STEP_FREE, FRAME_OWNER_USER, &refused), ERR_OWNER);
+    assert_int_equal(frame_judge(&r, 0, 1, FRAME_STEP_GIVE, FRAME_OWNER_USER, &refused), ERR_OWNER);
+  }
+}
+
+static void a_broken_byte_is_refused_everything(void **state) {
+  (void)state;
+  uint8_t r = 120;
   uint64_t refused;
   for (unsigned step = 0; step < FRAME_STEP_COUNT; step++) {
     assert_int_equal(frame_judge(&r, 0, 1, (enum frame_step)step, FRAME_OWNER_DMA, &refused), ERR_STATE);
+    assert_int_equal(frame_judge(&r, 0, 1, (enum frame_step)step, (enum frame_owner)120, &refused), ERR_STATE);
   }
 }
 
 static void the_first_frame_that_may_not_is_named(void **state) {
   (void)state;
-  struct frame_record r[8] = {0};
+  uint8_t r[8] = {0};
   uint64_t refused = 0;
   frame_commit(r, 5, 1, FRAME_STEP_ALLOC, FRAME_OWNER_KERNEL);
   assert_int_equal(frame_judge(r, 2, 6, FRAME_STEP_ALLOC, FRAME_OWNER_KERNEL, &refused), ERR_STATE);
@@ -59,18 +84,17 @@ static void the_first_frame_that_may_not_is_named(void **state) {
   assert_int_equal(frame_judge(r, 2, 3, FRAME_STEP_ALLOC, FRAME_OWNER_KERNEL, &refused), OK);
 }
 
-static void a_frame_that_comes_back_is_a_record_of_zeros_again(void **state) {
+static void movable_stays_movable_when_given_away_and_ends_when_freed(void **state) {
   (void)state;
-  static const struct frame_record fresh;
-  struct frame_record r = fresh;
-  frame_commit(&r, 0, 1, FRAME_STEP_ALLOC, FRAME_OWNER_KERNEL);
-  assert_int_equal(r.state, FRAME_ALLOCATED);
-  r.object = 9;
+  uint8_t r = 0;
+  frame_commit(&r, 0, 1, FRAME_STEP_ALLOC, FRAME_OWNER_KERNEL | FRAME_MOVABLE);
+  assert_true(frame_said_by(r).is_movable);
+  assert_int_equal(frame_said_by(r).state, FRAME_ALLOCATED);
   frame_commit(&r, 0, 1, FRAME_STEP_GIVE, FRAME_OWNER_DMA);
-  assert_int_equal(r.owner, FRAME_OWNER_DMA);
-  assert_int_equal(r.object, 9);
+  assert_true(frame_said_by(r).is_movable);
+  assert_int_equal(frame_said_by(r).owner, FRAME_OWNER_DMA);
   frame_commit(&r, 0, 1, FRAME_STEP_FREE, FRAME_OWNER_FREE);
-  assert_memory_equal(&r, &fresh, sizeof r);
+  assert_int_equal(r, 0);
 }
 
 static void every_state_and_owner_has_a_name_and_owners_a_mark_of_their_own(void **state) {
@@ -89,10 +113,11 @@ static void every_state_and_owner_has_a_name_and_owners_a_mark_of_their_own(void
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_step_from_every_state_is_judged_as_the_diagram_says),
+      cmocka_unit_test(the_owner_says_the_state),
       cmocka_unit_test(only_the_owner_may_free_or_give_away),
-      cmocka_unit_test(a_broken_record_is_refused_everything),
+      cmocka_unit_test(a_broken_byte_is_refused_everything),
       cmocka_unit_test(the_first_frame_that_may_not_is_named),
-      cmocka_unit_test(a_frame_that_comes_back_is_a_record_of_zeros_again),
+      cmocka_unit_test(movable_stays_movable_when_given_away_and_ends_when_freed),
       cmocka_unit_test(every_state_and_owner_has_a_name_and_owners_a_mark_of_their_own),
   };
   return cmocka_run_group_tests_name("mm/phys/frame", tests, NULL, NULL);

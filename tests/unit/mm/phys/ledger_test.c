@@ -23,8 +23,8 @@ static void frames_move_between_rows_and_the_sum_stays(void **state) {
   struct hosted h = hosted_create(&ram, 1, NULL, 0);
   pfn_t run, frame;
   assert_int_equal(row(&h, FRAME_OWNER_FREE), 5000);
-  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_DMA, 700, NULL, &run), OK);
-  assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_USER, &frame), OK);
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_DMA, 0, 700, NULL, &run), OK);
+  assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_USER, 0, &frame), OK);
   assert_int_equal(row(&h, FRAME_OWNER_DMA), 700);
   assert_int_equal(row(&h, FRAME_OWNER_FREE), 4299);
   assert_int_equal(pmm_give_run(h.pmm, FRAME_OWNER_DMA, FRAME_OWNER_USER, pfn_add(run, 100), 50), OK);

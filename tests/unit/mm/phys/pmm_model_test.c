@@ -180,7 +180,7 @@ static void op_alloc_frame(struct model *m) {
   pfn_t got = pfn(UINT64_MAX);
   enum frame_owner owner = some_owner(&m->dice);
   bool is_any_broken = dice_one_in(&m->dice, 16) && any_block_is_broken(m);
-  status_t status = pmm_alloc_frame(m->h.pmm, owner, &got);
+  status_t status = pmm_alloc_frame(m->h.pmm, owner, 0, &got);
   if (status != OK) {
     assert_int_equal(status, ERR_NO_MEMORY);
     assert_int_equal(free_frames(m), 0);
@@ -222,11 +222,11 @@ static void op_alloc_run(struct model *m) {
   pfn_t got = pfn(UINT64_MAX);
   bool is_anywhere = w.min == 0 && w.max == 0 && w.align <= 1;
   if (w.max != 0 && w.min >= w.max) {
-    assert_int_equal(pmm_alloc_run(m->h.pmm, owner, count, &w, &got), ERR_INVALID);
+    assert_int_equal(pmm_alloc_run(m->h.pmm, owner, 0, count, &w, &got), ERR_INVALID);
     return;
   }
   bool is_there = highest_run(m, count, &w, &expected);
-  status_t status = pmm_alloc_run(m->h.pmm, owner, count, &w, &got);
+  status_t status = pmm_alloc_run(m->h.pmm, owner, 0, count, &w, &got);
   assert_int_equal(status, is_there ? OK : ERR_NO_MEMORY);
   tally.no_run += !is_there;
   tally.runs += is_there;
@@ -305,14 +305,14 @@ static void op_invalid(struct model *m) {
   pfn_t got = pfn(7);
   struct frame_limits odd_align = {.align = 3}, odd_boundary = {.boundary = 6}, narrow = {.boundary = 4},
                       empty = {.min = 9, .max = 9};
-  assert_int_equal(pmm_alloc_run(m->h.pmm, FRAME_OWNER_TEST, 0, NULL, &got), ERR_INVALID);
-  assert_int_equal(pmm_alloc_run(m->h.pmm, FRAME_OWNER_TEST, 1, &odd_align, &got), ERR_INVALID);
-  assert_int_equal(pmm_alloc_run(m->h.pmm, FRAME_OWNER_TEST, 1, &odd_boundary, &got), ERR_INVALID);
-  assert_int_equal(pmm_alloc_run(m->h.pmm, FRAME_OWNER_TEST, 5, &narrow, &got), ERR_INVALID);
-  assert_int_equal(pmm_alloc_run(m->h.pmm, FRAME_OWNER_TEST, 1, &empty, &got), ERR_INVALID);
-  assert_int_equal(pmm_alloc_run(m->h.pmm, FRAME_OWNER_FREE, 1, NULL, &got), ERR_INVALID);
-  assert_int_equal(pmm_alloc_frame(m->h.pmm, FRAME_OWNER_FIRMWARE, &got), ERR_INVALID);
-  assert_int_equal(pmm_alloc_run(m->h.pmm, FRAME_OWNER_TEST, UINT64_MAX, NULL, &got), ERR_NO_MEMORY);
+  assert_int_equal(pmm_alloc_run(m->h.pmm, FRAME_OWNER_TEST, 0, 0, NULL, &got), ERR_INVALID);
+  assert_int_equal(pmm_alloc_run(m->h.pmm, FRAME_OWNER_TEST, 0, 1, &odd_align, &got), ERR_INVALID);
+  assert_int_equal(pmm_alloc_run(m->h.pmm, FRAME_OWNER_TEST, 0, 1, &odd_boundary, &got), ERR_INVALID);
+  assert_int_equal(pmm_alloc_run(m->h.pmm, FRAME_OWNER_TEST, 0, 5, &narrow, &got), ERR_INVALID);
+  assert_int_equal(pmm_alloc_run(m->h.pmm, FRAME_OWNER_TEST, 0, 1, &empty, &got), ERR_INVALID);
+  assert_int_equal(pmm_alloc_run(m->h.pmm, FRAME_OWNER_FREE, 0, 1, NULL, &got), ERR_INVALID);
+  assert_int_equal(pmm_alloc_frame(m->h.pmm, FRAME_OWNER_FIRMWARE, 0, &got), ERR_INVALID);
+  assert_int_equal(pmm_alloc_run(m->h.pmm, FRAME_OWNER_TEST, 0, UINT64_MAX, NULL, &got), ERR_NO_MEMORY);
   assert_int_equal(got.raw, 7);
 }
 
@@ -389,7 +389,7 @@ static void compare(struct model *m) {
 static void fail_and_compare(struct model *m) {
   pfn_t got;
   uint64_t before = hosted_digest(&m->h), frame = some_frame(m);
-  status_t status = pmm_alloc_run(m->h.pmm, FRAME_OWNER_TEST, 4000, NULL, &got);
+  status_t status = pmm_alloc_run(m->h.pmm, FRAME_OWNER_TEST, 0, 4000, NULL, &got);
   assert_int_equal(status, ERR_NO_MEMORY);
   if (verdict_on_owned(m, FRAME_OWNER_USER, frame, 3) != OK) (void)!pmm_free_run(m->h.pmm, FRAME_OWNER_USER, pfn(frame), 3);
   if (verdict_on_owned(m, FRAME_OWNER_TEST, frame, 9) != OK) {

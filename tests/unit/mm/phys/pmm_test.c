@@ -145,7 +145,7 @@ static void a_refusal_is_logged_once_with_frame_state_and_owner(void **state) {
   (void)state;
   struct hosted h = start(NULL, 0);
   pfn_t frame;
-  assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_DMA, &frame), OK);
+  assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_DMA, 0, &frame), OK);
   uint64_t lines = fake_platform_log_count();
   assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_USER, frame), ERR_OWNER);
   assert_int_equal(fake_platform_log_count(), lines + 1);
@@ -173,13 +173,41 @@ static void two_mib_and_one_gib_come_in_one_piece_until_there_is_none(void **sta
   struct hosted h = hosted_create(&ram, 1, NULL, 0);
   struct frame_limits block = {.align = 512}, gig = {.align = FRAMES_PER_1G};
   pfn_t first;
-  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 512, &block, &first), OK);
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, 512, &block, &first), OK);
   assert_int_equal(first.raw % 512, 0);
-  for (unsigned i = 0; i < 3; i++) assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, FRAMES_PER_1G, &gig, &first), OK);
-  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, FRAMES_PER_1G, &gig, &first), ERR_NO_MEMORY);
-  for (unsigned i = 0; i < 511; i++) assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 512, &block, &first), OK);
-  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 512, &block, &first), ERR_NO_MEMORY);
+  for (unsigned i = 0; i < 3; i++)
+    assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, FRAMES_PER_1G, &gig, &first), OK);
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, FRAMES_PER_1G, &gig, &first), ERR_NO_MEMORY);
+  for (unsigned i = 0; i < 511; i++) assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, 512, &block, &first), OK);
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, 512, &block, &first), ERR_NO_MEMORY);
   hosted_must_be_sound(&h, "after 1 GiB and 2 MiB frames");
+  hosted_destroy(&h);
+}
+
+static void flags_say_below_what_and_whether_it_may_move(void **state) {
+  (void)state;
+  struct hosted h = start(NULL, 0);
+  pfn_t f = {0};
+  struct pmm_story story;
+  assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, PMM_MOVABLE, &f), OK);
+  pmm_describe(h.pmm, paddr_of_pfn(f), &story);
+  assert_true(story.is_movable);
+  assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, PMM_BELOW(24), &f), OK);
+  assert_in_range(f.raw, 1, (1U << 12) - 1);
+  pmm_describe(h.pmm, paddr_of_pfn(f), &story);
+  assert_false(story.is_movable);
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, PMM_BELOW(25), 5, NULL, &f), OK);
+  assert_true(f.raw + 5 <= 1U << 13);
+  assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, PMM_BELOW(64), &f), OK);
+  assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, PMM_BELOW(20), &f), ERR_NO_MEMORY); /* Nothing below 1 MiB. */
+  static const uint32_t wrong[] = {2, 0x10000, 0x80000000, PMM_BELOW(12), PMM_BELOW(1), PMM_BELOW(65), PMM_BELOW(255)};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, wrong[i], &f), ERR_INVALID);
+    assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, wrong[i], 3, NULL, &f), ERR_INVALID);
+  }
+  struct frame_limits above = {.min = 1U << 13};
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, PMM_BELOW(25), 1, &above, &f), ERR_INVALID);
+  hosted_must_be_sound(&h, "flags");
   hosted_destroy(&h);
 }
 
@@ -221,6 +249,7 @@ int main(void) {
       cmocka_unit_test(a_refusal_is_logged_once_with_frame_state_and_owner),
       cmocka_unit_test(a_run_that_reaches_into_firmware_memory_is_not_freed_in_part),
       cmocka_unit_test(two_mib_and_one_gib_come_in_one_piece_until_there_is_none),
+      cmocka_unit_test(flags_say_below_what_and_whether_it_may_move),
       cmocka_unit_test(a_visitor_may_stop),
       cmocka_unit_test(records_are_wanted_for_ram_and_nothing_else),
   };

@@ -196,7 +196,7 @@ static void a_frame_that_is_half_cleared_is_given_back_too(void **state) {
   struct pmm_stats s;
   pmm_stats_read(h.pmm, &s);
   largest = s.largest_free_run;
-  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, FRAMES - 512, NULL, &own), ERR_NO_MEMORY);
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, FRAMES - 512, NULL, &own), ERR_NO_MEMORY);
   assert_int_equal(zero_alloc_run(z, FRAME_OWNER_TEST, FRAMES - 512, NULL, &f), OK);
   assert_true(largest < FRAMES - 512);
   assert_true(is_zero(f, FRAMES - 512));
@@ -210,7 +210,7 @@ static void scarce_memory_is_left_alone(void **state) {
   pfn_t f;
   assert_int_equal(zero_stock_create(h.pmm, 4 * MIB, &z), OK);
   while (ledger_of(&h).frames[FRAME_OWNER_FREE] >= 1500) {
-    assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, &f), OK);
+    assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, 0, &f), OK);
   }
   assert_false(zero_step(z));
   assert_int_equal(ledger_of(&h).frames[FRAME_OWNER_ZEROED], 0);
@@ -221,7 +221,7 @@ static void a_refused_free_clears_nothing(void **state) {
   (void)state;
   struct hosted h = start();
   pfn_t f;
-  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 4, NULL, &f), OK);
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, 4, NULL, &f), OK);
   const uint64_t before = hosted_digest(&h);
   assert_int_equal(zero_free_run(h.pmm, FRAME_OWNER_USER, f, 4), ERR_OWNER);
   assert_int_equal(zero_free_run(h.pmm, FRAME_OWNER_TEST, f, 5), f.raw + 4 < 256 + FRAMES ? ERR_STATE : ERR_RANGE);
@@ -238,7 +238,7 @@ static void what_is_free_at_boot_is_cleared_and_nothing_else(void **state) {
   (void)state;
   struct hosted h = start();
   pfn_t f;
-  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 1000, NULL, &f), OK);
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, 1000, NULL, &f), OK);
   assert_int_equal(zero_clear_all_free(h.pmm), FRAMES - 1000);
   assert_int_equal((unsigned char)bytes_of(f)[0], POISON);
   assert_int_equal((unsigned char)bytes_of(f)[1000 * FRAME_SIZE - 1], POISON);
@@ -254,7 +254,7 @@ static void without_a_frame_there_is_no_stock(void **state) {
   struct hosted h = start();
   struct zero_stock *z = NULL;
   pfn_t f;
-  while (pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, &f) == OK) {}
+  while (pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, 0, &f) == OK) {}
   assert_int_equal(zero_stock_create(h.pmm, MIB, &z), ERR_NO_MEMORY);
   assert_null(z);
   hosted_destroy(&h);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tests/harness/slots.c — threads play CPUs: the sockets of mm/platform.h that speak of slots.
+ *
+ * A thread has the lowest number that no living thread has, from its first call to its end.  When there are more threads
+ * than numbers, the others all get the number behind the last, which is no slot.
+ */
+#define _GNU_SOURCE /* syscall: behind the C23 of the build, the host is a Linux. */
+#include <linux/membarrier.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "mm/platform.h"
+
+#define SLOTS 16U
+
+static _Atomic(uint64_t) free_numbers = (UINT64_C(1) << SLOTS) - 1;
+static pthread_key_t key;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static thread_local uint32_t number_plus_1; /* 0 until the thread's first call. */
+
+static void give_number(void *number) {
+  const uintptr_t n = (uintptr_t)number - 1;
+  if (n < SLOTS) atomic_fetch_or(&free_numbers, UINT64_C(1) << n);
+}
+
+static void begin(void) {
+  pthread_key_create(&key, give_number);
+  syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+}
+
+static void take_number(void) {
+  pthread_once(&once, begin);
+  uint64_t all = atomic_load(&free_numbers);
+  while (all != 0 && !atomic_compare_exchange_weak(&free_numbers, &all, all & (all - 1))) {}
+  number_plus_1 = all != 0 ? (uint32_t)__builtin_ctzll(all) + 1 : SLOTS + 1;
+  pthread_setspecific(key, (void *)(uintptr_t)number_plus_1); // NOLINT(performance-no-int-to-ptr)
+}
+
+uint32_t platform_slot_enter(void) {
+  if (number_plus_1 == 0) take_number();
+  return number_plus_1 - 1;
+}
+
+void platform_slot_leave(void) {}
+uint32_t platform_slot_count(void) { return SLOTS; }
+bool platform_mask(void) { return true; }
+void platform_unmask(bool were_on) { (void)were_on; }
+
+void platform_barrier_all(void) {
+  if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0) atomic_thread_fence(memory_order_seq_cst);
+}
