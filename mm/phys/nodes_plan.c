@@ -170,9 +170,9 @@ static void share(struct nodes *n, char *memory, const struct parts *p, const st
   n->spans = spans;
   make_spans(n, spans, l, keeper);
   n->served = find_served(n, l, is_served);
-  for (uint32_t i = 0; i < l->count; i++) {
-    n->node[i].order = orders + i * l->count;
-    sort_order(n, l, is_served, i, orders + i * l->count);
+  for (uint32_t i = 0; i < l->count; i++, orders += l->count) {
+    n->node[i].order = orders;
+    sort_order(n, l, is_served, i, orders);
     if (n->served > 0) keeper[i] = n->node[i].order[0]; /* Itself, when it has memory. */
   }
   make_spans(n, spans, l, keeper);
