@@ -35,6 +35,13 @@ status_t acpi_init(paddr_t rsdp);
 uint16_t acpi_pm_timer(void);
 /** CPUs that the MADT lists as enabled; 1 when there is no MADT. */
 unsigned acpi_cpu_count(void);
+struct acpi_cpu {
+  uint32_t apic;          /* Local APIC id. */
+  bool is_enabled;        /* It may be started now. */
+  bool is_online_capable; /* Not there yet: it may be plugged in. */
+};
+/** The next CPU of the MADT behind *cursor, 0 for the first; no id comes twice.  False behind the last. */
+bool acpi_cpu(size_t *cursor, struct acpi_cpu *out);
 /** Nodes, their CPUs, memory and distances; one node with everything when the tables say nothing that can be believed. */
 const struct numa_map *acpi_numa(void);
 /** The index-th entry of the MCFG that makes sense; false behind the last of ACPI_ECAMS_MAX. */

@@ -53,7 +53,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   if (table == NULL) return 0;
   memcpy(table, data, n);
   EXPECT(acpi_fadt_read(table, n, &fadt) == (n >= 116 ? OK : ERR_TRUNCATED));
-  EXPECT(acpi_madt_cpus(table, n) <= n / 2);
+  EXPECT(acpi_madt_cpus(table, n) <= n / 8);
+  struct acpi_cpu cpu;
+  size_t found = 0;
+  for (size_t at = 0; acpi_madt_next(table, n, &at, &cpu); found++) EXPECT(at <= n && cpu.apic != UINT32_MAX);
+  EXPECT(found <= n / 8);
   if (acpi_find_s5(table, n, &a, &b) == OK) EXPECT(a <= 7 && b <= 7 && n >= 10);
   read_nodes(table, n);
   struct acpi_ecam ecam;

@@ -32,6 +32,8 @@ RO_AFTER_INIT static struct {
   bool has_fadt, has_s5;
   uint8_t s5_a, s5_b;
   unsigned cpus;
+  const void *madt; /* Stays mapped. */
+  uint32_t madt_length;
   struct acpi_ecam ecams[ACPI_ECAMS_MAX];
   size_t ecam_count;
   volatile void *reset_memory; /* When the reset register is in memory. */
@@ -132,6 +134,8 @@ static void read_table(uint64_t address) {
   if (memcmp(table, "APIC", 4) == 0) {
     const unsigned cpus = acpi_madt_cpus(table, length);
     if (cpus > 0) facts.cpus = cpus;
+    facts.madt = table;
+    facts.madt_length = length;
   }
 }
 
@@ -192,6 +196,9 @@ uint16_t acpi_pm_timer(void) {
 }
 
 unsigned acpi_cpu_count(void) { return facts.cpus; }
+bool acpi_cpu(size_t *cursor, struct acpi_cpu *out) {
+  return facts.madt && acpi_madt_next(facts.madt, facts.madt_length, cursor, out);
+}
 
 const struct numa_map *acpi_numa(void) { return &facts.numa; }
 

@@ -58,17 +58,55 @@ status_t acpi_fadt_read(const void *table, size_t n, struct acpi_fadt *out) {
   return OK;
 }
 
-/* Type 0: local APIC, flags at 4; type 9: local x2APIC, flags at 8. */
-unsigned acpi_madt_cpus(const void *table, size_t n) {
-  unsigned count = 0;
-  for (size_t at = ACPI_HEADER_SIZE + 8; at + 2 <= n;) {
-    const uint64_t type = field(table, n, at, 1);
-    const uint64_t length = field(table, n, at + 1, 1);
-    if (length < 2 || length > n - at) break;
-    const size_t flags = type == 0 ? at + 4 : at + 8;
-    if ((type == 0 || type == 9) && (field(table, n, flags, 4) & 1)) count++;
-    at += length;
+#define MADT_ENTRIES (ACPI_HEADER_SIZE + 8U)
+#define MADT_APIC    0 /* 5.2.12.2: id at 3, flags at 4; id 255 is that of nobody. */
+#define MADT_X2APIC  9 /* 5.2.12.12: id at 4, flags at 8. */
+#define MADT_ENABLED 1U
+#define MADT_CAPABLE 2U
+#define MADT_LOOKED  (UINT32_C(16) * 1024) /* Bytes: 1,024 CPUs.  Each is compared with all before it. */
+
+/* Moves *at to behind the next entry that names a CPU. */
+static bool next_entry(const void *table, size_t n, size_t *at, struct acpi_cpu *out) {
+  while (*at + 2 <= n) {
+    const size_t e = *at;
+    const uint64_t type = field(table, n, e, 1);
+    const uint64_t length = field(table, n, e + 1, 1);
+    if (length < 2 || length > n - e) return false;
+    *at += length;
+    const bool is_wide = type == MADT_X2APIC;
+    if ((type != MADT_APIC && !is_wide) || length < (is_wide ? 16 : 8)) continue;
+    const uint64_t id = is_wide ? field(table, n, e + 4, 4) : field(table, n, e + 3, 1);
+    if (id == (is_wide ? UINT32_MAX : UINT8_MAX)) continue;
+    const uint64_t flags = field(table, n, e + (is_wide ? 8 : 4), 4);
+    *out = (struct acpi_cpu){(uint32_t)id, (flags & MADT_ENABLED) != 0, (flags & MADT_CAPABLE) != 0};
+    return true;
   }
+  return false;
+}
+
+/* Is the id in an entry before `end`?  A CPU that is listed in both forms counts as the first says. */
+static bool was_listed(const void *table, size_t end, uint32_t id) {
+  struct acpi_cpu cpu;
+  for (size_t at = MADT_ENTRIES; next_entry(table, end, &at, &cpu);)
+    if (cpu.apic == id) return true;
+  return false;
+}
+
+bool acpi_madt_next(const void *table, size_t n, size_t *cursor, struct acpi_cpu *out) {
+  size_t at = *cursor < MADT_ENTRIES ? MADT_ENTRIES : *cursor;
+  if (n > MADT_LOOKED) n = MADT_LOOKED;
+  for (size_t start = at; next_entry(table, n, &at, out); start = at) {
+    if (was_listed(table, start, out->apic)) continue;
+    *cursor = at;
+    return true;
+  }
+  return false;
+}
+
+unsigned acpi_madt_cpus(const void *table, size_t n) {
+  struct acpi_cpu cpu;
+  unsigned count = 0;
+  for (size_t at = 0; acpi_madt_next(table, n, &at, &cpu);) count += cpu.is_enabled;
   return count;
 }
 

@@ -42,7 +42,12 @@ struct acpi_fadt {
 bool acpi_checksum(const void *bytes, size_t n);
 /** Reads an FADT of `n` bytes; fields that an old revision lacks are 0.  ERR_TRUNCATED when it is too short.  => pure. */
 status_t acpi_fadt_read(const void *table, size_t n, struct acpi_fadt *out);
-/** Counts the enabled CPUs of a MADT (5.2.12).  => pure. */
+/**
+ * The next CPU of a MADT (5.2.12) behind *cursor, which is 0 at first: local APICs and local x2APICs, each id once, ids that
+ * mean "all" or "none" never.  False behind the last, and behind the first 16 KiB.  => pure.
+ */
+bool acpi_madt_next(const void *table, size_t n, size_t *cursor, struct acpi_cpu *out);
+/** Counts its enabled CPUs.  => pure. */
 unsigned acpi_madt_cpus(const void *table, size_t n);
 /**
  * Reads the index-th entry of an MCFG (PCI Firmware 3.3 4.1.2): where the configuration space of some buses lies in memory.

@@ -61,15 +61,64 @@ static void an_old_fadt_has_no_reset_register(void **state) {
 static void only_enabled_cpus_count(void **state) {
   (void)state;
   uint8_t t[44 + 8 + 8 + 16 + 12] = {0};
-  put(t, 44, 0x0800, 2); /* Local APIC, enabled. */
+  put(t, 44, 0x0800, 2); /* Local APIC 0, enabled. */
   put(t, 48, 1, 4);
-  put(t, 52, 0x0800, 2); /* Local APIC, disabled. */
-  put(t, 60, 0x1009, 2); /* x2APIC, enabled. */
+  put(t, 52, 0x01000800, 4); /* Local APIC 1, disabled. */
+  put(t, 60, 0x1009, 2);     /* x2APIC 2, enabled. */
+  put(t, 64, 2, 4);
   put(t, 68, 1, 4);
   put(t, 76, 0x0c01, 2); /* I/O APIC. */
   assert_int_equal(acpi_madt_cpus(t, sizeof t), 2);
   put(t, 52, 0x0000, 2); /* An entry of length 0 ends the walk. */
   assert_int_equal(acpi_madt_cpus(t, sizeof t), 1);
+}
+
+struct madt {
+  size_t n;
+  uint8_t bytes[4096];
+};
+
+static void add_cpu(struct madt *m, bool is_wide, uint32_t id, uint32_t flags) {
+  uint8_t *e = m->bytes + m->n;
+  e[0] = is_wide ? 9 : 0;
+  e[1] = is_wide ? 16 : 8;
+  put(e, is_wide ? 4 : 3, id, is_wide ? 4 : 1);
+  put(e, is_wide ? 8 : 4, flags, 4);
+  m->n += e[1];
+}
+
+static void a_cpu_is_listed_once_however_often_the_madt_names_it(void **state) {
+  (void)state;
+  static struct madt m = {.n = 44};
+  struct acpi_cpu cpu;
+  size_t at = 0;
+  add_cpu(&m, false, 4, 1);
+  add_cpu(&m, false, 255, 1); /* Nobody. */
+  add_cpu(&m, true, UINT32_MAX, 1);
+  add_cpu(&m, true, 4, 0); /* Again: the first entry counts. */
+  add_cpu(&m, true, 0x1234, 1);
+  add_cpu(&m, false, 7, 2); /* May be plugged in. */
+  assert_true(acpi_madt_next(m.bytes, m.n, &at, &cpu));
+  assert_true(cpu.apic == 4 && cpu.is_enabled && !cpu.is_online_capable);
+  assert_true(acpi_madt_next(m.bytes, m.n, &at, &cpu));
+  assert_true(cpu.apic == 0x1234 && cpu.is_enabled);
+  assert_true(acpi_madt_next(m.bytes, m.n, &at, &cpu));
+  assert_true(cpu.apic == 7 && !cpu.is_enabled && cpu.is_online_capable);
+  assert_false(acpi_madt_next(m.bytes, m.n, &at, &cpu));
+  assert_int_equal(acpi_madt_cpus(m.bytes, m.n), 2);
+  at = 0;
+  assert_false(acpi_madt_next(m.bytes, 44 + 7, &at, &cpu)); /* Cut off. */
+}
+
+/* A table as long as a table may be costs no more than one of a thousand CPUs. */
+static void a_madt_without_end_is_read_in_part(void **state) {
+  (void)state;
+  const size_t n = ACPI_TABLE_MAX;
+  uint8_t *t = calloc(n, 1);
+  assert_non_null(t);
+  for (size_t at = 44; at + 8 <= n; at += 8) put(t, at, 0x0800 | (at / 8 % 255) << 24 | UINT64_C(1) << 32, 8);
+  assert_int_equal(acpi_madt_cpus(t, n), 255);
+  free(t);
 }
 
 static void s5_is_found_in_every_spelling(void **state) {
@@ -169,6 +218,8 @@ int main(void) {
       cmocka_unit_test(a_full_fadt_prefers_its_extended_fields),
       cmocka_unit_test(an_old_fadt_has_no_reset_register),
       cmocka_unit_test(only_enabled_cpus_count),
+      cmocka_unit_test(a_cpu_is_listed_once_however_often_the_madt_names_it),
+      cmocka_unit_test(a_madt_without_end_is_read_in_part),
       cmocka_unit_test(s5_is_found_in_every_spelling),
       cmocka_unit_test(what_only_looks_like_s5_is_not_taken),
       cmocka_unit_test(an_mcfg_names_memory_for_buses),
