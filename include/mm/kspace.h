@@ -39,8 +39,13 @@ struct kspace_stack {
   const char *name; /* "boot stack". */
   vaddr_t low, high;
 };
-/** Makes a stack of `size` bytes (whole pages).  ERR_NO_MEMORY, ERR_FULL (KSPACE_STACKS_MAX), ERR_UNALIGNED. */
+/** Makes a stack of `size` bytes (whole pages).  ERR_NO_MEMORY, ERR_FULL (no room in the list), ERR_UNALIGNED. */
 status_t kspace_stack_create(const char *name, uint64_t size, struct kspace_stack *out);
+/** Leaves so many pages free before the next stack, so that where it lies is not known from the last one.  ERR_NO_MEMORY:
+ * the window is not that large. */
+status_t kspace_stack_gap(uint64_t pages);
+/** Room for `count` stacks more than KSPACE_STACKS_MAX; the array is kspace's from now on.  => once. */
+void kspace_stacks_room(struct kspace_stack *list, size_t count);
 /** Enters a stack that exists already (the boot stack).  ERR_FULL. */
 status_t kspace_stack_adopt(const char *name, vaddr_t low, uint64_t size);
 /** The stack that an address or the guard page next to it belongs to; false when there is none.  => any context. */

@@ -241,6 +241,7 @@ static void commit_change(struct pagetable *t, vrange_t where, bool unmap, uint3
     if (va.raw == 0) break;
   }
   if (leaves > FLUSH_SINGLE_MAX) arch_tlb_flush_all();
+  arch_tlb_flush_others();
 }
 
 static status_t change(struct pagetable *t, vrange_t where, bool unmap, uint32_t flags) {
@@ -266,6 +267,7 @@ status_t pagetable_split(struct pagetable *t, vaddr_t address) {
   if (s != OK) return s;
   split(t, slot, level);
   arch_tlb_flush_page(address);
+  arch_tlb_flush_others();
   return OK;
 }
 

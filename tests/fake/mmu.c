@@ -10,3 +10,4 @@ void arch_tlb_flush_page(vaddr_t address) {
   fake_mmu.page_flushes++;
 }
 void arch_tlb_flush_all(void) { fake_mmu.full_flushes++; }
+void arch_tlb_flush_others(void) { fake_mmu.other_flushes++; }

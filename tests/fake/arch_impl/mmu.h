@@ -18,7 +18,7 @@
 /* What tests may change. */
 struct fake_mmu {
   bool has_top_leaves; /* 1 GiB leaves. */
-  uint64_t page_flushes, full_flushes;
+  uint64_t page_flushes, full_flushes, other_flushes;
 };
 extern struct fake_mmu fake_mmu;
 
