@@ -27,6 +27,7 @@
 #include "kernel/power.h"
 #include "kernel/serial.h"
 #include "kernel/shell.h"
+#include "kernel/smp.h"
 #include "lib/format.h"
 #include "lib/string.h"
 
@@ -104,6 +105,7 @@ void kmain(const struct boot_handoff *h) {
   init_acpi(h);
   (void)clock_init(acpi_pm_timer());
   init_pci();
+  smp_init();
   memory_seal();
   arch_irq_enable();
   run_requests();

@@ -2,7 +2,10 @@
 /*
  * kernel/platform.c — what mm may ask of the kernel (mm/platform.h).
  *
- * The lock spins with interrupts masked, so that a holder cannot be interrupted by somebody who wants the same lock.
+ * A lock is held with interrupts masked, so that a holder cannot be interrupted by somebody who wants the same lock.  Who
+ * waits does it with interrupts as they were, and answers what other CPUs cannot wait for: the holder may be the one that
+ * asks (kernel/smp.c).  No ticket: a waiter whose turn it is may be a virtual CPU that does not run, and all behind it would
+ * stand.
  */
 #include "mm/platform.h"
 
@@ -14,14 +17,19 @@
 #include "kernel/klog.h"
 #include "kernel/memory.h"
 #include "kernel/panic.h"
+#include "kernel/smp.h"
 #include "lib/format.h"
 #include "mm/physmap.h"
 
 #define LINE_MAX 160
 
 void platform_lock_acquire(struct platform_lock *l) NO_ANALYSIS("this is the lock itself") {
-  const bool were_on = arch_irq_save();
-  while (__atomic_exchange_n(&l->word, 1, __ATOMIC_ACQUIRE) != 0) arch_cpu_relax();
+  bool were_on = arch_irq_save();
+  while (__atomic_exchange_n(&l->word, 1, __ATOMIC_ACQUIRE) != 0) {
+    arch_irq_restore(were_on);
+    while (__atomic_load_n(&l->word, __ATOMIC_RELAXED) != 0) smp_relax();
+    were_on = arch_irq_save();
+  }
   l->saved = were_on;
 }
 
@@ -31,12 +39,9 @@ void platform_lock_release(struct platform_lock *l) NO_ANALYSIS("this is the loc
   arch_irq_restore(were_on);
 }
 
-uint32_t platform_slot_hint(void) { return 0; } /* One CPU. */
-/* One CPU: it has slot 0, nothing preempts it, and there is no other to pass a barrier. */
-uint32_t platform_slot_enter(void) { return 0; }
-void platform_slot_leave(void) {}
-uint32_t platform_slot_count(void) { return 1; }
-void platform_barrier_all(void) {}
+uint32_t platform_slot_hint(void) { return arch_cpu_number(); }
+uint32_t platform_slot_count(void) { return smp_cpu_room(); }
+void platform_barrier_all(void) { smp_barrier_all(); }
 bool platform_mask(void) { return arch_irq_save(); }
 void platform_unmask(bool were_on) { arch_irq_restore(were_on); }
 

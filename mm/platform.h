@@ -11,6 +11,9 @@
 #include "base/addr.h"
 #include "base/annotate.h"
 #include "base/compiler.h"
+#ifdef CAIRN_KERNEL
+#include "arch/percpu.h"
+#endif
 #include "base/status.h"
 
 /* A lock that spins with interrupts masked in the kernel, and with a host mutex's duties in threaded tests. */
@@ -27,8 +30,16 @@ uint32_t platform_slot_hint(void);
  * Slots: what an allocator keeps for each CPU.  A number below platform_slot_count, the same for a CPU at all times; between
  * enter and leave the caller stays on that CPU (preemption off), and nobody but an interrupt's handler can have it too.
  */
+#ifdef CAIRN_KERNEL
+static inline uint32_t platform_slot_enter(void) {
+  arch_preempt_disable();
+  return arch_cpu_number();
+}
+static inline void platform_slot_leave(void) { arch_preempt_enable(); }
+#else
 uint32_t platform_slot_enter(void);
 void platform_slot_leave(void);
+#endif
 /** How many numbers there are.  => constant from boot on. */
 uint32_t platform_slot_count(void);
 /** Keeps interrupts of this CPU away; what it returns goes to platform_unmask.  On the host there are none. */

@@ -21,12 +21,12 @@ struct acpi_ecam {
 #define ACPI_ECAMS_MAX     8
 
 /**
- * Finds SRAT and SLIT from the RSDP's physical address and reads them, so that acpi_numa is right from here on.
+ * Finds SRAT, SLIT and MADT from the RSDP's physical address and reads them: acpi_numa and acpi_cpu are right from here on.
  *   => boot, after kspace_init and before the allocator: nothing is allocated but for tables outside the direct map.
  */
 void acpi_find_nodes(paddr_t rsdp);
 /**
- * Finds the tables from the RSDP's physical address (0: there are none) and reads FADT, MADT, MCFG and \_S5.
+ * Finds the tables from the RSDP's physical address (0: there are none) and reads FADT, MCFG and \_S5.
  *   => boot, after kspace_init.  Nothing in the tables is believed before its checksum and bounds are right.
  * Returns OK, ERR_NOT_FOUND (no RSDP, or no root table), ERR_CORRUPT (what is there does not hold together).
  */

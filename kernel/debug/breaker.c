@@ -28,6 +28,7 @@ static void overwrite_leaf(vaddr_t address, uint32_t flags) {
   arch_pte_t *slot = &table[arch_mmu_index(address, level)];
   *(volatile arch_pte_t *)slot = arch_pte_leaf(arch_pte_address(*slot, level), flags, level);
   arch_tlb_flush_page(address);
+  arch_tlb_flush_others();
 }
 
 static status_t break_wxorx(void) {

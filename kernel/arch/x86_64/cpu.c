@@ -20,6 +20,7 @@
 #include "boot/pat.h"
 #include "kernel/klog.h"
 #include "kernel/options.h"
+#include "kernel/smp.h"
 #include "lib/string.h"
 #include "mm/physmap.h"
 
@@ -48,6 +49,7 @@ RO_AFTER_INIT static bool forced_off[FEATURE_COUNT];
 RO_AFTER_INIT static bool used[FEATURE_COUNT];
 RO_AFTER_INIT static char name[49];
 RO_AFTER_INIT static unsigned physical_bits;
+RO_AFTER_INIT static uint64_t cr4_of_all; /* What each CPU has in CR4. */
 RO_AFTER_INIT static uint64_t cache_line;
 RO_AFTER_INIT struct mmu_features mmu_features;
 
@@ -169,14 +171,14 @@ static void set_cr4(void) {
     if (used[bits[i].id]) cr4 |= bits[i].bit;
   }
   cr4_write(cr4);
+  cr4_of_all = cr4 & ~(CR4_VMXE | CR4_SMXE);
   mmu_features.global = used[FEATURE_PGE];
 }
 
 /* The cache must not hold lines of two types (SDM 3A 11.12.4): flush around the change; the loader set the same value. */
-static void set_pat(void) {
+static void load_pat(void) {
   if (!present[FEATURE_PAT]) return;
   const uint64_t want = has(FEATURE_PAT) ? BOOT_PAT_VALUE : PAT_AT_RESET;
-  used[FEATURE_PAT] = has(FEATURE_PAT);
   if (msr_read(MSR_PAT) == want) return;
   __asm__ volatile("wbinvd" : : : "memory");
   msr_write(MSR_PAT, want);
@@ -196,7 +198,8 @@ void arch_cpu_init(const char *nofeat) {
   set_nx();
   set_cr0();
   set_cr4();
-  set_pat();
+  load_pat();
+  used[FEATURE_PAT] = has(FEATURE_PAT);
   mmu_features.gib_leaves = has(FEATURE_PDPE1GB);
   used[FEATURE_PDPE1GB] = mmu_features.gib_leaves;
   used[FEATURE_LA57] = mmu_features.levels == 5;
@@ -206,6 +209,17 @@ void arch_cpu_init(const char *nofeat) {
   set_cache_line();
   used[FEATURE_X2APIC] = has(FEATURE_APIC) && is_x2apic_on();
   used[FEATURE_TSC_INVARIANT] = has(FEATURE_TSC_INVARIANT);
+}
+
+/* CR0 and EFER are as the trampoline has set them: as CPU 0's. */
+const char *cpu_join(void) {
+  for (unsigned i = 0; i < FEATURE_COUNT; i++) {
+    if (used[i] && !read_bit((enum cpu_feature_id)i)) return table[i].name;
+  }
+  cr4_write(cr4_of_all);
+  load_pat();
+  arch_tlb_flush_all();
+  return NULL;
 }
 
 bool cpu_has_apic(void) { return has(FEATURE_APIC); }
@@ -266,6 +280,9 @@ void arch_cpu_reset(void) {
   __asm__ volatile("cli; lidt %0; int3" : : "m"(nothing));
 }
 
+/* --- translations ----------------------------------------------------------------------------------------------------- */
+
+void arch_tlb_flush_others(void) { smp_flush_others(); }
 void arch_tlb_flush_page(vaddr_t address) { tlb_invalidate(address.raw); }
 void arch_tlb_flush_all(void) {
   const uint64_t cr4 = cr4_read();

@@ -26,6 +26,28 @@ entry:
   ud2
 .size entry, . - entry
 
+/*
+ * Another CPU's first instruction of the kernel's, on the trampoline's tables, which have the kernel's half too: RDI = its
+ * block, RSI = the kernel's own tables, RSP = top of its stack, which those tables alone are sure to map.
+ */
+.globl entry_other
+.type entry_other, @function
+entry_other:
+  movq %rsi, %cr3
+  pushq $2
+  popfq
+  movq %rdi, %rax
+  movq %rdi, %rdx
+  shrq $32, %rdx
+  movl $MSR_GS_BASE, %ecx
+  wrmsr
+  xorl %ebp, %ebp
+  pushq $0
+  pushq $0
+  call start_other
+  ud2
+.size entry_other, . - entry_other
+
 /* void gdt_reload(uint64_t code, uint64_t data, uint64_t tss): loads the segment registers from a GDT just loaded. */
 .text
 .globl gdt_reload

@@ -1,37 +1,128 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * kernel/arch/x86_64/percpu.c — the CPU's block moves from the image to its own window.
+ * kernel/arch/x86_64/percpu.c — the block behind GS of each CPU, and all that a CPU needs besides.
  *
- * The image's block serves until there is memory.  Then a page in the window PERCPU, whose base tells nothing about the
- * image's, takes its place; one unmapped page lies before it.
+ * WHAT   The image's block serves CPU 0 until there is memory.  Then a page in the window PERCPU, whose base tells nothing
+ *        about the image's, takes its place.  Other CPUs get, before they are started, a block, a page with descriptors and
+ *        TSS, a stack, and one for each of double fault, NMI and machine check.
+ * HOW    In the lower half of the window, at page 1 + 2n: the block of CPU n, an unmapped page on either side.  In the upper
+ *        half, at page n: the descriptors of CPU n, close together, so that one change makes them all read-only.
+ *        Before the stacks of each CPU lies a gap of its own, drawn like its stack guard.
+ * WHY NOT  give back what was made when making more fails: it waits here for the next try.  Memory is asked for only when
+ *        there is plenty.
  */
 #include "arch_impl/percpu.h"
+
 #include "arch/boot.h"
 #include "arch_impl/cpu.h"
+#include "arch_impl/trap.h"
+#include "base/compiler.h"
 #include "kernel/layout.h"
 #include "kernel/memory.h"
+#include "lib/format.h"
+#include "lib/random.h"
 #include "lib/string.h"
+#include "mm/kspace.h"
+#include "mm/ledger.h"
+
+#define STACK_SIZE           LAYOUT_BOOT_STACK_SIZE
+#define EXCEPTION_STACK_SIZE (16 * KIB) /* As those of CPU 0 (stacks.c). */
+#define GAP_PAGES            8192       /* 255 gaps of 32 MiB are half of the window. */
+#define FRAMES_OF_CPU        64         /* What one takes at most, tables included, and as much again. */
 
 static_assert(sizeof(struct percpu) <= FRAME_SIZE);
+static_assert(SMP_CPUS_MAX * UINT64_C(2) * FRAME_SIZE < LAYOUT_PERCPU_SIZE / 2);
+
+RO_AFTER_INIT static struct random source;
+
+void percpu_seed(const uint8_t seed[static 32]) { random_init(&source, seed); }
+void percpu_forget_seed(void) { string_wipe(&source, sizeof source); }
+
+static uint64_t block_at(unsigned number) {
+  return layout_window(BOOT_WINDOW_PERCPU).start.raw + (1 + UINT64_C(2) * number) * FRAME_SIZE;
+}
+static uint64_t descriptors_at(unsigned number) {
+  return layout_window(BOOT_WINDOW_PERCPU).start.raw + LAYOUT_PERCPU_SIZE / 2 + number * FRAME_SIZE;
+}
+
+struct percpu *percpu_of(unsigned number) {
+  return (struct percpu *)(uintptr_t)block_at(number); // NOLINT(performance-no-int-to-ptr)
+}
+void *percpu_descriptors(unsigned number) {
+  return (void *)(uintptr_t)descriptors_at(number); // NOLINT(performance-no-int-to-ptr)
+}
+
+struct smp_cpu *arch_smp_cpu(unsigned number) { return &percpu_of(number)->smp; }
+struct smp_cpu *arch_smp_this(void) { return &percpu_this()->smp; }
+
+static status_t map_page(uint64_t at) {
+  pfn_t frame;
+  status_t s = nodes_alloc_frame(memory_nodes(), FRAME_OWNER_KERNEL, 0, &frame);
+  if (s != OK) return s;
+  s = pagetable_map(memory_tables(), vrange(at, at + FRAME_SIZE), paddr_of_pfn(frame), PAGE_WRITE | PAGE_GLOBAL);
+  if (s != OK) return nodes_free_frame(memory_nodes(), FRAME_OWNER_KERNEL, frame) == OK ? s : ERR_CORRUPT;
+  memset((void *)(uintptr_t)at, 0, FRAME_SIZE); // NOLINT(performance-no-int-to-ptr)
+  return OK;
+}
 
 /* Without a guard of its own: the guard moves under its feet, though with the same value. */
 [[clang::no_stack_protector]] static void move_to(struct percpu *to) {
   *to = *percpu_this();
   to->self = to;
+  to->smp.state = SMP_ONLINE;
   msr_write(MSR_GS_BASE, (uint64_t)(uintptr_t)to);
   string_wipe(&percpu_boot, sizeof percpu_boot);
 }
 
 status_t arch_percpu_init(void) {
-  pfn_t frame;
-  const uint64_t at = layout_window(BOOT_WINDOW_PERCPU).start.raw + FRAME_SIZE;
-  status_t s = nodes_alloc_frame(memory_nodes(), FRAME_OWNER_KERNEL, 0, &frame);
+  const status_t s = map_page(block_at(0));
+  if (s == OK) move_to(percpu_of(0));
+  return s;
+}
+
+/* --- other CPUs ------------------------------------------------------------------------------------------------------- */
+
+static bool is_mapped(uint64_t at) {
+  struct pagetable_leaf leaf;
+  return pagetable_find(memory_tables(), vaddr(at), &leaf) == OK;
+}
+
+static status_t make_stacks(struct percpu *p) {
+  static const char *const kinds[PERCPU_STACKS] = {"stack", "double fault stack", "NMI stack", "machine check stack"};
+  uint64_t tops[PERCPU_STACKS] = {0};
+  status_t s = kspace_stack_gap(random_below(&source, GAP_PAGES));
+  for (unsigned i = 0; s == OK && i < PERCPU_STACKS; i++) {
+    struct kspace_stack stack;
+    format_string(p->stack_names[i], sizeof p->stack_names[i], "CPU %u's %s", p->number, kinds[i]);
+    s = kspace_stack_create(p->stack_names[i], i == 0 ? STACK_SIZE : EXCEPTION_STACK_SIZE, &stack);
+    if (s == OK) tops[i] = stack.high.raw;
+  }
   if (s != OK) return s;
-  const paddr_t memory = paddr_of_pfn(frame);
-  s = pagetable_map(memory_tables(), vrange(at, at + FRAME_SIZE), memory, PAGE_WRITE | PAGE_GLOBAL);
-  if (s != OK) return nodes_free_frame(memory_nodes(), FRAME_OWNER_KERNEL, frame) == OK ? s : ERR_CORRUPT;
-  struct percpu *block = (struct percpu *)(uintptr_t)at; // NOLINT(performance-no-int-to-ptr)
-  memset(block, 0, FRAME_SIZE);
-  move_to(block);
+  gdt_make(percpu_descriptors(p->number), tops + 1);
+  p->stack_top = tops[0];
   return OK;
+}
+
+static bool is_plenty(void) {
+  struct ledger l;
+  nodes_ledger_read(memory_nodes(), NODES_ALL, &l);
+  return l.frames[FRAME_OWNER_FREE] >= 2 * FRAMES_OF_CPU;
+}
+
+status_t arch_smp_prepare(unsigned number, uint32_t hardware) {
+  struct percpu *p = percpu_of(number);
+  status_t s = OK;
+  if (number >= SMP_CPUS_MAX) return ERR_RANGE;
+  if (!apic_reaches(hardware)) return ERR_UNSUPPORTED;
+  if (!is_mapped(block_at(number))) {
+    if (!is_plenty()) return ERR_NO_MEMORY;
+    s = map_page(block_at(number));
+  }
+  if (s == OK && !is_mapped(descriptors_at(number))) s = map_page(descriptors_at(number));
+  if (s != OK) return s;
+  p->self = p;
+  p->number = number;
+  p->stack_guard = random_u64(&source) & ~UINT64_C(0xff);
+  p->smp = (struct smp_cpu){.state = SMP_STARTING, .hardware = hardware};
+  return p->stack_top == 0 ? make_stacks(p) : OK;
 }

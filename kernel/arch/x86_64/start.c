@@ -17,6 +17,7 @@
 #include "kernel/handoff.h"
 #include "kernel/layout.h"
 #include "kernel/main.h"
+#include "kernel/smp.h"
 #include "lib/random.h"
 #include "lib/string.h"
 #include "mm/kspace.h"
@@ -47,11 +48,14 @@ static void say(const char *text) {
   arch_cpu_stop();
 }
 
-/* A fresh guard: its lowest byte is zero, so that a string that overruns its buffer cannot carry the right one. */
+/* A fresh guard: its lowest byte is zero, so that a string that overruns its buffer cannot carry the right one.  What other
+ * CPUs need, theirs and more, is drawn later. */
 static uint64_t draw_guard(const struct boot_handoff *h) {
   struct random r;
   uint8_t seed[32];
   random_init(&r, h->seed);
+  random_derive(&r, "processors", seed);
+  percpu_seed(seed);
   random_derive(&r, "stack guard", seed);
   random_init(&r, seed);
   const uint64_t guard = random_u64(&r) & ~UINT64_C(0xff);
@@ -88,4 +92,19 @@ static void forget_lower_half(void) {
   gdt_init();
   trap_init();
   kmain(h);
+}
+
+/* Another CPU, on its own stack, with its block behind GS. */
+[[noreturn, gnu::used]] void start_other(struct percpu *me);
+[[noreturn, gnu::used]] void start_other(struct percpu *me) {
+  me->smp.arrived = tsc_read();
+  gdt_use(percpu_descriptors(me->number));
+  trap_load();
+  me->smp.missing = cpu_join();
+  if (me->smp.missing) {
+    __atomic_store_n(&me->smp.state, SMP_REFUSED, __ATOMIC_RELEASE);
+    arch_cpu_stop();
+  }
+  apic_join();
+  smp_live();
 }

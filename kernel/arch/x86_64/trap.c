@@ -7,6 +7,7 @@
  *        what it had latched.
  * HOW    All gates are interrupt gates: interrupts stay off until iretq.  Double fault, NMI and machine check run on stacks
  *        of their own, since the current one may be what is broken.
+ *        0x42 is another CPU that wants something.
  * LOCKING  None may be taken here: any instruction of the kernel may have been interrupted.
  */
 #include "arch/trap.h"
@@ -16,6 +17,7 @@
 #include "arch_impl/trap.h"
 #include "base/compiler.h"
 #include "kernel/panic.h"
+#include "kernel/smp.h"
 #include "lib/format.h"
 
 #define GATE_INTERRUPT UINT64_C(0x8e)
@@ -80,6 +82,10 @@ static void set_gate(unsigned vector, unsigned ist) {
 
 void trap_init(void) {
   for (unsigned v = 0; v < ARRAY_COUNT(idt); v++) set_gate(v, 0);
+  trap_load();
+}
+
+void trap_load(void) {
   const struct table_register idtr = {.limit = sizeof idt - 1, .base = (uint64_t)(uintptr_t)idt};
   __asm__ volatile("lidt %0" : : "m"(idtr.limit), "m"(idtr));
 }
@@ -123,6 +129,7 @@ void arch_trap_forget_guarded(void) { percpu_this()->recovery = nullptr; }
 void trap_dispatch(struct trap_frame *frame) {
   if (frame->vector < TRAP_EXCEPTIONS) {
     struct trap_recovery *r = percpu_this()->recovery;
+    if (frame->vector == TRAP_NMI) smp_stop_if_asked();
     if (r && can_recover(frame)) {
       recover(frame, r);
       return;
@@ -131,6 +138,9 @@ void trap_dispatch(struct trap_frame *frame) {
   }
   if (frame->vector == VECTOR_TIMER) {
     timer_interrupt();
+    apic_end_of_interrupt();
+  } else if (frame->vector == VECTOR_SMP) {
+    smp_interrupt();
     apic_end_of_interrupt();
   } else if (frame->vector == VECTOR_APIC_ERROR) {
     /* The 8259s and the spurious vector want no acknowledgement (SDM 3A 10.9); an APIC error does. */

@@ -3,8 +3,8 @@
  * kernel/drivers/acpi/acpi.c — finds the tables, keeps the facts, pulls the levers.
  *
  * WHAT   RSDP -> XSDT (or RSDT) -> FADT, MADT, MCFG, SRAT, SLIT, DSDT and SSDTs; facts are read once at boot, so that the
- *        levers (reset, power off) need no table when they are pulled, perhaps from a panic.  SRAT and SLIT come first, in a
- *        walk of their own: the allocator is built over what they say.
+ *        levers (reset, power off) need no table when they are pulled, perhaps from a panic.  SRAT, SLIT and
+ *        MADT come first, in walks of their own: the allocator is built over what they say.
  * HOW    A table is looked at through the direct map where that covers it, else through a mapping of its own; header first,
  *        then the length it claims, then its checksum.
  * WHY NOT an AML interpreter: \_S5 is a constant package on every machine known; what is missing falls through to the next
@@ -115,6 +115,16 @@ static void visit_srat(uint64_t address) {
   if (table) read_srat(table, length);
 }
 
+static void visit_madt(uint64_t address) {
+  uint32_t length;
+  const void *table = open_if(address, "APIC", &length);
+  const unsigned cpus = table ? acpi_madt_cpus(table, length) : 0;
+  if (cpus == 0 || facts.madt) return;
+  facts.cpus = cpus;
+  facts.madt = table;
+  facts.madt_length = length;
+}
+
 static void visit_slit(uint64_t address) {
   uint32_t length;
   const void *table = open_if(address, "SLIT", &length);
@@ -131,12 +141,6 @@ static void read_table(uint64_t address) {
   if (memcmp(table, "FACP", 4) == 0) read_fadt(table, length);
   if (memcmp(table, "MCFG", 4) == 0) read_mcfg(table, length);
   if (memcmp(table, "SSDT", 4) == 0) read_s5(table, length);
-  if (memcmp(table, "APIC", 4) == 0) {
-    const unsigned cpus = acpi_madt_cpus(table, length);
-    if (cpus > 0) facts.cpus = cpus;
-    facts.madt = table;
-    facts.madt_length = length;
-  }
 }
 
 /* RSDP (5.2.5.3): 20 bytes and a checksum in revision 0, 36 and a second checksum from revision 2 on. */
@@ -174,7 +178,9 @@ static status_t each_table(paddr_t rsdp, visit_t visit, uint32_t *count) {
 /* Two walks: an SLIT may come before the SRAT, whose nodes it is about. */
 void acpi_find_nodes(paddr_t rsdp) {
   uint32_t count;
-  if (each_table(rsdp, visit_srat, &count) == OK) (void)each_table(rsdp, visit_slit, &count);
+  if (each_table(rsdp, visit_srat, &count) != OK) return;
+  (void)each_table(rsdp, visit_slit, &count);
+  (void)each_table(rsdp, visit_madt, &count);
 }
 
 status_t acpi_init(paddr_t rsdp) {

@@ -10,6 +10,7 @@
 #define MSR_EFER       0xc0000080
 #define MSR_GS_BASE    0xc0000101
 
+#define EFER_LME (1u << 8)
 #define EFER_NXE (1u << 11)
 
 #define CR0_MP (UINT64_C(1) << 1)
@@ -31,5 +32,6 @@
 
 #define APIC_BASE_ENABLED (UINT64_C(1) << 11)
 #define APIC_BASE_X2APIC  (UINT64_C(1) << 10)
+#define APIC_BASE_FIRST   (UINT64_C(1) << 8) /* The CPU that the firmware ran on. */
 
 #define RFLAGS_IF (UINT64_C(1) << 9)

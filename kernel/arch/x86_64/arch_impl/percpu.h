@@ -5,16 +5,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "arch/smp.h"
+
 struct trap_recovery;
 
+#define PERCPU_STACKS 4 /* Of a CPU that is started: its own, then IST 1 to 3. */
+
 struct percpu {
-  struct percpu *self; /* gs:0, so that the block's address can be had with one load. */
-  uint32_t index;
-  uint32_t reserved;
+  struct percpu *self;            /* gs:0, so that the block's address can be had with one load. */
+  uint32_t number;                /* gs:8 */
+  uint32_t preempt;               /* gs:12: reasons to stay on this CPU. */
   struct trap_recovery *recovery; /* Where a fault goes instead of to the panic; NULL as a rule. */
   uint64_t unused[2];
   uint64_t stack_guard; /* gs:40: what -mstack-protector-guard-offset=40 compares. */
+  struct smp_cpu smp;
+  uint64_t stack_top;                  /* Of a CPU that is started; 0 for CPU 0, whose stack the loader made. */
+  char stack_names[PERCPU_STACKS][28]; /* "CPU 3's NMI stack". */
 };
+static_assert(offsetof(struct percpu, number) == 8);
+static_assert(offsetof(struct percpu, preempt) == 12);
 static_assert(offsetof(struct percpu, stack_guard) == 40);
 
 extern struct percpu percpu_boot;
@@ -23,4 +32,17 @@ static inline struct percpu *percpu_this(void) {
   struct percpu *p;
   __asm__("movq %%gs:0, %0" : "=r"(p));
   return p;
+}
+
+static inline unsigned arch_cpu_number(void) {
+  uint32_t n;
+  __asm__ volatile("movl %%gs:8, %0" : "=r"(n));
+  return n;
+}
+static inline void arch_preempt_disable(void) { __asm__ volatile("incl %%gs:12" : : : "memory", "cc"); }
+static inline void arch_preempt_enable(void) { __asm__ volatile("decl %%gs:12" : : : "memory", "cc"); }
+static inline unsigned arch_preempt_count(void) {
+  uint32_t n;
+  __asm__ volatile("movl %%gs:12, %0" : "=r"(n));
+  return n;
 }

@@ -16,6 +16,7 @@
 #define VECTOR_PIC        0x20
 #define VECTOR_TIMER      0x40
 #define VECTOR_APIC_ERROR 0x41
+#define VECTOR_SMP        0x42 /* From another CPU. */
 #define VECTOR_SPURIOUS   0xff
 
 #define IST_DOUBLE_FAULT 1
@@ -45,18 +46,46 @@ struct table_register {
 void gdt_init(void);
 /** Gives exception stacks to the TSS: index 1..7, the address of the stack's top. */
 void gdt_set_ist(unsigned index, uint64_t top);
+/** Fills the page of another CPU: descriptors, and a TSS with the tops of its stacks IST 1 to 3. */
+void gdt_make(void *page, const uint64_t tops[static 3]);
+/** This CPU uses what gdt_make has made. */
+void gdt_use(const void *page);
 void trap_init(void);
+/** This CPU uses the interrupt table. */
+void trap_load(void);
 /** From now on these exceptions run on their own stacks. */
 void trap_use_ist(void);
 void trap_dispatch(struct trap_frame *frame);
 
 void cpu_early(void);
+/** Gives this CPU the control bits and cache types of CPU 0.  NULL, or the name of a feature in use that it lacks. */
+const char *cpu_join(void);
 /* apic.c */
 bool apic_init(void);
+/** The local APIC of a CPU other than 0, in the same mode and place; without a timer. */
+void apic_join(void);
+uint32_t apic_self(void);
+/** Whether apic_init has found one. */
+bool apic_is_on(void);
+/** Whether a CPU with this id can be reached. */
+bool apic_reaches(uint32_t id);
+/** Sends an interrupt command.  => any context. */
+void apic_send(uint32_t to, uint32_t command);
+#define APIC_COMMAND_FIXED   0x4000U /* + vector */
+#define APIC_COMMAND_NMI     0x4400U
+#define APIC_COMMAND_INIT    0x4500U
+#define APIC_COMMAND_STARTUP 0x4600U /* + frame number of the code */
 void apic_end_of_interrupt(void);
 /* Counts down from the largest value, not raising interrupts. */
 void apic_timer_count(void);
 uint32_t apic_timer_left(void);
 void apic_timer_start(uint32_t period);
+/* percpu.c */
+/** Keeps what places and guards of other CPUs are drawn from.  => boot, once. */
+void percpu_seed(const uint8_t seed[static 32]);
+void percpu_forget_seed(void);
+struct percpu *percpu_of(unsigned number);
+/** Its descriptors and TSS, a page for each CPU but 0, one behind the other. */
+void *percpu_descriptors(unsigned number);
 /* timer.c */
 void timer_interrupt(void);
