@@ -3,6 +3,9 @@
 #   loader   the EFI application (PE)          kernel   the kernel (ELF, static PIE)
 #   host     the same C under sanitizers       fuzz     the same C under libFuzzer
 #   bench    the same C at -O2, on the host
+#   fast     the same C at -O2, for tests that run long
+#   threads  the same C under ThreadSanitizer
+#   interleave  the same C, every atomic operation a step of tests/harness/interleave.c
 #
 # `make help` lists the targets; V=1 shows the commands; config.mk, when there is one, overrides.
 
@@ -32,7 +35,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .SUFFIXES:
 # Objects stay, and one that is missing is made: .SECONDARY would not.
-.PRECIOUS: $(foreach p,loader kernel shim host fuzz,$(BUILD)/$(p)/%.o)
+.PRECIOUS: $(foreach p,loader kernel shim host fuzz fast threads interleave,$(BUILD)/$(p)/%.o)
 .DEFAULT_GOAL := all
 
 # --- flags -----------------------------------------------------------------------------------------------------------
@@ -61,12 +64,20 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 HOSTED   := -DCAIRN_HOSTED -DCAIRN_DEBUG -Itests/harness -Itests/fake
 CFLAGS.host := $(BASE) -O1 $(HOSTED) $(SANITIZE)
 CFLAGS.fuzz := $(BASE) -O1 $(HOSTED) $(SANITIZE) -fsanitize=fuzzer-no-link
+CFLAGS.fast := $(BASE) -O2 $(HOSTED)
+CFLAGS.threads := $(BASE) -O1 $(HOSTED) -fsanitize=thread
+# Only the calls that ThreadSanitizer makes of its runtime: the runtime is ours.
+CFLAGS.interleave := $(BASE) -O1 $(HOSTED) -DCAIRN_INTERLEAVE -fsanitize=thread
 CFLAGS.bench := $(BASE) -O2 -DCAIRN_HOSTED -Itests/harness -Itests/fake
 
 # Tests that play the firmware speak through its headers.
 EFI_HOSTED := $(addprefix $(BUILD)/host/,efi/%.o loader/video.o tests/unit/efi/%.o tests/unit/loader/video_test.o) \
   $(addprefix $(BUILD)/tidy/tests/unit/,efi/%.ok loader/video_test.ok)
 $(EFI_HOSTED): private CFLAGS.host += $(EFI)
+
+# The enumerator itself takes no steps.
+ENUMERATOR := $(addprefix $(BUILD)/interleave/tests/harness/,interleave.o interleave_memory.o)
+$(ENUMERATOR): private CFLAGS.interleave := $(filter-out -fsanitize=thread,$(CFLAGS.interleave))
 
 # --- sources ---------------------------------------------------------------------------------------------------------
 # PURE: no hardware; part of a product and of the host tests.
@@ -87,8 +98,15 @@ SRC.host   := $(LIB) $(MM) $(PURE.loader) $(FIRMWARE.host) $(PURE.kernel) $(FONT
 SRC.fuzz   := $(filter-out $(FIRMWARE.host),$(SRC.host))
 SRC.bench  := $(LIB) $(wildcard mm/phys/*.c mm/phys/*/*.c) mm/guard/check.c $(addprefix tests/harness/,hosted.c seed.c slots.c) \
   $(addprefix tests/bench/,measure.c platform.c pmm_bench.c)
+SRC.fast   := $(LIB) $(MM) $(wildcard tests/harness/*.c tests/fake/*.c tests/bench/peers/*.c)
+SRC.threads := $(filter-out tests/harness/interleave%,$(SRC.fast))
+SRC.interleave := $(SRC.fast)
 TESTS      := $(wildcard $(addsuffix /*_test.c,tests/unit tests/unit/* tests/unit/*/* tests/unit/*/*/*))
 FUZZERS    := $(wildcard tests/fuzz/*_fuzz.c)
+# Programs that are built apart from the others: at -O2, under ThreadSanitizer, for the enumerator.
+LONG_TESTS := $(wildcard tests/unit/mm/phys/*_model_test.c)
+THREAD_TESTS := $(wildcard tests/threads/*_test.c)
+INTERLEAVE_TESTS := $(wildcard tests/interleave/*_test.c)
 TOOLS      := $(wildcard tests/tools/*.c)
 BENCHES    := $(wildcard tests/bench/*.c)
 
@@ -99,6 +117,9 @@ GEN.host   :=
 GEN.shim   :=
 GEN.fuzz   :=
 GEN.bench  :=
+GEN.fast   :=
+GEN.threads :=
+GEN.interleave :=
 
 objects = $(patsubst %,$(BUILD)/$(1)/%.o,$(basename $(SRC.$(1))))
 SETUP := $(BUILD)/setup.ok
@@ -118,7 +139,9 @@ $(BUILD)/$(1)/%.o: %.S $(BUILD)/$(1)/flags | $$(SETUP) $$(GEN.$(1))
 	$$(Q)$$(CC) $$(CFLAGS.$(1)) -MMD -MP -c $$< -o $$@
 -include $$(patsubst %.o,%.d,$$(call objects,$(1)))
 endef
-$(foreach p,loader kernel shim host fuzz bench,$(eval $(call product,$(p))))
+$(foreach p,loader kernel shim host fuzz bench fast threads interleave,$(eval $(call product,$(p))))
+-include $(patsubst %.c,$(BUILD)/fast/%.d,$(LONG_TESTS)) $(patsubst %.c,$(BUILD)/threads/%.d,$(THREAD_TESTS))
+-include $(patsubst %.c,$(BUILD)/interleave/%.d,$(INTERLEAVE_TESTS))
 -include $(patsubst %.c,$(BUILD)/host/%.d,$(TESTS) $(TOOLS)) $(patsubst %.c,$(BUILD)/fuzz/%.d,$(FUZZERS))
 
 all: loader kernel esp ## The loader, the kernel and the tree for an EFI system partition, build/esp
@@ -197,6 +220,17 @@ $(BUILD)/host/tests/tools/%: $(BUILD)/host/tests/tools/%.o $(BUILD)/host/libcair
 $(BUILD)/fuzz/%_fuzz: $(BUILD)/fuzz/%_fuzz.o $(BUILD)/fuzz/libcairn.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SANITIZE) -fsanitize=fuzzer $< -Wl,--start-group $(BUILD)/fuzz/libcairn.a -Wl,--end-group -lm -o $@
+define apart
+$(BUILD)/$(1)/libcairn.a: $(call objects,$(1))
+	$$(call say,AR,$$@)
+	$$(Q)rm -f $$@; $$(AR) rcs $$@ $$^
+$(BUILD)/$(1)/%_test: $(BUILD)/$(1)/%_test.o $(BUILD)/$(1)/libcairn.a
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $(2) $$< -Wl,--start-group $(BUILD)/$(1)/libcairn.a -Wl,--end-group -lcmocka -lm -lpthread -o $$@
+endef
+$(eval $(call apart,fast,))
+$(eval $(call apart,threads,-fsanitize=thread))
+$(eval $(call apart,interleave,-no-pie))
 $(BUILD)/bench/%.so: tests/bench/%.c tests/bench/qemu_plugin.h | $(SETUP)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
@@ -204,7 +238,9 @@ $(BUILD)/bench/%.so: tests/bench/%.c tests/bench/qemu_plugin.h | $(SETUP)
 
 # What the scenarios boot.
 BOOT_FILES := $(BUILD)/cairn.img $(BUILD)/firmware/SHIM.EFI
-HOST_TESTS := $(patsubst %.c,$(BUILD)/host/%,$(TESTS) $(TOOLS))
+APART_TESTS := $(patsubst %.c,$(BUILD)/fast/%,$(LONG_TESTS)) $(patsubst %.c,$(BUILD)/threads/%,$(THREAD_TESTS)) \
+  $(patsubst %.c,$(BUILD)/interleave/%,$(INTERLEAVE_TESTS))
+HOST_TESTS := $(patsubst %.c,$(BUILD)/host/%,$(TESTS) $(TOOLS)) $(APART_TESTS)
 FUZZ_TESTS := $(patsubst %.c,$(BUILD)/fuzz/%,$(FUZZERS))
 host-tests: $(HOST_TESTS)
 fuzz-tests: $(FUZZ_TESTS)
@@ -226,8 +262,9 @@ $(BUILD)/bench/pmm_bench: $(call objects,bench)
 bench: $(BUILD)/bench/pmm_bench ## How fast the frame allocator is, in atomic additions: make bench ROWS=churn
 	$(Q)$< $(ROWS)
 
-# One host test by name: make unit T=lib/memmap
-unit: $(if $(T),$(BUILD)/host/tests/unit/$(T)_test,unit-which) ## One host test: make unit T=lib/memmap
+# One host test by name: make unit T=lib/memmap, or of those that are built apart: make unit T=interleave/tool
+unit_program = $(or $(filter $(BUILD)/%/tests/$(1)_test,$(APART_TESTS)),$(BUILD)/host/tests/unit/$(1)_test)
+unit: $(if $(T),$(call unit_program,$(T)),unit-which) ## One host test: make unit T=lib/memmap
 	$(Q)$<
 unit-which:
 	@echo 'unit: say which: make unit T=NAME, one of:'; printf '  %s\n' $(patsubst tests/unit/%_test.c,%,$(TESTS)); exit 1
@@ -239,7 +276,7 @@ H_FILES := $(wildcard include/*/*.h mm/*.h mm/*/*.h mm/*/*/*.h efi/*.h loader/*.
   tests/harness/*.h tests/fake/*.h tests/firmware/*.h)
 check-format: | $(SETUP)
 	$(Q)$(FORMAT) --dry-run -Werror $(C_FILES)
-check-tidy: $(patsubst %.c,$(BUILD)/tidy/%.ok,$(sort $(filter %.c,$(SRC.loader) $(SRC.kernel) $(SRC.shim) $(SRC.host) $(TESTS) $(TOOLS) $(FUZZERS) $(BENCHES))))
+check-tidy: $(patsubst %.c,$(BUILD)/tidy/%.ok,$(sort $(filter %.c,$(SRC.loader) $(SRC.kernel) $(SRC.shim) $(SRC.host) $(TESTS) $(THREAD_TESTS) $(INTERLEAVE_TESTS) $(TOOLS) $(FUZZERS) $(BENCHES))))
 tidy_product = $(if $(filter $(1),$(SRC.loader)),loader,$(if $(filter $(1),$(SRC.shim)),shim,$(if $(filter $(1),$(SRC.kernel)),kernel,host)))
 # By way of the object a file is looked at again when a header of its changes.
 .SECONDEXPANSION:

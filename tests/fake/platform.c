@@ -11,6 +11,9 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#ifdef CAIRN_INTERLEAVE
+#include "interleave.h"
+#endif
 #include "mm/platform.h"
 
 static uint64_t log_count;
@@ -56,11 +59,26 @@ uint64_t fake_platform_log_count(void) { return log_count; }
 const char *fake_platform_last_line(void) { return last_line; }
 void fake_platform_log_to_stderr(bool on) { is_loud = on; }
 
-void assert_fail(const char *kind, const char *expression, const char *file, int line) {
-  fprintf(stderr, "%s(%s) failed at %s:%d\n", kind, expression, file, line);
+[[noreturn]] static void give_up(const char *what, const char *text) {
+#ifdef CAIRN_INTERLEAVE
+  interleave_fail("%s: %s", what, text); /* The schedule has failed; the test judges whether it had to. */
+#else
+  fprintf(stderr, "%s: %s\n", what, text);
   abort();
+#endif
 }
 
+void assert_fail(const char *kind, const char *expression, const char *file, int line) {
+  char text[256];
+  snprintf(text, sizeof text, "%s failed at %s:%d", expression, file, line);
+  give_up(kind, text);
+}
+
+#ifdef CAIRN_INTERLEAVE
+/* The enumerator's threads share one of the host's, and wait in its scheduler. */
+void platform_lock_acquire(struct platform_lock *l) NO_ANALYSIS("implements the lock") { interleave_lock(&l->word); }
+void platform_lock_release(struct platform_lock *l) NO_ANALYSIS("implements the lock") { interleave_unlock(&l->word); }
+#else
 /* A lock that a thread takes twice, or lets go of without having it, is a bug in mm. */
 static thread_local char me; /* Its address tells threads apart. */
 
@@ -79,6 +97,7 @@ void platform_lock_release(struct platform_lock *l) NO_ANALYSIS("implements the 
   if (__atomic_exchange_n(&l->word, 0U, __ATOMIC_RELEASE) != 1) platform_panic("lock released that was free");
   locks_held--;
 }
+#endif
 
 void platform_log(const char *room, const char *format, ...) {
   va_list args;
@@ -91,11 +110,10 @@ void platform_log(const char *room, const char *format, ...) {
 }
 
 void platform_panic(const char *format, ...) {
+  char text[160];
   va_list args;
   va_start(args, format);
-  fputs("panic: ", stderr);
-  vfprintf(stderr, format, args);
-  fputc('\n', stderr);
+  vsnprintf(text, sizeof text, format, args);
   va_end(args);
-  abort();
+  give_up("panic", text);
 }
