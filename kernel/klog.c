@@ -3,15 +3,17 @@
  * kernel/klog.c — the log: a fixed ring of records that any context may add to.
  *
  * HOW      A writer draws a sequence number, claims the slot number % SLOTS by one compare-and-swap on the slot's word,
- *          fills it and publishes it.  The word is (sequence + 1) * 2 when the slot holds that record, and one more while
- *          it is being written; 0 is a slot never used.  A reader copies a record and believes it when the word was the
- *          same before and after.  Then the records nobody has shown yet go to the consoles, oldest first, by whoever gets
- *          the `showing` flag; who does not get it leaves its record to the one that has it.
- * LOCKING  None to wait for: an interrupt in the middle of a writer or of the showing meets a busy word or a taken flag,
- *          and goes on.  In a panic the flag may be held for ever; there a writer shows its own record and nothing else.
- * INVARIANTS
- *          A record is never torn: a slot under a writer is not given to a second one; that one's record is dropped and
- *          counted.  No control character is in a record, so nothing from outside can move a terminal's cursor.
+ *          fills it and publishes it.  The word is (sequence + 1) * 4 when the slot holds that record, WRITING more while it
+ *          is being written, SHOWN more when somebody has taken it upon himself to show it; 0 is a slot never used.  A
+ *          reader copies a record and believes it when the word was the same before and after.  Then the records nobody has
+ *          shown yet go to the consoles, oldest first, by whoever gets the `showing` flag; who does not get it leaves its
+ *          record to the one that has it.  A number that was drawn and has no slot yet cannot be waited for, since its
+ *          writer may be an interrupted one: the holder first moves shown_sequence past it and then looks at the slot, its
+ *          writer first publishes and then looks at shown_sequence.  One of them sees the other, and SHOWN says whose it is.
+ * LOCKING  None to wait for: an interrupt in the middle of a writer or of the showing, or another CPU, meets a busy word or
+ * a taken flag, and goes on.  In a panic the flag may be held for ever; there a writer shows its own record and nothing
+ * else. INVARIANTS A record is never torn: a slot under a writer is not given to a second one; that one's record is dropped
+ * and counted.  No control character is in a record, so nothing from outside can move a terminal's cursor.
  */
 #include "kernel/klog.h"
 
@@ -39,7 +41,10 @@ static _Atomic uint32_t dropped;
 static _Atomic int level_shown = KLOG_NOTICE;
 static atomic_bool addresses_allowed;
 
-static uint64_t word_of(uint64_t sequence) { return (sequence + 1) * 2; }
+#define WRITING 1U
+#define SHOWN   2U
+
+static uint64_t word_of(uint64_t sequence) { return (sequence + 1) * 4; }
 
 const char *klog_level_name(enum klog_level level) {
   static const char *const names[] = {"error", "warn", "notice", "info", "verbose"};
@@ -90,17 +95,23 @@ static void record_fill(struct klog_record *r, enum klog_level level, const char
 static struct slot *slot_claim(uint64_t sequence) {
   struct slot *s = &slots[sequence % SLOTS];
   uint64_t word = atomic_load_explicit(&s->word, memory_order_relaxed);
-  if ((word & 1) != 0 || word > word_of(sequence)) return NULL;
-  return atomic_compare_exchange_strong(&s->word, &word, word_of(sequence) + 1) ? s : NULL;
+  if ((word & WRITING) != 0 || word > word_of(sequence)) return NULL;
+  return atomic_compare_exchange_strong(&s->word, &word, word_of(sequence) + WRITING) ? s : NULL;
 }
 
 /* Copies the record with this sequence number if the ring holds it whole. */
 static bool record_copy(uint64_t sequence, struct klog_record *out) {
   struct slot *s = &slots[sequence % SLOTS];
-  if (atomic_load_explicit(&s->word, memory_order_acquire) != word_of(sequence)) return false;
+  if ((atomic_load_explicit(&s->word, memory_order_acquire) & ~(uint64_t)SHOWN) != word_of(sequence)) return false;
   *out = s->record;
   atomic_thread_fence(memory_order_acquire);
-  return atomic_load_explicit(&s->word, memory_order_relaxed) == word_of(sequence);
+  return (atomic_load_explicit(&s->word, memory_order_relaxed) & ~(uint64_t)SHOWN) == word_of(sequence);
+}
+
+/* True for one caller: to show the record is his. */
+static bool record_take(uint64_t sequence) {
+  uint64_t word = word_of(sequence);
+  return atomic_compare_exchange_strong(&slots[sequence % SLOTS].word, &word, word_of(sequence) + SHOWN);
 }
 
 static void record_show(const struct klog_record *r, void (*write)(const char *bytes, size_t n)) {
@@ -125,16 +136,15 @@ static void show_waiting(void) {
   if (shown_sequence < oldest_held()) shown_sequence = oldest_held();
   uint64_t at = shown_sequence;
   for (; at < next_sequence; at++) {
-    const uint64_t word = slots[at % SLOTS].word;
-    if (word == word_of(at) + 1) break;
-    if (record_copy(at, &r) && is_shown(&r)) record_show(&r, console_write);
+    if (slots[at % SLOTS].word == word_of(at) + WRITING) break;
     shown_sequence = at + 1;
+    if (record_take(at) && record_copy(at, &r) && is_shown(&r)) record_show(&r, console_write);
   }
 }
 
 static bool is_waiting(void) {
   const uint64_t at = shown_sequence;
-  return at < next_sequence && slots[at % SLOTS].word != word_of(at) + 1;
+  return at < next_sequence && slots[at % SLOTS].word != word_of(at) + WRITING;
 }
 
 static void show(void) {
@@ -151,18 +161,18 @@ void klog(enum klog_level level, const char *room, const char *format, ...) {
     dropped++;
     return;
   }
-  /* An interrupt between the two lines above may have shown later records and taken this one for lost. */
-  const bool was_passed = shown_sequence > sequence;
   s->record.sequence = sequence;
   va_list args;
   va_start(args, format);
   record_fill(&s->record, (unsigned)level <= KLOG_VERBOSE ? level : KLOG_ERROR, room, format, args);
   va_end(args);
-  atomic_store_explicit(&s->word, word_of(sequence), memory_order_release);
-  if (!console_is_panicking() && !was_passed)
+  s->word = word_of(sequence); /* Sequentially consistent, as is the load of shown_sequence. */
+  if (!console_is_panicking() && shown_sequence <= sequence) {
     show();
-  else if (is_shown(&s->record))
-    record_show(&s->record, console_write);
+    return;
+  }
+  struct klog_record r; /* Later ones were shown before there was a slot for this one, or nobody else shows any more. */
+  if (record_take(sequence) && record_copy(sequence, &r) && is_shown(&r)) record_show(&r, console_write);
 }
 
 bool klog_read(uint64_t from, struct klog_record *out) {

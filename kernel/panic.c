@@ -7,6 +7,8 @@
  * HOW    From what cannot fail to what can: the reason first, mm_check late, since it walks memory that may be what is
  *        broken; the essence once more at the end, where a small screen shows it.  A fault while the screen is drawn is a
  *        second panic: it says so in one line and goes on to the end.  A third stops at once.
+ *        The other CPUs are stopped first, wherever they are; a CPU that panics while another one tells its story stops
+ *        without a word.
  * LOCKING  None is taken; the consoles ignore theirs after console_enter_panic().
  * WHY NOT  addresses: whoever sees the screen would learn where the kernel lies.  A register that points into the kernel
  *        prints as window and offset, unless log=addresses.
@@ -25,6 +27,7 @@
 #include "kernel/memory.h"
 #include "kernel/options.h"
 #include "kernel/power.h"
+#include "kernel/smp.h"
 #include "kernel/symtab.h"
 #include "lib/format.h"
 #include "mm/check.h"
@@ -174,8 +177,19 @@ static void show_essence(const struct trap_frame *frame, vaddr_t fp) {
   show_callers(fp);
 }
 
+static void show_cpus(unsigned running) {
+  if (smp_cpu_count() == 1) return;
+  console_printf("cpu       %u of %u; ", smp_this_cpu(), smp_cpu_count());
+  if (running == 0) {
+    console_printf("the others are stopped\n");
+  } else {
+    console_printf("%u of the others did not stop\n", running);
+  }
+}
+
 [[noreturn]] static void die(const struct trap_frame *frame, vaddr_t fp, const char *format, va_list args) {
   (void)arch_irq_save();
+  const unsigned running = smp_stop_others(SMP_STOP_NOW);
   arch_trap_forget_guarded();
   const unsigned depth = __atomic_add_fetch(&panic_depth, 1, __ATOMIC_SEQ_CST);
   if (depth > 2) arch_cpu_stop();
@@ -190,6 +204,7 @@ static void show_essence(const struct trap_frame *frame, vaddr_t fp) {
   }
   make_reason(frame, format, args);
   show_essence(frame, fp);
+  show_cpus(running);
   show_records();
   if (frame) show_registers(frame);
   show_memory();

@@ -4,6 +4,8 @@
  *
  * Each way returns when it did not work.  The order is from the best informed to the bluntest: the firmware knows the board,
  * ACPI describes it, the keyboard controller's reset line is a convention of PCs, a triple fault is the CPU's own.
+ * The other CPUs are stopped first, each where it holds no lock, so that none of them works on while the firmware takes the
+ * machine down; one that does not stop in time does not keep us.
  */
 #include "kernel/power.h"
 
@@ -15,6 +17,7 @@
 #include "kernel/firmware.h"
 #include "kernel/klog.h"
 #include "kernel/options.h"
+#include "kernel/smp.h"
 
 #define I8042_STATUS     0x64
 #define I8042_INPUT_FULL 2U
@@ -44,6 +47,8 @@ struct way {
 };
 
 static void try_all(const char *what, const struct way *ways, size_t count) {
+  const unsigned running = smp_stop_others(SMP_STOP_SOON);
+  if (running > 0) klog(KLOG_WARN, "power", "%u CPUs did not stop", running);
   for (size_t i = 0; i < count; i++) {
     if (ways[i].begin < options->reset && i + 1 < count) continue;
     klog(KLOG_INFO, "power", "%s: %s", what, ways[i].name);

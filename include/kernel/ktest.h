@@ -24,12 +24,12 @@ struct ktest {
                                                                                              ktest_##test_name};            \
   static void ktest_##test_name(void)
 
-/** Records a failure with file and line and goes on; the test's line becomes FAIL. */
+/** Records a failure with file and line and goes on; the test's line becomes FAIL.  => any CPU. */
 #define KTEST_EXPECT(e) ((e) ? (void)0 : ktest_fail(#e, __FILE_NAME__, __LINE__))
 void ktest_fail(const char *expression, const char *file, int line);
 /** Turns the line into SKIP with a reason: this machine cannot show it. */
 void ktest_skip(const char *reason);
-/** Adds k=v pairs to the line. */
+/** Adds k=v pairs to the line.  => CPU 0. */
 void ktest_note(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /** Runs the tests whose row or name begins with `filter` (all when empty); returns how many failed.  None at all is a

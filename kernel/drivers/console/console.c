@@ -5,8 +5,9 @@
  * HOW      Output goes to each console_output in turn, in pieces of PIECE bytes.  Input is polled by console_tick (the
  *          timer's interrupt) into a ring of keys; readers poll for themselves when the ring is empty, so that input works
  *          before the timer does.
- * LOCKING  `busy` is held for one piece, with interrupts masked, so no interrupt of the same CPU can meet it held.  A panic
- *          ignores it.  The ring is only touched with interrupts masked, by the boot CPU.
+ * LOCKING  `busy` is held for one piece, with interrupts masked, so no interrupt of the same CPU can meet it held; a line of
+ *          the log is one piece, so lines of several CPUs do not mix.  A panic ignores it.  The ring is only touched with
+ *          interrupts masked, by CPU 0: the tick and the prompt are there.
  */
 #include "kernel/console.h"
 
@@ -18,6 +19,7 @@
 #include "kernel/keyboard.h"
 #include "kernel/klog.h"
 #include "kernel/serial.h"
+#include "kernel/smp.h"
 #include "lib/format.h"
 #include "lib/string.h"
 
@@ -37,7 +39,7 @@ static struct input_terminal terminal;
 /* Returns whether interrupts were on; in a panic it takes nothing. */
 static bool piece_begin(void) {
   const bool were_on = arch_irq_save();
-  while (!is_panicking && atomic_flag_test_and_set_explicit(&busy, memory_order_acquire)) {}
+  while (!is_panicking && atomic_flag_test_and_set_explicit(&busy, memory_order_acquire)) smp_relax();
   return were_on;
 }
 

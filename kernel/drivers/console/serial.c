@@ -9,10 +9,14 @@
  *          holds us up (Ctrl-S in a terminal) or the device has died: bytes are lost, without another wait, until the
  *          holding register is empty again.  While it waits it takes in what arrives, so that a paste does not overrun the
  *          receiver; what the ring cannot hold stays in the receiver, where the other end can see that it is full.
- * LOCKING  serial_write runs under the console's lock; the receive ring is only touched with interrupts masked.
+ * LOCKING  serial_write runs under the console's lock.  The receiver and its ring belong to whoever gets `receiving`, with
+ *          interrupts masked; it is only ever tried: a writer on another CPU, or a panic that has stopped the holder, goes
+ *          on without, and the next tick comes again.
  * SOURCE   PC16550D data sheet (National Semiconductor, 1995).
  */
 #include "kernel/serial.h"
+
+#include <stdatomic.h>
 
 #include "arch/cpu.h"
 #include "arch/port.h"
@@ -49,9 +53,14 @@ enum {
 static bool is_present;
 static bool is_stalled; /* Its last wait for room was in vain. */
 static unsigned fifo_room;
+static atomic_flag receiving = ATOMIC_FLAG_INIT;
 static uint8_t ring[RING_SIZE];
 static unsigned ring_head, ring_tail; /* Free-running; head - tail is the fill. */
 
+static bool receive_begin(void) { return !atomic_flag_test_and_set_explicit(&receiving, memory_order_acquire); }
+static void receive_end(void) { atomic_flag_clear_explicit(&receiving, memory_order_release); }
+
+/* => receiving */
 static void receive(void) {
   for (unsigned i = 0; i < FIFO_SIZE && ring_head - ring_tail < RING_SIZE; i++) {
     if ((arch_port_read8(REGISTER_LINE_STATUS) & LSR_READY) == 0) return;
@@ -93,7 +102,10 @@ static bool wait_for_room(void) {
       is_stalled = false;
       return true;
     }
-    receive();
+    if (receive_begin()) {
+      receive();
+      receive_end();
+    }
   }
   is_stalled = true;
   return false;
@@ -148,8 +160,12 @@ void serial_write(const char *bytes, size_t n) {
 int serial_poll(void) {
   if (!is_present) return -1;
   const bool were_on = arch_irq_save();
-  if (ring_head == ring_tail) receive();
-  const int byte = ring_head == ring_tail ? -1 : ring[ring_tail++ % RING_SIZE];
+  int byte = -1;
+  if (receive_begin()) {
+    if (ring_head == ring_tail) receive();
+    if (ring_head != ring_tail) byte = ring[ring_tail++ % RING_SIZE];
+    receive_end();
+  }
   arch_irq_restore(were_on);
   return byte;
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Tests of kernel/klog.c with a console and a clock of our own, interrupted at the worst moments. */
+#define _XOPEN_SOURCE 700 // NOLINT(bugprone-reserved-identifier): barriers of threads
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,7 +24,14 @@ static unsigned clock_interrupts;   /* How often a writer is interrupted by anot
 static unsigned console_interrupts; /* and how often the showing is. */
 static uint64_t now;
 
+static bool count_only; /* Several threads: a line is counted by its number. */
+static void count_line(const char *bytes, size_t n);
+
 static void collect(const char *bytes, size_t n) {
+  if (count_only) {
+    count_line(bytes, n);
+    return;
+  }
   assert_true(shown_fill + n < sizeof(shown));
   memcpy(shown + shown_fill, bytes, n);
   shown_fill += n;
@@ -41,7 +51,7 @@ void console_write(const char *bytes, size_t n) {
 bool console_is_panicking(void) { return is_panicking; }
 uint64_t clock_us(void) {
   interrupt(&clock_interrupts); /* In the middle of a writer: its slot is claimed and not yet published. */
-  return now++;
+  return __atomic_fetch_add(&now, 1, __ATOMIC_RELAXED);
 }
 
 static unsigned occurrences(const char *word) {
@@ -166,6 +176,47 @@ static void a_panic_shows_its_records_though_the_console_is_held(void **context)
   is_panicking = false;
 }
 
+/* Four threads, in rounds that fit into the ring: every record is shown, none twice. */
+#define THREADS 4
+#define ROUNDS  400
+#define BURST   20
+
+static pthread_barrier_t round_barrier;
+static atomic_uint lines_shown[THREADS * ROUNDS * BURST];
+
+static void count_line(const char *bytes, size_t n) {
+  char line[512];
+  assert_true(n < sizeof line);
+  memcpy(line, bytes, n);
+  line[n] = '\0';
+  const char *at = strchr(line, '<');
+  assert_non_null(at);
+  lines_shown[strtoul(at + 1, NULL, 10)]++;
+}
+
+static void *write_rounds(void *argument) {
+  const unsigned thread = (unsigned)(uintptr_t)argument;
+  for (unsigned round = 0; round < ROUNDS; round++) {
+    pthread_barrier_wait(&round_barrier);
+    for (unsigned i = 0; i < BURST; i++) klog(KLOG_WARN, "r", "line <%u>", (thread * ROUNDS + round) * BURST + i);
+  }
+  return NULL;
+}
+
+static void records_of_many_cpus_are_shown_once_each(void **context) {
+  (void)context;
+  pthread_t threads[THREADS];
+  const uint32_t dropped = klog_dropped();
+  pthread_barrier_init(&round_barrier, NULL, THREADS);
+  count_only = true;
+  for (uintptr_t i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, write_rounds, (void *)i), 0);
+  for (unsigned i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+  count_only = false;
+  for (unsigned i = 0; i < THREADS * ROUNDS * BURST; i++) assert_int_equal(lines_shown[i], 1);
+  assert_int_equal(klog_dropped(), dropped);
+  pthread_barrier_destroy(&round_barrier);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_record_keeps_time_level_room_and_text),
@@ -174,6 +225,7 @@ int main(void) {
       cmocka_unit_test(the_level_decides_what_is_shown_and_not_what_is_kept),
       cmocka_unit_test(a_new_console_is_shown_what_was_before),
       cmocka_unit_test(interrupts_in_writer_and_console_lose_and_repeat_nothing),
+      cmocka_unit_test(records_of_many_cpus_are_shown_once_each),
       cmocka_unit_test(the_ring_keeps_the_newest_in_order),
       cmocka_unit_test(a_ring_that_comes_round_to_a_writer_drops_the_newcomer),
       cmocka_unit_test(a_panic_shows_its_records_though_the_console_is_held),
