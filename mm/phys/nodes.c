@@ -12,16 +12,19 @@
  *
  *        A run across borders is taken piece by piece, each with the allocator's own promise that exactly this piece was
  *        free; when a piece is gone by then, those before it go back and the next stretch is tried.
- * LOCKING  none here: all of struct nodes that a request reads never changes after boot, but for homes (single bytes) and
- * the ring of failures (atomic words).  No two allocators are ever locked together. INVARIANTS INV-20  every frame of RAM is
- * in the books of exactly one node, and that is the one that its span names. All or nothing: a run in several nodes is
- * judged in all of them (a gift to its own owner changes nothing and refuses what a free would) before the first piece is
- * freed or given.  Whoever frees the same run twice at the same moment may see the second refused half-way; that it was
- * refused is logged all the same. WHY NOT  both locks at once: two allocators would need an order of locks, and callers of
- * either would wait for both.
+ * LOCKING  none here: all of struct nodes that a request reads never changes after boot, but for homes (single bytes)
+ *        and the ring of failures (atomic words).  No two allocators are ever locked together.
+ * INVARIANTS
+ *   INV-20  every frame of RAM is in the books of exactly one node, and that is the one that its span names.
+ *        A run in several nodes is judged in all of them before its first piece is freed or given.  Two callers who free
+ *        the same run at the same moment may see the second refused half-way; that it was refused is logged all the same.
+ * WHY NOT  both locks at once: two allocators would need an order of locks, and callers of either would wait for both.
  */
 #include "arch/cpu.h"
+#include "base/atomic.h"
 #include "base/bits.h"
+#include "lib/memmap.h"
+#include "mm/phys/instance.h"
 #include "mm/phys/nodes_instance.h"
 #include "mm/platform.h"
 
@@ -54,13 +57,11 @@ static struct pmm *pmm_of(const struct nodes *n, uint64_t frame) {
 
 uint32_t nodes_node_of(const struct nodes *n, uint64_t frame) { return n->spans[span_of(n, frame)].node; }
 
-uint32_t nodes_home(const struct nodes *n, uint32_t slot) {
-  return slot < NODES_SLOTS_MAX ? __atomic_load_n(&n->home[slot], __ATOMIC_RELAXED) : 0;
-}
+uint32_t nodes_home(const struct nodes *n, uint32_t slot) { return slot < NODES_SLOTS_MAX ? atomic_get(&n->home[slot]) : 0; }
 
 status_t nodes_set_home(struct nodes *n, uint32_t slot, uint32_t node) {
   if (slot >= NODES_SLOTS_MAX || node >= n->count) return ERR_INVALID;
-  __atomic_store_n(&n->home[slot], (uint8_t)node, __ATOMIC_RELAXED);
+  atomic_set(&n->home[slot], (uint8_t)node);
   return OK;
 }
 
@@ -85,27 +86,23 @@ struct request {
 /* Writers of one entry can meet when NODES_FAILURES_KEPT others have failed meanwhile: then it tells of either. */
 static void note_failure(struct nodes *n, const struct request *r, status_t status) {
   const struct frame_limits w = r->where ? *r->where : (struct frame_limits){0};
-  const uint64_t number = __atomic_add_fetch(&n->failures, 1, __ATOMIC_RELAXED);
+  const uint64_t number = atomic_add(&n->failures, 1) + 1;
   const uint64_t what = (uint64_t)r->flags << 32 | (uint64_t)(uint8_t)-status << 8 | r->owner;
   const uint64_t words[NODES_WORDS] = {0, arch_cpu_timestamp(), r->count, w.min, w.max, w.align, w.boundary, what};
   uint64_t *entry = n->failed[number % NODES_FAILURES_KEPT];
-  __atomic_store_n(&entry[NODES_WORD_NUMBER], 0, __ATOMIC_RELAXED);
-  __atomic_thread_fence(__ATOMIC_RELEASE);
-  for (unsigned i = NODES_WORD_TIME; i < NODES_WORDS; i++) __atomic_store_n(&entry[i], words[i], __ATOMIC_RELAXED);
-  __atomic_store_n(&entry[NODES_WORD_NUMBER], number, __ATOMIC_RELEASE);
+  atomic_swap(&entry[NODES_WORD_NUMBER], 0); /* Nothing below happens before it. */
+  for (unsigned i = NODES_WORD_TIME; i < NODES_WORDS; i++) atomic_set(&entry[i], words[i]);
+  atomic_set_release(&entry[NODES_WORD_NUMBER], number);
 }
 
-uint64_t nodes_failure_count(const struct nodes *n) { return __atomic_load_n(&n->failures, __ATOMIC_RELAXED); }
+uint64_t nodes_failure_count(const struct nodes *n) { return atomic_get(&n->failures); }
 
 /* False when the entry tells of another failure, or is being written. */
 static bool read_failure(const struct nodes *n, uint64_t number, struct nodes_failure *out) {
   const uint64_t *entry = n->failed[number % NODES_FAILURES_KEPT];
   uint64_t words[NODES_WORDS];
-  words[NODES_WORD_NUMBER] = __atomic_load_n(&entry[NODES_WORD_NUMBER], __ATOMIC_ACQUIRE);
-  for (unsigned i = NODES_WORD_TIME; i < NODES_WORDS; i++) words[i] = __atomic_load_n(&entry[i], __ATOMIC_RELAXED);
-  __atomic_thread_fence(__ATOMIC_ACQUIRE);
-  if (words[NODES_WORD_NUMBER] != number || __atomic_load_n(&entry[NODES_WORD_NUMBER], __ATOMIC_RELAXED) != number)
-    return false;
+  for (unsigned i = 0; i < NODES_WORDS; i++) words[i] = atomic_get_acquire(&entry[i]);
+  if (words[NODES_WORD_NUMBER] != number || atomic_get(&entry[NODES_WORD_NUMBER]) != number) return false;
   const uint64_t *w = &words[NODES_WORD_WHERE];
   const uint64_t what = words[NODES_WORD_WHAT];
   *out = (struct nodes_failure){.number = number,
@@ -179,6 +176,30 @@ static status_t each_piece(struct nodes *n, uint64_t first, uint64_t end, enum f
   return status;
 }
 
+/* How far from a frame on all is RAM; `frame` itself when it is none. */
+static uint64_t ram_end(const struct nodes *n, uint64_t frame, uint64_t end) {
+  for (size_t i = 0; i < n->region_count && frame < end; i++) {
+    const struct boot_region *r = &n->regions[i];
+    if (r->end / FRAME_SIZE <= frame) continue;
+    if (r->start / FRAME_SIZE > frame || !memmap_kind_is_ram(r->kind)) break;
+    frame = r->end / FRAME_SIZE;
+  }
+  return bits_min(frame, end);
+}
+
+/* Are all of these frames the owner's?  One that is not is taken to its allocator alone, which refuses it and says so. */
+static status_t judge(struct nodes *n, uint64_t first, uint64_t end, enum frame_owner owner) {
+  const uint64_t stop = ram_end(n, first, end);
+  uint64_t frame = first;
+  for (; frame < stop; frame++) {
+    const struct frame_said said = pmm_frame_said(pmm_of(n, frame), frame);
+    if (said.state != FRAME_ALLOCATED || said.owner != owner) break;
+  }
+  if (frame == end) return OK;
+  const status_t s = pmm_free_frame(pmm_of(n, frame), owner, pfn(frame));
+  return s == OK ? ERR_STATE : s; /* It became the owner's meanwhile: two are at the same frames. */
+}
+
 /* Is all of it in one node's books, or too odd to be in any? */
 static bool is_whole(const struct nodes *n, uint64_t first, uint64_t count) {
   uint64_t end;
@@ -187,13 +208,13 @@ static bool is_whole(const struct nodes *n, uint64_t first, uint64_t count) {
 
 status_t nodes_free_run(struct nodes *n, enum frame_owner owner, pfn_t first, uint64_t count) {
   if (is_whole(n, first.raw, count)) return pmm_free_run(pmm_of(n, first.raw), owner, first, count);
-  const status_t s = each_piece(n, first.raw, first.raw + count, owner, &owner);
+  const status_t s = judge(n, first.raw, first.raw + count, owner);
   return s == OK ? each_piece(n, first.raw, first.raw + count, owner, NULL) : s;
 }
 
 status_t nodes_give_run(struct nodes *n, enum frame_owner from, enum frame_owner to, pfn_t first, uint64_t count) {
   if (is_whole(n, first.raw, count)) return pmm_give_run(pmm_of(n, first.raw), from, to, first, count);
-  const status_t s = each_piece(n, first.raw, first.raw + count, from, &from);
+  const status_t s = judge(n, first.raw, first.raw + count, from);
   return s == OK ? each_piece(n, first.raw, first.raw + count, from, &to) : s;
 }
 
