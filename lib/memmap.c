@@ -194,7 +194,7 @@ static void heap_push(struct layer *l, uint32_t number) {
 
 static void heap_pop(struct layer *l) {
   uint32_t number = l->heap[--l->heap_count], at = 0;
-  for (;;) {
+  while (l->heap_count > 0) {
     uint32_t child = 2 * at + 1;
     if (child >= l->heap_count) break;
     if (child + 1 < l->heap_count && span_is_before(l, l->heap[child + 1], l->heap[child])) child++;
@@ -208,10 +208,18 @@ static void heap_pop(struct layer *l) {
 /* Moves the line to `address`, which is not beyond the layer's stop: what starts there cannot have ended. */
 static void layer_move(struct layer *l, uint64_t address) {
   while (l->heap_count > 0 && l->spans[l->heap[0]].end <= address) heap_pop(l);
-  while (l->next < l->count && l->spans[l->order[l->next]].start <= address) heap_push(l, l->order[l->next++]);
-  l->believed = l->heap_count > 0 ? &l->spans[l->heap[0]] : NULL;
-  l->stop = l->next < l->count ? l->spans[l->order[l->next]].start : UINT64_MAX;
-  if (l->believed) l->stop = bits_min(l->stop, l->believed->end);
+  l->stop = UINT64_MAX;
+  for (; l->next < l->count; l->next++) {
+    uint32_t number = l->order[l->next];
+    l->stop = l->spans[number].start;
+    if (l->stop > address) break;
+    heap_push(l, number);
+    l->stop = UINT64_MAX;
+  }
+  l->believed = NULL;
+  if (l->heap_count == 0) return;
+  l->believed = &l->spans[l->heap[0]];
+  l->stop = bits_min(l->stop, l->believed->end);
 }
 
 /* --- intake --------------------------------------------------------------------------------------------------------- */
