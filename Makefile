@@ -96,9 +96,11 @@ SRC.shim   := $(wildcard tests/firmware/*.c tests/firmware/*.S) lib/format.c lib
   $(addprefix loader/x86_64/,copy.S jump.S levels.c)
 SRC.host   := $(LIB) $(MM) $(PURE.loader) $(FIRMWARE.host) $(PURE.kernel) $(FONT) $(wildcard tests/harness/*.c tests/fake/*.c)
 SRC.fuzz   := $(filter-out $(FIRMWARE.host),$(SRC.host))
-SRC.bench  := $(LIB) $(wildcard mm/phys/*.c mm/phys/*/*.c) mm/guard/check.c $(addprefix tests/harness/,hosted.c seed.c slots.c) \
-  $(addprefix tests/bench/,measure.c platform.c pmm_bench.c)
-SRC.fast   := $(LIB) $(MM) $(wildcard tests/harness/*.c tests/fake/*.c tests/bench/peers/*.c)
+SRC.bench  := $(LIB) $(wildcard mm/phys/*.c mm/phys/*/*.c) mm/guard/check.c $(addprefix tests/harness/,hosted.c seed.c slots.c replay.c) \
+  $(addprefix tests/bench/,measure.c platform.c)
+# Programs over these, each of one file more.
+PROGRAMS.bench := $(addprefix tests/bench/,pmm_bench.c pmm_plot.c) tests/tools/replay.c
+SRC.fast   := $(LIB) $(MM) $(wildcard tests/harness/*.c tests/fake/*.c)
 SRC.threads := $(filter-out tests/harness/interleave%,$(SRC.fast))
 SRC.interleave := $(SRC.fast)
 TESTS      := $(wildcard $(addsuffix /*_test.c,tests/unit tests/unit/* tests/unit/*/* tests/unit/*/*/*))
@@ -109,6 +111,7 @@ THREAD_TESTS := $(wildcard tests/threads/*_test.c)
 INTERLEAVE_TESTS := $(wildcard tests/interleave/*_test.c)
 TOOLS      := $(wildcard tests/tools/*.c)
 BENCHES    := $(wildcard tests/bench/*.c)
+
 
 # Generated sources that have to be there before a product's first object.
 GEN.loader :=
@@ -256,11 +259,18 @@ fuzz: fuzz-tests ## Fuzz each target for long: make fuzz FUZZ_SECONDS=600
 insns: $(BUILD)/cairn.img $(BUILD)/bench/insns.so ## Guest instructions from the loader's first to the kernel's first; HOT=1 says where
 	$(Q)scripts/insns
 
-$(BUILD)/bench/pmm_bench: $(call objects,bench)
+$(foreach p,$(PROGRAMS.bench),$(BUILD)/bench/$(basename $(notdir $(p)))): $(call objects,bench)
 	$(call say,LD,$@)
 	$(Q)$(CC) $^ -lpthread -o $@
+$(foreach p,$(PROGRAMS.bench),$(eval $(BUILD)/bench/$(basename $(notdir $(p))): $(BUILD)/bench/$(basename $(p)).o))
+-include $(patsubst %.c,$(BUILD)/bench/%.d,$(PROGRAMS.bench))
 bench: $(BUILD)/bench/pmm_bench ## How fast the frame allocator is, in atomic additions: make bench ROWS=churn
 	$(Q)$< $(ROWS)
+replay: $(BUILD)/bench/replay ## Ask a trace's questions of every engine: make replay TRACE=FILE (scripts/trace takes it from a serial log)
+	$(Q)$< '$(TRACE)'
+plot: $(BUILD)/bench/pmm_plot ## Measure cost against size and occupancy, and draw docs/cost.svg; takes minutes
+	$(Q)$< >$(BUILD)/cost.csv
+	$(Q)scripts/plot-cost $(BUILD)/cost.csv docs/cost.svg
 
 # One host test by name: make unit T=lib/memmap, or of those that are built apart: make unit T=interleave/tool
 unit_program = $(or $(filter $(BUILD)/%/tests/$(1)_test,$(APART_TESTS)),$(BUILD)/host/tests/unit/$(1)_test)
@@ -314,6 +324,6 @@ clean: ## Remove build/
 help: ## This list
 	@sed -n 's/^\([a-z_-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r t w; do printf '  make %-17s %s\n' "$$t" "$$w"; done
 FORCE:
-.PHONY: all loader kernel esp setup image install run gdb screenshot host-tests fuzz-tests test test-boot fuzz insns bench unit unit-which \
+.PHONY: all loader kernel esp setup image install run gdb screenshot host-tests fuzz-tests test test-boot fuzz insns bench replay plot unit unit-which \
   check \
   firmware-matrix shim check-format check-tidy check-layers check-headers check-docs docs format size compile_commands clean help FORCE

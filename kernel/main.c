@@ -99,6 +99,7 @@ void kmain(const struct boot_handoff *h) {
   log_warnings(h);
   log_layout(h);
   memory_init(h);
+  shell_trace_from_options();
   init_cpu_memory();
   firmware_prepare();
   keyboard_init();

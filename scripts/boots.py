@@ -22,6 +22,7 @@ forbid, screen, type, file, config.
     screen    regular expression that a line on the screen has to match
     type      a line typed at the prompt; what it prints can be expected
     check     memory: walk the page tables from outside; pat: and read IA32_PAT; levels4, levels5: so many levels of tables;
+              trace: the trace on the serial port, asked again on the host, has the same answers;
               screen: the prompt is on the screen; wx-seen: the walk must find a page that is writable and executable
     silence   seconds without output after which the machine counts as hanging
     timeout   seconds for everything
@@ -336,6 +337,21 @@ class Boot:
                 self.result["problems"].append(f"forbidden: {m.group(0).strip()[:120]}")
         if self.s.quirks:
             self.result["problems"] += firmware.problems_of_map(self.text)
+        if "trace" in self.s.checks:
+            self.result["problems"] += problems_of_trace(self.text)
+
+
+def problems_of_trace(log):
+    """What scripts/trace and the replay on the host find wrong with the trace in a serial log."""
+    program = os.path.join(qemu.BUILD, "host/tests/tools/replay")
+    subprocess.run(["make", "-s", "--no-print-directory", "-C", qemu.ROOT, f"BUILD={qemu.BUILD}", program], check=True,
+                   capture_output=True)
+    with tempfile.NamedTemporaryFile("w", suffix=".trace") as f:
+        for line in ([os.path.join(qemu.ROOT, "scripts/trace"), "-o", f.name], [program, "-x", f.name]):
+            done = subprocess.run(line, input=log, capture_output=True, text=True)
+            if done.returncode != 0:
+                return [(done.stdout + done.stderr).strip() or f"{line[0]} ended with {done.returncode}"]
+    return []
 
 
 def scenarios(words=()):

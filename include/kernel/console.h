@@ -18,6 +18,9 @@
 
 /** => any context; a panic may interrupt it at any point and print all the same. */
 void console_write(const char *bytes, size_t n);
+/** Writes to the console of one name alone (struct console_output), where there is one. */
+void console_write_to(const char *name, const char *bytes, size_t n);
+bool console_has(const char *name);
 void console_printf(const char *format, ...) PRINTF_LIKE(1, 2);
 void console_vprintf(const char *format, va_list args) PRINTF_LIKE(1, 0);
 

@@ -28,6 +28,8 @@ void shell_why(size_t count, const char *const *words);
 /* shell_alloc.c */
 void shell_alloc(size_t count, const char *const *words);
 void shell_free(size_t count, const char *const *words);
+/* shell_trace.c */
+void shell_trace(size_t count, const char *const *words);
 /* shell_pci.c */
 void shell_pci(size_t count, const char *const *words);
 /* shell_machine.c */

@@ -10,6 +10,7 @@
 #include "mm/phys/tier.h"
 #include "mm/platform.h"
 #include "mm/pmm.h"
+#include "mm/trace.h"
 
 /* Fields marked (L) change under `lock`; the others never change after pmm_create. */
 struct pmm {
@@ -24,6 +25,8 @@ struct pmm {
   uint64_t reclaimed_loader;         /* Frames that the loader had. */
   uint64_t metadata_bytes;
   uint64_t allocations, frees, failures; /* (L) Calls. */
+  struct trace *trace;                   /* NULL, or who is told of every operation; atomic. */
+  uint8_t trace_node;                    /* As which node. */
 };
 
 /* What a frame of the map's RAM is. */

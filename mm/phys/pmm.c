@@ -27,6 +27,7 @@
 #include "lib/memmap.h"
 #include "lib/string.h"
 #include "mm/phys/instance.h"
+#include "mm/phys/trace_instance.h"
 
 #define LINE UINT64_C(64)
 
@@ -158,6 +159,7 @@ status_t pmm_alloc_frame(struct pmm *p, enum frame_owner owner, uint32_t flags, 
   bool found = tier_find_frame(&p->tier, &frame);
   status_t status = finish_alloc(p, found, byte, frame, 1);
   platform_lock_release(&p->lock);
+  if (UNLIKELY(p->trace)) trace_frame(p, owner, flags, status, frame);
   if (status == OK) *out = pfn(frame);
   return status;
 }
@@ -190,6 +192,7 @@ status_t pmm_alloc_run(struct pmm *p, enum frame_owner owner, uint32_t flags, ui
   bool found = find(&p->tier, count, &within, &start);
   status_t status = finish_alloc(p, found, byte, start, count);
   platform_lock_release(&p->lock);
+  if (UNLIKELY(p->trace)) trace_run(p, owner, flags, count, where, status, start);
   if (status == OK) *first = pfn(start);
   return status;
 }
@@ -202,6 +205,7 @@ status_t pmm_free_run(struct pmm *p, enum frame_owner owner, pfn_t first, uint64
     p->frees++;
   }
   platform_lock_release(&p->lock);
+  if (UNLIKELY(p->trace)) trace_free(p, owner, first.raw, count, refusal.status);
   return report(&refusal);
 }
 
@@ -216,6 +220,7 @@ status_t pmm_give_run(struct pmm *p, enum frame_owner from, enum frame_owner to,
     move_count(p, from, to, count);
   }
   platform_lock_release(&p->lock);
+  if (UNLIKELY(p->trace)) trace_give(p, from, to, first.raw, count, refusal.status);
   return report(&refusal);
 }
 
@@ -224,6 +229,7 @@ status_t pmm_mark_bad(struct pmm *p, pfn_t frame) {
   struct refusal refusal = judge(p, FRAME_STEP_RETIRE, FRAME_OWNER_BAD, frame.raw, 1);
   if (refusal.status == OK) commit_take(p, FRAME_STEP_RETIRE, FRAME_OWNER_BAD, frame.raw, 1);
   platform_lock_release(&p->lock);
+  if (UNLIKELY(p->trace)) trace_retire(p, frame.raw, refusal.status);
   return report(&refusal);
 }
 

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -158,27 +159,124 @@ void measure_run(unsigned threads, void (*round)(struct worker *w), void *contex
 
 /* --- the table ------------------------------------------------------------------------------------------------------ */
 
+#define COLUMNS_MAX 3
+#define ROWS_MAX    64
+#define TEXT_MAX    120
+
+struct row {
+  char what[64];
+  unsigned threads;
+  bool is_note;
+  struct {
+    bool is_there;
+    struct measured m;
+    double floor;
+    char note[TEXT_MAX];
+  } column[COLUMNS_MAX];
+};
+
+static struct {
+  const char *heading;
+  const char *const *columns;
+  unsigned column_count, column, row_count;
+  struct row rows[ROWS_MAX];
+} table;
+
 void measure_print_heading(const char *text) {
   printf("\n%-58s %2s %10s %19s %9s %7s\n", text, "T", "ns", "quartiles", "x A", "floor");
 }
 
-void measure_print_row(const char *what, unsigned threads, const struct measured *m, double floor) {
+void measure_table_begin(const char *heading, const char *const *columns, unsigned count) {
+  must(count <= COLUMNS_MAX, "too many columns");
+  table.heading = heading;
+  table.columns = columns;
+  table.column_count = count;
+  table.column = table.row_count = 0;
+}
+
+void measure_table_column(unsigned index) { table.column = index; }
+
+/* The row of that name, which each column takes for itself. */
+static struct row *row_of(const char *what, unsigned threads, bool is_note) {
+  for (unsigned i = 0; i < table.row_count; i++) {
+    struct row *r = &table.rows[i];
+    if (strcmp(r->what, what) == 0 && r->threads == threads && r->is_note == is_note) return r;
+  }
+  must(table.row_count < ROWS_MAX, "too many rows");
+  struct row *r = &table.rows[table.row_count++];
+  *r = (struct row){.threads = threads, .is_note = is_note};
+  snprintf(r->what, sizeof r->what, "%s", what);
+  return r;
+}
+
+static void print_figures(const char *what, unsigned threads, const struct measured *m, double floor) {
   char floor_text[16] = "", spread[40];
   if (floor != 0) snprintf(floor_text, sizeof floor_text, "%.1f", floor);
   snprintf(spread, sizeof spread, "%.1f .. %.1f", m->low, m->high);
-  printf("%-58s %2u %10.1f %19s %9.1f %7s%s\n", what, threads, m->ns, spread, m->ratio, floor_text,
+  printf("%-58s %2u %10.1f %19s %9.1f %7s %-7s", what, threads, m->ns, spread, m->ratio, floor_text,
          floor == 0          ? ""
-         : m->ratio <= floor ? "  met"
-                             : "  not met");
+         : m->ratio <= floor ? "met"
+                             : "not met");
+}
+
+static void print_row(const struct row *r) {
+  print_figures(r->what, r->threads, &r->column[0].m, r->column[0].floor);
+  for (unsigned c = 1; c < table.column_count; c++) {
+    if (r->column[c].is_there && r->column[0].m.ratio > 0) {
+      printf(" %11.2f", r->column[c].m.ratio / r->column[0].m.ratio);
+    } else {
+      printf(" %11s", "-");
+    }
+  }
+  putchar('\n');
+}
+
+static void print_note(const struct row *r) {
+  printf("%-58s %s\n", r->what, r->column[0].note);
+  for (unsigned c = 1; c < table.column_count; c++)
+    if (r->column[c].is_there) printf("%55s:   %s\n", table.columns[c], r->column[c].note);
+}
+
+void measure_table_end(void) {
+  printf("\n%-58s %2s %10s %19s %9s %7s %-7s", table.heading, "T", "ns", "quartiles", "x A", "floor", "");
+  for (unsigned c = 1; c < table.column_count; c++) printf("    %s, x", table.columns[c]);
+  putchar('\n');
+  for (unsigned i = 0; i < table.row_count; i++) {
+    if (table.rows[i].is_note) {
+      print_note(&table.rows[i]);
+    } else {
+      print_row(&table.rows[i]);
+    }
+  }
+  table.column_count = 0;
+  fflush(stdout);
+}
+
+void measure_print_row(const char *what, unsigned threads, const struct measured *m, double floor) {
+  if (table.column_count > 0) {
+    struct row *r = row_of(what, threads, false);
+    r->column[table.column].is_there = true;
+    r->column[table.column].m = *m;
+    r->column[table.column].floor = floor;
+    return;
+  }
+  print_figures(what, threads, m, floor);
+  putchar('\n');
   fflush(stdout);
 }
 
 void measure_print_note(const char *what, const char *format, ...) {
+  char text[TEXT_MAX];
   va_list args;
   va_start(args, format);
-  printf("%-58s ", what);
-  vprintf(format, args);
-  putchar('\n');
+  vsnprintf(text, sizeof text, format, args);
   va_end(args);
+  if (table.column_count > 0) {
+    struct row *r = row_of(what, 0, true);
+    r->column[table.column].is_there = true;
+    snprintf(r->column[table.column].note, TEXT_MAX, "%s", text);
+    return;
+  }
+  printf("%-58s %s\n", what, text);
   fflush(stdout);
 }

@@ -56,7 +56,15 @@ double measure_clock_cost_ns(void);
 /** Nanoseconds of a clock that only goes forward. */
 uint64_t measure_now_ns(void);
 
-/* The table.  A floor of 0 is none. */
+/*
+ * The table.  A floor of 0 is none.
+ *
+ * A table that was begun keeps its rows until its end: they are taken once for each column, the first column being the one
+ * that the table is about; of the others it shows how many times as much they cost, and what their notes say.
+ */
 void measure_print_heading(const char *text);
+void measure_table_begin(const char *heading, const char *const *columns, unsigned count);
+void measure_table_column(unsigned index);
+void measure_table_end(void);
 void measure_print_row(const char *what, unsigned threads, const struct measured *m, double floor);
 void measure_print_note(const char *what, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -19,8 +19,9 @@ static void *map_sparse(uint64_t size) {
   return p == MAP_FAILED ? NULL : p;
 }
 
-struct hosted hosted_create(const struct boot_region *regions, size_t count, const struct pmm_taken *taken,
-                            size_t taken_count) {
+struct hosted hosted_create_with(const struct engine *engine, const struct boot_region *regions, size_t count,
+                                 const struct pmm_taken *taken, size_t taken_count) {
+  (void)engine;
   struct hosted h = {.regions = regions, .region_count = count, .status = ERR_NO_MEMORY};
   uint64_t start, end = 1;
   for (size_t cursor = 0; pmm_next_record_range(regions, count, &cursor, &start, &end);) {}
@@ -34,6 +35,11 @@ struct hosted hosted_create(const struct boot_region *regions, size_t count, con
                         taken_count, &h.pmm);
   if (h.status != OK) h.pmm = NULL;
   return h;
+}
+
+struct hosted hosted_create(const struct boot_region *regions, size_t count, const struct pmm_taken *taken,
+                            size_t taken_count) {
+  return hosted_create_with(NULL, regions, count, taken, taken_count);
 }
 
 void hosted_destroy(struct hosted *h) {

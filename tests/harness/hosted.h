@@ -12,6 +12,7 @@
 #include "maps.h"
 #include "mm/check.h"
 #include "mm/ledger.h"
+#include "mm/phys/engine/engine.h"
 #include "mm/pmm.h"
 
 struct hosted {
@@ -26,6 +27,9 @@ struct hosted {
 /** Builds an instance; ERR_NO_MEMORY in status when the map would need more than 1 GiB of metadata. */
 struct hosted hosted_create(const struct boot_region *regions, size_t count, const struct pmm_taken *taken,
                             size_t taken_count);
+/** The same with an engine in the place of the tiers; NULL: the tiers. */
+struct hosted hosted_create_with(const struct engine *engine, const struct boot_region *regions, size_t count,
+                                 const struct pmm_taken *taken, size_t taken_count);
 void hosted_destroy(struct hosted *h);
 
 /** Ends the program with a message unless mm_check is content and the ledger balances. */

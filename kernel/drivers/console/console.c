@@ -59,6 +59,26 @@ void console_write(const char *bytes, size_t n) {
   }
 }
 
+static const struct console_output *find_output(const char *name) {
+  for (unsigned i = 0; i < output_count; i++)
+    if (strcmp(outputs[i]->name, name) == 0) return outputs[i];
+  return NULL;
+}
+
+bool console_has(const char *name) { return find_output(name) != NULL; }
+
+void console_write_to(const char *name, const char *bytes, size_t n) {
+  const struct console_output *o = find_output(name);
+  while (o && n != 0) {
+    const size_t piece = n < PIECE ? n : PIECE;
+    const bool were_on = piece_begin();
+    o->write(bytes, piece);
+    piece_end(were_on);
+    bytes += piece;
+    n -= piece;
+  }
+}
+
 struct line_sink {
   char text[PIECE];
   size_t fill;
