@@ -373,6 +373,13 @@ static void mark_bad(void) {
   }
 }
 
+static void init_clearing(void) {
+  const bool on_free = options->zero == OPTION_ZERO_FREE;
+  const status_t s = nodes_clear_init(nodes, on_free ? NODES_CLEAR_ON_FREE : NODES_CLEAR_ON_ALLOC, options->zero_stock);
+  if (s != OK) klog(KLOG_WARN, "memory", "no stock of zeroed frames: %s", status_name(s));
+  if (on_free) klog(KLOG_NOTICE, "memory", "zero=free: free memory is zeros, and so is all that will be freed");
+}
+
 static void log_ledger(void) {
   struct ledger l;
   char ram[12];
@@ -401,6 +408,7 @@ void memory_init(const struct boot_handoff *h) {
   retire_early();
   split_large_leaves();
   mark_bad();
+  init_clearing();
   log_ledger();
 }
 

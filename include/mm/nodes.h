@@ -31,11 +31,13 @@ struct nodes;
 /*
  * Flags of a request, beside those of mm/pmm.h.  Without any of these: the slot's home first, then the others by distance.
  * NODE(n): node n first, then the others by their distance from it.  NODE_EXACT: that node (or the home) or nothing.
+ * NODE_ZEROED: all of it is zeros; cleared outside every lock, or in advance.
  */
-#define NODE(n)    ((uint32_t)((n) < 254 ? (n) + 1 : 255) << 16) /* A number too large is refused as a wrong node. */
-#define NODE_MASK  (UINT32_C(0xff) << 16)
-#define NODE_EXACT (UINT32_C(1) << 24)
-#define NODE_FLAGS (NODE_MASK | NODE_EXACT)
+#define NODE(n)     ((uint32_t)((n) < 254 ? (n) + 1 : 255) << 16) /* A number too large is refused as a wrong node. */
+#define NODE_MASK   (UINT32_C(0xff) << 16)
+#define NODE_EXACT  (UINT32_C(1) << 24)
+#define NODE_ZEROED (UINT32_C(1) << 25)
+#define NODE_FLAGS  (NODE_MASK | NODE_EXACT | NODE_ZEROED)
 
 /* In place of a node's number, where something is read: all of them. */
 #define NODES_ALL UINT32_MAX
@@ -127,6 +129,34 @@ status_t nodes_free_run(struct nodes *n, enum frame_owner owner, pfn_t first, ui
 status_t nodes_give_run(struct nodes *n, enum frame_owner from, enum frame_owner to, pfn_t first, uint64_t count);
 /** Takes a free frame out of service for ever.  Statuses as pmm_mark_bad. */
 status_t nodes_mark_bad(struct nodes *n, pfn_t frame);
+
+/* --- zeros (mm/zero.h) ------------------------------------------------------------------------------------------------ */
+
+/* When old bytes go. */
+enum nodes_clearing {
+  NODES_CLEAR_ON_ALLOC, /* When somebody asks for zeros; some in advance. */
+  NODES_CLEAR_ON_FREE   /* When memory is freed: what is free is zeros, all of it. */
+};
+
+/**
+ * Decides when memory is cleared.  ON_ALLOC: each node gets its share of a stock of `stock_bytes` zeroed frames, which
+ * counts as available: it is called in before a request is refused.  ON_FREE: what is free now is cleared, and whatever is
+ * freed by way of this door from now on; there is no stock.
+ *   => boot, once, one CPU, after nodes_create.   => ON_FREE costs a write to all of free memory.
+ * Returns OK; ERR_NO_MEMORY (a node has no frame for its stock: it has none, everything works all the same).
+ */
+status_t nodes_clear_init(struct nodes *n, enum nodes_clearing when, uint64_t stock_bytes);
+/** Clears frames that came without NODE_ZEROED, unless they are zeros already because all free memory is.
+ *   => the caller has them to itself and has not written to them. */
+void nodes_clear(const struct nodes *n, pfn_t first, uint64_t count);
+/** Something useful to do for an idle CPU: a bounded step of filling the stock of its node, or else of another.  False when
+ * there is nothing to do.   => interrupts on, no lock held. */
+bool nodes_idle(struct nodes *n);
+/** Gives the stocks back; frames that became free.  => any CPU. */
+uint64_t nodes_call_in(struct nodes *n);
+struct zero_stats;
+/** The sum over the stocks. */
+void nodes_zero_stats_read(const struct nodes *n, struct zero_stats *out);
 
 /* --- looking ---------------------------------------------------------------------------------------------------------- */
 

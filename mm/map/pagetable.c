@@ -307,6 +307,7 @@ status_t pagetable_join(struct pagetable *t, vaddr_t address, unsigned level) {
   if (!leaves_fit(table_at(frame), level - 1, &to, &flags)) return ERR_NOT_FOUND;
   *(volatile arch_pte_t *)slot = arch_pte_leaf(to, flags, level);
   arch_tlb_flush_all(); /* Small translations that stay would outlive the next change of the large one. */
+  arch_tlb_flush_others();
   t->tables -= bits_min(t->tables, 1);
   if (t->source.give)
     t->source.give(t->source.context, frame);

@@ -31,7 +31,6 @@
 #include "base/bits.h"
 #include "lib/string.h"
 #include "mm/platform.h"
-#include "mm/zero.h"
 
 enum run_state : uint8_t { RUN_UNUSED = 0, RUN_MOVING, RUN_LIVE, RUN_QUARANTINED };
 
@@ -163,8 +162,8 @@ static struct dma_segment segment(const struct dma_run *r, uint64_t size) {
 }
 
 /* Clears it and makes it the kind of memory that was asked for. */
-static status_t prepare(struct dma_run *r, enum dma_memory memory) {
-  zero_clear(pfn(r->first), r->frames);
+static status_t prepare(struct dma_device *d, struct dma_run *r, enum dma_memory memory) {
+  nodes_clear(d->nodes, pfn(r->first), r->frames);
   if (memory == DMA_COHERENT) return OK;
   const status_t s = platform_set_cache(paddr_of_pfn(pfn(r->first)), r->frames * FRAME_SIZE, PLATFORM_WRITE_COMBINING);
   r->memory = s == OK;
@@ -187,7 +186,7 @@ static status_t take(struct dma_device *d, uint64_t frames, bool is_exact, enum 
   if (!slot) return ERR_FULL;
   status_t s = is_exact ? find(d, frames, &run) : find_longest(d, frames, &run);
   if (s == OK) {
-    s = prepare(&run, memory);
+    s = prepare(d, &run, memory);
     if (s != OK) give_back(d, &run);
   }
   if (s != OK) run = (struct dma_run){0};

@@ -18,6 +18,7 @@
  *   INV-20  every frame of RAM is in the books of exactly one node, and that is the one that its span names.
  *        A run in several nodes is judged in all of them before its first piece is freed or given.  Two callers who free
  *        the same run at the same moment may see the second refused half-way; that it was refused is logged all the same.
+ *   INV-21  nothing is refused for want of memory that a stock of zeroed frames holds.
  * WHY NOT  both locks at once: two allocators would need an order of locks, and callers of either would wait for both.
  */
 #include "arch/cpu.h"
@@ -27,6 +28,7 @@
 #include "mm/phys/instance.h"
 #include "mm/phys/nodes_instance.h"
 #include "mm/platform.h"
+#include "mm/zero.h"
 
 /* --- which node ------------------------------------------------------------------------------------------------------- */
 
@@ -145,16 +147,28 @@ static status_t ask_in_order(const struct nodes *n, uint32_t node, const struct 
   return worst;
 }
 
+/* Zeros that are there already: the home's, or of the node that was named. */
+static bool take_zeroed(const struct nodes *n, uint32_t node, const struct request *r, pfn_t *out) {
+  struct zero_stock *stock = n->node[node].stock;
+  if (!stock || (r->flags & ~NODE_FLAGS) || !(r->flags & NODE_ZEROED)) return false;
+  return zero_take(stock, r->owner, r->count, r->where, out) == OK;
+}
+
 status_t nodes_alloc_frame_near(struct nodes *n, enum frame_owner owner, uint32_t flags, pfn_t *out) {
   const struct request r = {.owner = owner, .flags = flags, .count = 1, .is_frame = true};
   uint32_t node;
   if (!begin_at(n, flags, &node)) return ERR_INVALID;
-  const status_t s = ask_in_order(n, node, &r, out);
+  if (take_zeroed(n, node, &r, out)) return OK;
+  status_t s = ask_in_order(n, node, &r, out);
+  if (UNLIKELY(is_local(s)) && nodes_call_in(n) > 0) s = ask_in_order(n, node, &r, out);
   if (UNLIKELY(is_local(s))) note_failure(n, &r, s);
+  if (s == OK && (flags & NODE_ZEROED)) nodes_clear(n, *out, 1);
   return s;
 }
 
 status_t nodes_free_frame(struct nodes *n, enum frame_owner owner, pfn_t frame) {
+  if (LIKELY(n->front.only != NULL)) return pmm_free_frame(n->front.only, owner, frame);
+  if (n->clears_on_free) return nodes_free_run(n, owner, frame, 1);
   return pmm_free_frame(pmm_of(n, frame.raw), owner, frame);
 }
 
@@ -206,10 +220,19 @@ static bool is_whole(const struct nodes *n, uint64_t first, uint64_t count) {
   return n->front.only || count == 0 || !bits_add(first, count, &end) || end <= span_end(n, span_of(n, first));
 }
 
-status_t nodes_free_run(struct nodes *n, enum frame_owner owner, pfn_t first, uint64_t count) {
+static status_t free_as_it_is(struct nodes *n, enum frame_owner owner, pfn_t first, uint64_t count) {
   if (is_whole(n, first.raw, count)) return pmm_free_run(pmm_of(n, first.raw), owner, first, count);
   const status_t s = judge(n, first.raw, first.raw + count, owner);
   return s == OK ? each_piece(n, first.raw, first.raw + count, owner, NULL) : s;
+}
+
+/* Cleared by somebody else than its old owner, who was judged before, and than its next one: zero_free_run says why. */
+status_t nodes_free_run(struct nodes *n, enum frame_owner owner, pfn_t first, uint64_t count) {
+  if (LIKELY(!n->clears_on_free)) return free_as_it_is(n, owner, first, count);
+  const status_t s = nodes_give_run(n, owner, FRAME_OWNER_ZEROED, first, count);
+  if (s != OK) return s;
+  zero_clear(first, count);
+  return free_as_it_is(n, FRAME_OWNER_ZEROED, first, count);
 }
 
 status_t nodes_give_run(struct nodes *n, enum frame_owner from, enum frame_owner to, pfn_t first, uint64_t count) {
@@ -253,33 +276,42 @@ static bool place(uint64_t start, uint64_t end, uint64_t count, const struct fra
   return *first >= start;
 }
 
-status_t nodes_alloc_run(struct nodes *n, enum frame_owner owner, uint32_t flags, uint64_t count,
-                         const struct frame_limits *where, pfn_t *first) {
-  const struct request r = {.owner = owner, .flags = flags, .count = count, .where = where};
-  struct frame_limits within = where ? *where : (struct frame_limits){0};
-  uint64_t best;
-  uint32_t node;
-  if (!begin_at(n, flags, &node)) return ERR_INVALID;
-  const status_t s = ask_in_order(n, node, &r, first);
+/* A run in one node, the nearest that has one, else across borders. */
+static status_t find_run(struct nodes *n, uint32_t node, const struct request *r, pfn_t *first) {
+  struct frame_limits within = r->where ? *r->where : (struct frame_limits){0};
+  uint64_t best = 0;
+  const status_t s = ask_in_order(n, node, r, first);
   if (LIKELY(!is_local(s))) return s;
   if (within.max == 0) within.max = UINT64_MAX;
-  const uint32_t below = PMM_BELOW_BITS(flags);
+  const uint32_t below = PMM_BELOW_BITS(r->flags);
   if (below != 0 && below < 64) within.max = bits_min(within.max, UINT64_C(1) << (below - FRAME_SHIFT));
-  while (n->served > 1 && !(flags & NODE_EXACT)) {
+  while (n->served > 1 && !(r->flags & NODE_EXACT)) {
     bool is_found = false;
     uint64_t start, end, at;
     for (uint32_t span = 1; nodes_next_stretch(n, &span, &start, &end);) {
-      if (!place(start, end, count, &within, &at)) continue;
+      if (!place(start, end, r->count, &within, &at)) continue;
       best = at; /* They come in order of address. */
       is_found = true;
     }
     if (!is_found) break;
-    if (take_pieces(n, &r, best) == OK) {
+    if (take_pieces(n, r, best) == OK) {
       *first = pfn(best);
       return OK;
     }
-    within.max = best + count - 1; /* Somebody was faster: further down, then. */
+    within.max = best + r->count - 1; /* Somebody was faster: further down, then. */
   }
-  note_failure(n, &r, s);
+  return s;
+}
+
+status_t nodes_alloc_run(struct nodes *n, enum frame_owner owner, uint32_t flags, uint64_t count,
+                         const struct frame_limits *where, pfn_t *first) {
+  const struct request r = {.owner = owner, .flags = flags, .count = count, .where = where};
+  uint32_t node;
+  if (!begin_at(n, flags, &node)) return ERR_INVALID;
+  if (take_zeroed(n, node, &r, first)) return OK;
+  status_t s = find_run(n, node, &r, first);
+  if (UNLIKELY(is_local(s)) && nodes_call_in(n) > 0) s = find_run(n, node, &r, first);
+  if (UNLIKELY(is_local(s))) note_failure(n, &r, s);
+  if (s == OK && (flags & NODE_ZEROED)) nodes_clear(n, *first, count);
   return s;
 }

@@ -18,7 +18,8 @@ struct nodes_node {
   struct pmm *pmm;                   /* NULL: memory-less. */
   const struct boot_region *regions; /* Its part of the map: the map itself where there is one node, else a list of RAM. */
   size_t region_count;
-  const uint8_t *order; /* Nodes with memory, nearest first; itself first when it has some. */
+  const uint8_t *order;     /* Nodes with memory, nearest first; itself first when it has some. */
+  struct zero_stock *stock; /* NULL: none.  Written by nodes_clear_init, once. */
 };
 
 /* The words of a failure in the ring: written by whoever fails, read when somebody asks; `number` is 0 while written. */
@@ -36,6 +37,7 @@ struct nodes {
   uint64_t plan_bytes;
   uint64_t ram_frames; /* RAM by the map. */
   uint64_t failures;   /* Atomic. */
+  bool clears_on_free; /* Then front.only is NULL, so that the usual free need not ask. */
   struct nodes_node node[NODES_MAX];
   uint8_t home[NODES_SLOTS_MAX];                     /* Node of a slot; single bytes, read and written whole. */
   uint64_t failed[NODES_FAILURES_KEPT][NODES_WORDS]; /* Atomic words. */

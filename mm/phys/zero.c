@@ -44,6 +44,7 @@ struct zero_stock {
   uint64_t frames_max, blocks_max;
   uint64_t floor; /* With less free memory than this the stock is not filled. */
   struct platform_lock lock;
+  uint32_t holds; /* Anything at all; written under the lock, read by who has no memory and is in a hurry. */
   /* All below under the lock. */
   bool is_stepping; /* Some CPU clears; what it clears is in no list. */
   bool is_recalled; /* That CPU gives back what it holds. */
@@ -93,6 +94,12 @@ uint64_t zero_clear_all_free(struct pmm *p) {
   uint64_t cleared = 0;
   pmm_visit(p, clear_if_free, &cleared);
   return cleared;
+}
+
+static void unlock(struct zero_stock *z) RELEASE(z->lock) {
+  const bool holds = z->stats.frames + z->stats.blocks != 0 || z->has_pending || z->is_stepping;
+  __atomic_store_n(&z->holds, holds, __ATOMIC_RELAXED);
+  platform_lock_release(&z->lock);
 }
 
 /* --- the stock ------------------------------------------------------------------------------------------------------ */
@@ -149,7 +156,7 @@ static bool pop(struct zero_stock *z, uint64_t count, uint64_t *first) {
   }
   z->stats.hits += found;
   z->stats.misses += !found;
-  platform_lock_release(&z->lock);
+  unlock(z);
   return found;
 }
 
@@ -199,7 +206,7 @@ static enum job begin_step(struct zero_stock *z) {
     z->patience--;
   z->is_stepping |= job != JOB_NONE;
   z->is_recalled &= job == JOB_NONE;
-  platform_lock_release(&z->lock);
+  unlock(z);
   return job;
 }
 
@@ -222,14 +229,14 @@ static void end_step(struct zero_stock *z, enum job job, uint64_t first, bool is
     give_back(z->pmm, first, count);
   }
   z->is_stepping = false;
-  platform_lock_release(&z->lock);
+  unlock(z);
 }
 
 static void cancel_step(struct zero_stock *z, enum job job) {
   platform_lock_acquire(&z->lock);
   if (job == JOB_BLOCK) z->patience = BLOCK_PATIENCE;
   z->is_stepping = z->is_recalled = false;
-  platform_lock_release(&z->lock);
+  unlock(z);
 }
 
 /* Takes what a step begins with. */
@@ -274,7 +281,7 @@ static bool empty(struct zero_stock *z) {
   z->stats.reclaimed += count;
   z->is_recalled = z->is_stepping;
   const bool is_recalled = z->is_recalled;
-  platform_lock_release(&z->lock);
+  unlock(z);
   return is_recalled;
 }
 
@@ -282,12 +289,13 @@ static uint64_t reclaimed_ever(struct zero_stock *z, bool *is_recalled) {
   platform_lock_acquire(&z->lock);
   const uint64_t frames = z->stats.reclaimed;
   *is_recalled = z->is_recalled;
-  platform_lock_release(&z->lock);
+  unlock(z);
   return frames;
 }
 
 uint64_t zero_reclaim(struct zero_stock *z) {
   bool waits;
+  if (__atomic_load_n(&z->holds, __ATOMIC_RELAXED) == 0) return 0;
   const uint64_t before = reclaimed_ever(z, &waits);
   waits = empty(z);
   uint64_t after = reclaimed_ever(z, &waits);
@@ -299,7 +307,7 @@ uint64_t zero_reclaim(struct zero_stock *z) {
 void zero_stats_read(struct zero_stock *z, struct zero_stats *out) {
   platform_lock_acquire(&z->lock);
   *out = z->stats;
-  platform_lock_release(&z->lock);
+  unlock(z);
   out->frames_max = z->frames_max;
   out->blocks_max = z->blocks_max;
 }

@@ -18,6 +18,7 @@
 #include "kernel/fbconsole.h"
 #include "kernel/keyboard.h"
 #include "kernel/klog.h"
+#include "kernel/memory.h"
 #include "kernel/serial.h"
 #include "kernel/smp.h"
 #include "lib/format.h"
@@ -157,7 +158,7 @@ int console_read_key(void) {
   for (;;) {
     const int key = console_poll_key();
     if (key != CONSOLE_KEY_NONE) return key;
-    arch_cpu_idle();
+    if (!nodes_idle(memory_nodes())) arch_cpu_idle(); /* Bounded steps: the next key waits for one at most. */
   }
 }
 
