@@ -46,6 +46,7 @@ enum frame_state : uint8_t {
   X(KERNEL, 'K', "kernel data")                                                                                             \
   X(DMA, 'd', "DMA buffers")                                                                                                \
   X(ZEROED, 'z', "zeroed stock")                                                                                            \
+  X(GATHERED, 'g', "runs being made")                                                                                       \
   X(USER, 'U', "user")                                                                                                      \
   X(TEST, 'T', "tests")
 

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mm/phys/contig.c — makes the run that was quoted, or leaves everything as it was.
+ *
+ * WHAT   contig_quote.c says which window is the cheapest; here its movable frames leave it.
+ * HOW    While it works, all that a commit has taken is charged to one owner, "runs being made": free frames of the window
+ * and destinations outside of it.  So the ledger is whole at every step, and what must be undone can be seen.
+ *
+ *            gather   free frames of the window          FREE -> GATHERED     undone by: free
+ *            provide  as many frames outside             FREE -> GATHERED     undone by: free
+ *            hold     each movable frame                 its owner promises   undone by: release
+ *            ------   from here on nothing can fail
+ *            move     copy; exchange what is known of the two frames; tell the owner
+ *            deliver  the window                         GATHERED -> owner
+ *
+ *        A move changes no count: the frame that was its owner's is GATHERED now and the other way round.  Nothing is kept
+ * in memory of our own: which frames of the window are ours the hot bytes say, and the destinations are a list through their
+ * own first words. Where a destination lies decides what the next run will cost.  So they are taken from the fullest 2 MiB
+ * blocks that have enough room together; contig_compact.c, which knows more, says itself which blocks may be filled. LOCKING
+ * none of ours is held for longer than one call into pmm.c.  One commit at a time (is_committing), for the owner of what is
+ * gathered would else be two.  Frames that others free into the window meanwhile are gathered as well, where they are met;
+ * should one be taken by somebody else first, the commit gives up. INVARIANTS INV-G1  no frame is GATHERED unless a commit
+ * is under way. INV-G2  before `move`, what a commit has changed can be given back by pmm_free_run and release, which do not
+ * fail. WHY NOT  marking free frames of the window "isolated" in place: then every allocation would have to know that state.
+ */
+#include "mm/contig.h"
+
+#include "base/assert.h"
+#include "base/bits.h"
+#include "base/compiler.h"
+#include "lib/string.h"
+#include "mm/phys/gather.h"
+#include "mm/platform.h"
+
+void contig_init(struct contig *c, struct pmm *p) { *c = (struct contig){.pmm = p}; }
+
+status_t contig_mover_set(struct contig *c, enum frame_owner owner, const struct frame_mover *mover) {
+  if (owner < FRAME_OWNER_FIRST_OURS || owner >= FRAME_OWNER_COUNT || owner == FRAME_OWNER_GATHERED) return ERR_INVALID;
+  const struct frame_mover *none = NULL;
+  const bool was_free =
+      __atomic_compare_exchange_n(&c->movers[owner], &none, mover, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+  return was_free ? OK : ERR_EXISTS;
+}
+
+/* --- taking and giving back ------------------------------------------------------------------------------------------ */
+
+/* Exactly these frames; ERR_NO_MEMORY when one of them is not free. */
+static status_t take(struct contig *c, uint64_t first, uint64_t count) {
+  const struct frame_limits exactly = {.min = first, .max = first + count};
+  pfn_t got;
+  return pmm_alloc_run(c->pmm, FRAME_OWNER_GATHERED, 0, count, &exactly, &got);
+}
+
+static void give(struct contig *c, uint64_t first, uint64_t count) {
+  const status_t s = pmm_free_run(c->pmm, FRAME_OWNER_GATHERED, pfn(first), count);
+  if (s != OK) platform_panic("INV-G2: frame %#llx was gathered: %s", (unsigned long long)first, status_name(s));
+}
+
+/* --- destinations: a list through their first words -------------------------------------------------------------------- */
+
+#define END UINT64_MAX
+
+static uint64_t *link_of(uint64_t frame) { return platform_direct(paddr_of_pfn(pfn(frame))); }
+
+static void push(struct gathering *g, uint64_t frame) {
+  *link_of(frame) = g->destinations;
+  g->destinations = frame;
+  g->destination_count++;
+}
+
+static uint64_t pop(struct gathering *g) {
+  const uint64_t frame = g->destinations;
+  CHECK(frame != END);
+  g->destinations = *link_of(frame);
+  g->destination_count--;
+  return frame;
+}
+
+static bool is_in_window(const struct gathering *g, uint64_t frame) {
+  return frame >= g->first && frame - g->first < g->count;
+}
+
+/* Takes what a block has to spare, as far as it is needed. */
+static void provide_from_block(struct gathering *g, uint64_t block) {
+  const struct frame_limits here = {.min = block * WINDOW_BLOCK, .max = (block + 1) * WINDOW_BLOCK};
+  pfn_t frame;
+  for (uint64_t n = window_spare(g->c, block); n > 0 && g->destination_count < g->movable; n--) {
+    if (pmm_alloc_run(g->c->pmm, FRAME_OWNER_GATHERED, 0, 1, &here, &frame) != OK) return;
+    if (!is_in_window(g, frame.raw)) push(g, frame.raw);
+  }
+}
+
+/* Goes on where the last gathering left off: what has been filled has nothing to spare. */
+static void provide_from_blocks(struct gathering *g, struct refuge *refuge) {
+  uint64_t start, end, limit = refuge->limit;
+  while (g->destination_count < g->movable && window_range_below(g->c, limit, &start, &end)) {
+    for (uint64_t b = (end - 1) / WINDOW_BLOCK;; b--) {
+      refuge->limit = bits_min((b + 1) * WINDOW_BLOCK, end);
+      if (window_spare(g->c, b) != 0 && refuge->may_fill(refuge, g, b)) provide_from_block(g, b);
+      if (g->destination_count == g->movable) return;
+      if (b * WINDOW_BLOCK <= start) break;
+    }
+    limit = refuge->limit = start;
+  }
+}
+
+/* One destination for each movable frame: where the refuge wants it, else where there is one. */
+static status_t provide(struct gathering *g, struct refuge *refuge) {
+  pfn_t frame;
+  for (; refuge; refuge = refuge->next) provide_from_blocks(g, refuge);
+  while (g->destination_count < g->movable) {
+    const status_t s = pmm_alloc_frame(g->c->pmm, FRAME_OWNER_GATHERED, 0, &frame);
+    if (s != OK) return s;
+    if (!is_in_window(g, frame.raw)) push(g, frame.raw); /* In the window: freed meanwhile, and gathered now. */
+  }
+  return OK;
+}
+
+/* --- the window ------------------------------------------------------------------------------------------------------- */
+
+/* The part of a word that is in the window. */
+struct stretch {
+  uint64_t base, mask;
+};
+
+static struct stretch stretch_at(uint64_t frame, uint64_t end) {
+  const uint64_t base = bits_align_down(frame, WINDOW_WORD), n = bits_min(base + WINDOW_WORD, end) - frame;
+  return (struct stretch){base, UINT64_MAX >> (WINDOW_WORD - n) << (frame - base)};
+}
+
+/* Takes the free frames of a word, run by run. */
+static bool take_free(struct gathering *g, uint64_t base, uint64_t free) {
+  while (free != 0) {
+    const unsigned at = bits_lowest(free);
+    const uint64_t rest = ~(free >> at);
+    const unsigned n = rest == 0 ? 64 : bits_lowest(rest);
+    if (take(g->c, base + at, n) != OK) return false;
+    free &= ~(UINT64_MAX >> (64 - n) << at);
+  }
+  return true;
+}
+
+/* Frames of a word that are ours already. */
+static uint64_t gathered_of(const struct gathering *g, uint64_t base, uint64_t mask) {
+  uint64_t ours = 0;
+  bool is_movable;
+  for (uint64_t left = mask; left != 0; left &= left - 1) {
+    const unsigned at = bits_lowest(left);
+    if (window_owner(g->c, base + at, &is_movable) == FRAME_OWNER_GATHERED) ours |= UINT64_C(1) << at;
+  }
+  return ours;
+}
+
+/* Everything in a word becomes ours or is movable: then those are in *movable.  Frames come and go, so it looks twice. */
+static bool settle_word(struct gathering *g, struct stretch s, uint64_t *movable) {
+  for (unsigned attempt = 0; attempt < 4; attempt++) {
+    const struct window_word w = window_word_at(g->c, s.base);
+    const uint64_t rest = s.mask & ~(w.free | w.movable);
+    if (gathered_of(g, s.base, rest) != rest) return false; /* Unmovable. */
+    *movable = w.movable & s.mask;
+    if ((w.free & s.mask) == 0) return true;
+    if (take_free(g, s.base, w.free & s.mask)) return true;
+  }
+  return false;
+}
+
+static status_t gather(struct gathering *g) {
+  const uint64_t end = g->first + g->count;
+  for (uint64_t at = g->first; at < end; at = bits_align_down(at, WINDOW_WORD) + WINDOW_WORD) {
+    uint64_t movable;
+    if (!settle_word(g, stretch_at(at, end), &movable)) return ERR_BUSY;
+    g->movable += bits_count(movable);
+    if (g->movable > g->moves_max) return ERR_BUSY;
+  }
+  return OK;
+}
+
+/* Gives back what is gathered in the window, word by word, and the destinations. */
+static void ungather(struct gathering *g) {
+  const uint64_t end = g->first + g->count;
+  for (uint64_t at = g->first; at < end; at = bits_align_down(at, WINDOW_WORD) + WINDOW_WORD) {
+    const struct stretch s = stretch_at(at, end);
+    const struct window_word w = window_word_at(g->c, s.base);
+    uint64_t ours = gathered_of(g, s.base, s.mask & ~(w.free | w.movable));
+    while (ours != 0) {
+      const unsigned from = bits_lowest(ours);
+      const uint64_t rest = ~(ours >> from);
+      const unsigned n = rest == 0 ? 64 : bits_lowest(rest);
+      give(g->c, s.base + from, n);
+      ours &= ~(UINT64_MAX >> (64 - n) << from);
+    }
+  }
+  while (g->destination_count > 0) give(g->c, pop(g), 1);
+}
+
+/* --- holding and moving ------------------------------------------------------------------------------------------------ */
+
+static const struct frame_mover *mover_of(const struct gathering *g, uint64_t frame) {
+  bool is_movable;
+  const enum frame_owner owner = window_owner(g->c, frame, &is_movable);
+  return is_movable ? __atomic_load_n(&g->c->movers[owner], __ATOMIC_ACQUIRE) : NULL;
+}
+
+/* The lowest movable frame of [frame, end), or end: what is not movable is gathered. */
+static uint64_t next_movable(const struct gathering *g, uint64_t frame, uint64_t end) {
+  while (frame < end) {
+    const struct stretch s = stretch_at(frame, end);
+    const uint64_t movable = window_word_at(g->c, s.base).movable & s.mask;
+    if (movable != 0) return s.base + bits_lowest(movable);
+    frame = s.base + WINDOW_WORD;
+  }
+  return end;
+}
+
+static void release(struct gathering *g, uint64_t end) {
+  for (uint64_t f = next_movable(g, g->first, end); f < end; f = next_movable(g, f + 1, end)) {
+    const struct frame_mover *m = mover_of(g, f);
+    m->release(m->context, pfn(f));
+  }
+}
+
+/* Holds one frame, or takes it when its owner has let go of it since it was counted. */
+static status_t hold_frame(struct gathering *g, uint64_t frame) {
+  const struct stretch one = {bits_align_down(frame, WINDOW_WORD), UINT64_C(1) << frame % WINDOW_WORD};
+  status_t s = OK;
+  uint64_t movable;
+  for (unsigned attempt = 0; attempt < 2; attempt++) { /* A refusal may mean that it is being freed at this moment. */
+    if (!settle_word(g, one, &movable)) return ERR_BUSY;
+    if (movable == 0) return OK;
+    const struct frame_mover *m = mover_of(g, frame);
+    s = m ? m->hold(m->context, pfn(frame)) : ERR_BUSY;
+    g->held += s == OK;
+    if (s == OK) return OK;
+  }
+  return s;
+}
+
+static status_t hold(struct gathering *g) {
+  const uint64_t end = g->first + g->count;
+  for (uint64_t at = g->first; at < end; at++) {
+    const status_t s = hold_frame(g, at);
+    if (s == OK) continue;
+    release(g, at);
+    return s;
+  }
+  CHECK(g->held <= g->destination_count); /* No frame of ours becomes movable. */
+  return OK;
+}
+
+/* Nothing here can fail. */
+static void move(struct gathering *g) {
+  const uint64_t end = g->first + g->count;
+  for (uint64_t f = next_movable(g, g->first, end); f < end; f = next_movable(g, f + 1, end)) {
+    const struct frame_mover *m = mover_of(g, f);
+    const uint64_t to = pop(g);
+    memcpy(link_of(to), link_of(f), FRAME_SIZE);
+    window_exchange(g->c, f, to);
+    m->move(m->context, pfn(f), pfn(to));
+    g->moved++;
+  }
+  while (g->destination_count > 0) give(g->c, pop(g), 1); /* For frames that their owners have freed. */
+}
+
+/* --- the door ---------------------------------------------------------------------------------------------------------- */
+
+bool contig_gather_begin(struct contig *c) { return __atomic_exchange_n(&c->is_committing, 1, __ATOMIC_ACQUIRE) == 0; }
+void contig_gather_end(struct contig *c) { __atomic_store_n(&c->is_committing, 0, __ATOMIC_RELEASE); }
+
+status_t contig_gather(struct gathering *g, struct refuge *refuge) {
+  g->destinations = END;
+  status_t s = gather(g);
+  if (s == OK) s = provide(g, refuge);
+  if (s == OK) s = hold(g);
+  if (s != OK) {
+    ungather(g);
+    __atomic_fetch_add(&g->c->stats.refused, 1, __ATOMIC_RELAXED);
+    return s;
+  }
+  move(g);
+  __atomic_fetch_add(&g->c->stats.commits, 1, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&g->c->stats.moves, g->moved, __ATOMIC_RELAXED);
+  return OK;
+}
+
+/* The fullest blocks that have room for all: those with more than `above` used frames, and some of those with as many. */
+static uint64_t fullest_with_room(struct contig *c, const struct gathering *g, uint64_t wanted) {
+  uint32_t room[WINDOW_BLOCK] = {0}; /* Free frames in blocks by their used ones; as many as count. */
+  uint64_t start, end, above = WINDOW_BLOCK;
+  for (uint64_t limit = UINT64_MAX; window_range_below(c, limit, &start, &end); limit = start) {
+    for (uint64_t b = start / WINDOW_BLOCK; b * WINDOW_BLOCK < end; b++) {
+      const uint64_t spare = window_spare(c, b);
+      const bool overlaps = b * WINDOW_BLOCK < g->first + g->count && g->first < (b + 1) * WINDOW_BLOCK;
+      uint32_t *r = &room[WINDOW_BLOCK - bits_max(spare, 1)];
+      if (!overlaps) *r = (uint32_t)bits_min(*r + spare, UINT32_MAX);
+    }
+  }
+  for (uint64_t sum = 0; above > 0 && sum < bits_min(wanted, UINT32_MAX);) sum += room[--above];
+  return above;
+}
+
+static bool is_full_enough(struct refuge *r, const struct gathering *g, uint64_t block) {
+  return WINDOW_BLOCK - window_spare(g->c, block) >= r->level;
+}
+
+status_t contig_commit(struct contig *c, const struct contig_quote *quote, enum frame_owner owner, pfn_t *first) {
+  struct gathering g = {.c = c, .first = quote->first.raw, .count = quote->count, .moves_max = quote->moves};
+  uint64_t end;
+  const bool is_ours = owner >= FRAME_OWNER_FIRST_OURS && owner < FRAME_OWNER_COUNT && owner != FRAME_OWNER_GATHERED;
+  if (!is_ours || quote->count == 0 || !bits_add(g.first, g.count, &end)) return ERR_INVALID;
+  if (!contig_gather_begin(c)) return ERR_BUSY;
+  struct refuge refuge = {.limit = UINT64_MAX, .may_fill = is_full_enough};
+  refuge.level = fullest_with_room(c, &g, quote->moves);
+  const status_t s = contig_gather(&g, &refuge);
+  if (s == OK) CHECK(pmm_give_run(c->pmm, FRAME_OWNER_GATHERED, owner, quote->first, quote->count) == OK);
+  contig_gather_end(c);
+  if (s == OK) *first = quote->first;
+  return s;
+}
+
+#define ATTEMPTS 4 /* Of quote and commit, while others change memory in between. */
+
+status_t contig_alloc(struct contig *c, enum frame_owner owner, uint64_t count, const struct frame_limits *where,
+                      uint64_t moves_max, pfn_t *first) {
+  struct contig_quote q;
+  status_t s = pmm_alloc_run(c->pmm, owner, 0, count, where, first);
+  for (unsigned i = 0; (s == ERR_NO_MEMORY || s == ERR_BUSY) && moves_max > 0 && i < ATTEMPTS; i++) {
+    s = contig_quote(c, count, where, &q);
+    if (s != OK) return s;
+    if (q.moves > moves_max) return ERR_DENIED;
+    s = contig_commit(c, &q, owner, first);
+  }
+  return s;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mm/phys/window.h — what contig sees of an allocator: which frames are free, which may move, 64 or 512 at a time.
+ *
+ * Nothing here takes a lock, so what is said of frames that others use may be a moment old.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "mm/contig.h"
+
+#define WINDOW_WORD  UINT64_C(64)
+#define WINDOW_BLOCK FRAMES_PER_2M
+
+/* 64 frames from a multiple of 64 on; bit i for frame i.  Neither free nor movable: in the way, or no RAM at all. */
+struct window_word {
+  uint64_t free;
+  uint64_t movable; /* And its owner has a mover. */
+};
+struct window_word window_word_at(const struct contig *c, uint64_t frame);
+
+/** Frames of the 2 MiB block of this number that are not free: at most as many as window_word_at counts. */
+uint64_t window_used(const struct contig *c, uint64_t block);
+/** Free frames of the block that are to be had without asking another CPU for them. */
+uint64_t window_spare(const struct contig *c, uint64_t block);
+/** Frames free in the whole instance. */
+uint64_t window_free_frames(const struct contig *c);
+/** The highest range of frames below `limit` that may hold ours, in whole blocks; nothing is ours between two of them. */
+bool window_range_below(const struct contig *c, uint64_t limit, uint64_t *start, uint64_t *end);
+/** Who a frame is charged to, and may it be moved?  FRAME_OWNER_NONE where there is no RAM of ours. */
+enum frame_owner window_owner(const struct contig *c, uint64_t frame, bool *is_movable);
+/** Two allocated frames exchange what is known of them: `to` becomes what `from` was and the other way round.
+ *   => nobody else changes either: `from` is held by its owner, `to` is the caller's. */
+void window_exchange(struct contig *c, uint64_t from, uint64_t to);

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Compaction: as many whole groups as there can be, for as few moves as there can be.
+ *
+ * On small random machines the least number of moves is worked out by sorting all blocks.  Then the standard fragmentation
+ * workload: 90 % of memory is filled with single frames, a random half of them freed.  And a kinder one, in which memory is
+ * freed by owner, and the allocator is compared with a buddy system and a flat bitmap.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/bits.h"
+#include "hosted.h"
+#include "mm/phys/engine/engine.h"
+#include "movers.h"
+#include "platform.h"
+
+#define MOVER FRAME_OWNER_USER
+#define BLOCK UINT64_C(512)
+
+/* --- the least number of moves -------------------------------------------------------------------------------------------
+ */
+
+static int compare_counts(const void *a, const void *b) {
+  const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return x < y ? -1 : x > y;
+}
+
+struct least {
+  uint64_t whole, possible, moves;
+};
+
+/* What can be made of one region's groups, and for how many moves: the cheapest groups, as many as free frames allow. */
+static struct least least_of(const struct movers *m, const uint8_t *is_fixed, const struct boot_region *r, uint64_t group,
+                             uint64_t wanted) {
+  const uint64_t start = r->start / FRAME_SIZE, end = r->end / FRAME_SIZE;
+  uint64_t *used = calloc((end - start) / group + 1, sizeof *used), n = 0, free_frames = 0;
+  struct least least = {0};
+  for (uint64_t f = start; f < end; f++) free_frames += !m->object_of[f] && !(is_fixed && is_fixed[f]);
+  for (uint64_t g = bits_align_up(start, group); g + group <= end; g += group) {
+    bool can_move = true;
+    used[n] = 0;
+    for (uint64_t f = g; f < g + group; f++) {
+      used[n] += m->object_of[f] != 0;
+      can_move &= !(is_fixed && is_fixed[f]);
+    }
+    least.whole += can_move && used[n] == 0;
+    n += can_move;
+  }
+  qsort(used, n, sizeof *used, compare_counts);
+  least.possible = bits_min(n, free_frames / group);
+  for (uint64_t i = 0; i < bits_min(wanted, least.possible); i++) least.moves += used[i];
+  free(used);
+  return least;
+}
+
+/* --- small machines
+ * -------------------------------------------------------------------------------------------------------- */
+
+static void compaction_moves_the_least_there_is(void **state) {
+  (void)state;
+  const uint64_t seed = seed_of_run();
+  uint64_t moves = 0, made = 0;
+  for (uint64_t i = 0; i < 150; i++) {
+    struct dice d = dice_of(seed + i);
+    struct boot_region ram = hosted_plain_region(dice_between(&d, 600, 12 * BLOCK));
+    const uint64_t start = ram.start / FRAME_SIZE, end = ram.end / FRAME_SIZE;
+    struct hosted h = hosted_create(&ram, 1, NULL, 0);
+    struct movers m;
+    uint8_t *is_fixed = calloc(end, 1);
+    movers_init(&m, &h, MOVER, end, true);
+    uint64_t used = 0, fixed = dice_one_in(&d, 2) ? 0 : dice_below(&d, 4);
+    for (uint64_t f = start; f < end; f++) {
+      const struct frame_limits exactly = {.min = f, .max = f + 1};
+      pfn_t got;
+      if (f % 512 == 0 || f == start) used = dice_below(&d, 1001);
+      if (dice_below(&d, 1000) < fixed) {
+        assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, 1, &exactly, &got), OK);
+        is_fixed[f] = 1;
+      } else if (dice_below(&d, 1000) < used) {
+        assert_true(movers_take_at(&m, f));
+      }
+    }
+    const uint64_t wanted = dice_one_in(&d, 2) ? UINT64_MAX : dice_below(&d, 12);
+    const struct least least = least_of(&m, is_fixed, &ram, 512, wanted);
+    struct contig_compaction c;
+    assert_int_equal(contig_compact(&m.contig, 512, wanted, &c), OK);
+    assert_int_equal(c.before, least.whole);
+    assert_int_equal(c.possible, least.possible);
+    assert_int_equal(c.before + c.made, bits_max(bits_min(wanted, least.possible), least.whole));
+    assert_int_equal(c.moves, least.moves);
+    assert_int_equal(m.moves, c.moves);
+    assert_int_equal(c.refused, 0);
+    assert_int_equal(least_of(&m, is_fixed, &ram, 512, 0).whole, c.before + c.made);
+    movers_must_be_intact(&m);
+    hosted_must_be_sound(&h, "after a compaction");
+    moves += c.moves;
+    made += c.made;
+    movers_fini(&m);
+    hosted_destroy(&h);
+    free(is_fixed);
+  }
+  printf("# compactions: 150 machines, %llu blocks made, %llu moves, each time the least\n", (unsigned long long)made,
+         (unsigned long long)moves);
+}
+
+static void an_owner_who_refuses_costs_his_blocks_only(void **state) {
+  (void)state;
+  struct boot_region ram = hosted_plain_region(256 + 8 * BLOCK);
+  struct hosted h = hosted_create(&ram, 1, NULL, 0);
+  struct movers m;
+  struct contig_compaction c;
+  movers_init(&m, &h, MOVER, ram.end / FRAME_SIZE, true);
+  for (uint64_t f = 512; f < 9 * BLOCK; f += 8) assert_true(movers_take_at(&m, f));
+  m.refuse_at = 130;
+  assert_int_equal(contig_compact(&m.contig, 512, 4, &c), OK);
+  assert_int_equal(c.made, 2);
+  assert_int_equal(c.refused, 2);
+  assert_int_equal(c.moves, 128);
+  movers_must_be_intact(&m);
+  hosted_must_be_sound(&h, "after refusals");
+  assert_int_equal(contig_compact(&m.contig, 1024, 4, &c), ERR_INVALID);
+  movers_fini(&m);
+  hosted_destroy(&h);
+}
+
+/* --- the standard workload
+ * --------------------------------------------------------------------------------------------------- */
+
+/* 90 % filled with single movable frames, a random half of them freed. */
+static void fragment(struct movers *m, const struct boot_region *ram, uint64_t seed) {
+  const uint64_t frames = (ram->end - ram->start) / FRAME_SIZE, taken = frames / 10 * 9;
+  struct dice d = dice_of(seed);
+  uint64_t *list = calloc(taken, sizeof *list);
+  for (uint64_t i = 0; i < taken; i++) assert_true(movers_take(m, &list[i]));
+  for (uint64_t i = 0; i < taken / 2; i++) {
+    const uint64_t j = i + dice_below(&d, taken - i), t = list[i];
+    list[i] = list[j];
+    list[j] = t;
+    movers_give(m, list[i]);
+  }
+  free(list);
+}
+
+/* How many groups the allocator finds, one after the other. */
+static uint64_t found(struct pmm *p, uint64_t group) {
+  const struct frame_limits aligned = {.align = group};
+  uint64_t first[2048], n = 0;
+  pfn_t got;
+  while (n < 2048 && pmm_alloc_run(p, FRAME_OWNER_TEST, 0, group, &aligned, &got) == OK) first[n++] = got.raw;
+  for (uint64_t i = 0; i < n; i++) assert_int_equal(pmm_free_run(p, FRAME_OWNER_TEST, pfn(first[i]), group), OK);
+  return n;
+}
+
+static void standard_workload(uint64_t frames, uint64_t group, bool has_bytes) {
+  struct boot_region ram = hosted_plain_region(frames);
+  struct hosted h = hosted_create(&ram, 1, NULL, 0);
+  struct movers m;
+  struct contig_compaction c;
+  const uint64_t seed = seed_of_run();
+  movers_init(&m, &h, MOVER, ram.end / FRAME_SIZE, has_bytes);
+  fragment(&m, &ram, seed);
+  const struct least least = least_of(&m, NULL, &ram, group, UINT64_MAX);
+  const uint64_t ram_mib = frames / 256, group_mib = group / 256;
+  assert_int_equal(found(h.pmm, group), least.whole);
+  assert_int_equal(contig_compact(&m.contig, group, UINT64_MAX, &c), OK);
+  const uint64_t whole = c.before + c.made;
+  printf("# %llu MiB, groups of %llu MiB: %llu of %llu possible without moving, %llu with %llu moves; least %llu\n",
+         (unsigned long long)ram_mib, (unsigned long long)group_mib, (unsigned long long)least.whole,
+         (unsigned long long)least.possible, (unsigned long long)whole, (unsigned long long)c.moves,
+         (unsigned long long)least.moves);
+  assert_int_equal(whole, least.possible);
+  assert_int_equal(found(h.pmm, group), least.possible);
+  assert_true(c.moves <= least.moves + least.moves / 10);
+  movers_must_be_intact(&m);
+  hosted_must_be_sound(&h, "after the standard workload");
+  movers_fini(&m);
+  hosted_destroy(&h);
+}
+
+static void all_possible_2_mib_blocks_are_made(void **state) {
+  (void)state;
+  standard_workload(256 * BLOCK, 512, true);
+}
+
+static void all_possible_gibs_are_made(void **state) {
+  (void)state;
+  standard_workload(3 * FRAMES_PER_1G + 1000, FRAMES_PER_1G, false);
+}
+
+/* One run after the other by quote and commit, without the plan for all: still no more than a tenth too many. */
+static void quotes_one_by_one_come_close(void **state) {
+  (void)state;
+  struct boot_region ram = hosted_plain_region(256 + 64 * BLOCK);
+  struct hosted h = hosted_create(&ram, 1, NULL, 0);
+  struct movers m;
+  const struct frame_limits block = {.align = 512};
+  pfn_t first;
+  uint64_t made = 0;
+  movers_init(&m, &h, MOVER, ram.end / FRAME_SIZE, true);
+  fragment(&m, &ram, seed_of_run());
+  const struct least least = least_of(&m, NULL, &ram, 512, UINT64_MAX);
+  while (contig_alloc(&m.contig, FRAME_OWNER_TEST, 512, &block, 512, &first) == OK) made++;
+  printf("# quotes one by one: %llu of %llu blocks, %llu moves; least %llu\n", (unsigned long long)made,
+         (unsigned long long)least.possible, (unsigned long long)m.moves, (unsigned long long)least.moves);
+  assert_int_equal(made, least.possible);
+  assert_true(m.moves <= least.moves + least.moves / 10);
+  movers_must_be_intact(&m);
+  movers_fini(&m);
+  hosted_destroy(&h);
+}
+
+/* --- the kinder workload: memory is freed by owner
+ * ------------------------------------------------------------------------------- */
+
+#define KIND_FRAMES  UINT64_C(65536) /* 256 MiB. */
+#define KIND_OWNERS  96
+#define KIND_REPLACE 300
+#define KIND_BURST   64 /* Frames that an owner takes at most while the others wait. */
+
+/* An allocator of single frames, whichever. */
+struct taker {
+  struct pmm *pmm;
+  const struct engine *engine;
+  void *memory;
+};
+
+static uint64_t take_one(const struct taker *t) {
+  const struct frame_limits anywhere = {.max = UINT64_MAX, .align = 1};
+  uint64_t frame;
+  pfn_t got;
+  if (t->pmm) {
+    assert_int_equal(pmm_alloc_frame(t->pmm, MOVER, PMM_MOVABLE, &got), OK);
+    return got.raw;
+  }
+  assert_true(t->engine->find(t->memory, 1, &anywhere, &frame));
+  t->engine->take(t->memory, frame, 1);
+  return frame;
+}
+
+static void give_one(const struct taker *t, uint64_t frame) {
+  if (t->pmm)
+    assert_int_equal(pmm_free_frame(t->pmm, MOVER, pfn(frame)), OK);
+  else
+    t->engine->put(t->memory, frame, 1);
+}
+
+struct kin {
+  uint64_t *frames, count;
+};
+
+/* An owner's life: it takes its frames a few at a time, while others do the same. */
+static void grow(const struct taker *t, struct kin *k, uint64_t n, uint8_t *is_used) {
+  for (; n > 0; n--) {
+    const uint64_t f = take_one(t);
+    assert_false(is_used[f]);
+    is_used[f] = 1;
+    k->frames[k->count++] = f;
+  }
+}
+
+static void perish(const struct taker *t, struct kin *k, uint8_t *is_used) {
+  for (uint64_t i = 0; i < k->count; i++) {
+    give_one(t, k->frames[i]);
+    is_used[k->frames[i]] = 0;
+  }
+  k->count = 0;
+}
+
+static void grow_to(const struct taker *t, struct kin *kin, const uint64_t *goals, struct dice *d, uint8_t *is_used) {
+  for (bool is_done = false; !is_done;) {
+    is_done = true;
+    for (unsigned i = 0; i < KIND_OWNERS; i++) {
+      if (kin[i].count >= goals[i]) continue;
+      grow(t, &kin[i], bits_min(1 + dice_below(d, KIND_BURST), goals[i] - kin[i].count), is_used);
+      is_done = false;
+    }
+  }
+}
+
+static uint64_t whole_blocks(const uint8_t *is_used) {
+  uint64_t whole = 0;
+  for (uint64_t b = 512; b + 512 <= KIND_FRAMES + 256; b += 512) whole += memchr(is_used + b, 1, 512) == NULL;
+  return whole;
+}
+
+struct kind_result {
+  uint64_t possible, when_half_had_left, after_life_went_on;
+};
+
+/* Owners fill 90 % of memory, half of them leave for good, and of the others each is replaced by a new one now and then. */
+static struct kind_result kind_life(const struct taker *t, uint64_t seed) {
+  struct dice d = dice_of(seed);
+  struct kin kin[KIND_OWNERS];
+  struct kind_result r = {0};
+  uint64_t goals[KIND_OWNERS], used = 0;
+  uint8_t *is_used = calloc(KIND_FRAMES + 256, 1);
+  for (unsigned i = 0; i < KIND_OWNERS; i++) {
+    kin[i] = (struct kin){calloc(KIND_FRAMES, sizeof(uint64_t)), 0};
+    goals[i] = KIND_FRAMES * 9 / 10 / KIND_OWNERS;
+  }
+  grow_to(t, kin, goals, &d, is_used);
+  for (unsigned i = 0; i < KIND_OWNERS; i += 2) {
+    perish(t, &kin[i], is_used);
+    goals[i] = 0;
+  }
+  r.when_half_had_left = whole_blocks(is_used);
+  for (unsigned i = 0; i < KIND_REPLACE; i++) {
+    perish(t, &kin[1 + 2 * dice_below(&d, KIND_OWNERS / 2)], is_used);
+    grow_to(t, kin, goals, &d, is_used);
+  }
+  r.after_life_went_on = whole_blocks(is_used);
+  for (uint64_t f = 256; f < KIND_FRAMES + 256; f++) used += is_used[f];
+  r.possible = (KIND_FRAMES - used) / 512;
+  for (unsigned i = 0; i < KIND_OWNERS; i++) free(kin[i].frames);
+  free(is_used);
+  return r;
+}
+
+static void memory_freed_by_owner_becomes_whole_again(void **state) {
+  (void)state;
+  struct boot_region ram = hosted_plain_region(KIND_FRAMES);
+  const struct engine *const engines[] = {&engine_buddy, &engine_flat};
+  const uint64_t seed = seed_of_run();
+  struct hosted h = hosted_create(&ram, 1, NULL, 0);
+  const struct kind_result tier = kind_life(&(struct taker){.pmm = h.pmm}, seed);
+  printf("# freed by owner, of %llu possible 2 MiB blocks, at once and later: tier %llu, %llu",
+         (unsigned long long)tier.possible, (unsigned long long)tier.when_half_had_left,
+         (unsigned long long)tier.after_life_went_on);
+  for (unsigned i = 0; i < 2; i++) {
+    struct taker t = {.engine = engines[i]};
+    const uint64_t size = t.engine->size(&ram, 1);
+    t.memory = aligned_alloc(64, size);
+    memset(t.memory, 0, size);
+    t.engine->init(t.memory, &ram, 1);
+    t.engine->put(t.memory, ram.start / FRAME_SIZE, KIND_FRAMES);
+    const struct kind_result r = kind_life(&t, seed);
+    printf("; %s %llu, %llu", t.engine->name, (unsigned long long)r.when_half_had_left,
+           (unsigned long long)r.after_life_went_on);
+    assert_true(tier.after_life_went_on > r.after_life_went_on);
+    free(t.memory);
+  }
+  printf("\n");
+  hosted_destroy(&h);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(compaction_moves_the_least_there_is), cmocka_unit_test(an_owner_who_refuses_costs_his_blocks_only),
+      cmocka_unit_test(all_possible_2_mib_blocks_are_made),  cmocka_unit_test(all_possible_gibs_are_made),
+      cmocka_unit_test(quotes_one_by_one_come_close),        cmocka_unit_test(memory_freed_by_owner_becomes_whole_again),
+  };
+  return cmocka_run_group_tests_name("mm/phys/contig_compact", tests, NULL, NULL);
+}
