@@ -60,6 +60,9 @@ LDFLAGS.kernel := -pie --no-dynamic-linker -z text -z noexecstack -z separate-co
   --build-id=sha1 --gc-sections -z max-page-size=4096 \
   -z dead-reloc-in-nonalloc=.debug_*=0xffffffffffffffff  # Else gdb finds what was collected at the image's first byte.
 
+# The loader is small, and fast where its time goes.
+$(addprefix $(BUILD)/loader/,$(addsuffix .o,loader/memmap loader/x86_64/cpu loader/x86_64/paging lib/random)): private CFLAGS.loader += -O2
+
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 HOSTED   := -DCAIRN_HOSTED -DCAIRN_DEBUG -Itests/harness -Itests/fake
 CFLAGS.host := $(BASE) -O1 $(HOSTED) $(SANITIZE)

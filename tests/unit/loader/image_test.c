@@ -190,6 +190,7 @@ REFUSES(an_unaligned_relr_target_is_refused, RELR_ALIGN, ERR_UNALIGNED, 0x2904, 
 REFUSES(a_relr_target_in_code_is_refused, RELR_TARGET, ERR_DENIED, 0x1000, e.relr[2] = 0x1000)
 REFUSES(a_relr_target_outside_is_refused, RELR_TARGET, ERR_DENIED, 0x5000, e.relr[2] = 0x5000)
 REFUSES(a_relr_bitmap_that_leaves_the_image_is_refused, RELR_TARGET, ERR_DENIED, 0x5000, e.relr[0] = 0x4ff8)
+REFUSES(a_relr_bitmap_whose_last_word_leaves_the_image_is_refused, RELR_TARGET, ERR_DENIED, 0x50f8, e.relr[0] = 0x4f00)
 REFUSES(a_relr_bitmap_that_wraps_is_refused, RELR_TARGET, ERR_DENIED, UINT64_MAX - 7, e.relr[2] = UINT64_MAX - 7)
 
 static void too_many_segments_are_refused(void **state) {
@@ -511,6 +512,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_relr_target_in_code_is_refused),
     cmocka_unit_test(a_relr_target_outside_is_refused),
     cmocka_unit_test(a_relr_bitmap_that_leaves_the_image_is_refused),
+    cmocka_unit_test(a_relr_bitmap_whose_last_word_leaves_the_image_is_refused),
     cmocka_unit_test(a_relr_bitmap_that_wraps_is_refused),
     cmocka_unit_test(too_many_segments_are_refused),
     cmocka_unit_test(a_file_without_a_whole_header_is_refused),
