@@ -4,7 +4,8 @@ A scenario is a text file tests/boot/<name>.boot, one `key = value` a line, `#` 
 forbid, screen, type, file, config.
 
     what      one sentence
-    machine   keys of scripts/qemu.py: board, memory, cpu, smp, nodes, disk, video, firmware, serial, rng, devices; each its own line
+    machine   keys of scripts/qemu.py: board, memory, cpu, smp, nodes, bare, distances, srat, slit, disk, video, firmware, serial,
+              rng, devices; each its own line
     config    KEY VALUE: a key of boot.cfg
     cmdline   the kernel's command line (default: test=all)
     file      PATH RECIPE [ARGUMENT]: a change to the partition: remove; copy OTHER; text ARGUMENT; garbage SIZE; long SIZE (one line);

@@ -3,11 +3,13 @@
 Used by scripts/run (make run, make gdb), scripts/test-boot, scripts/insns and scripts/screenshot.
 """
 
+import hashlib
 import json
 import os
 import platform
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -35,6 +37,10 @@ DEFAULTS = {
     "cpu": "max",         # qemu64, max, max,la57=on, ...; host under KVM
     "smp": "1",           # CPUs
     "nodes": "1",         # NUMA nodes, RAM and CPUs shared out evenly
+    "bare": "0",          # so many nodes more, behind those, that have no memory
+    "distances": "",      # between nodes: a row each, / between rows; 21 and more upwards and 31 and more back without it
+    "srat": "",           # nodes by a table of ours instead: memory NODE:START-END and cpu NODE@APIC; numbers in hexadecimal
+    "slit": "",           # the distances to that: a row each, / between rows
     "disk": "virtio",     # virtio, nvme, ahci, usb
     "video": "std",       # std, virtio-gpu (Blt only), ramfb, none
     "firmware": "4M",     # 4M, 2M
@@ -71,6 +77,31 @@ def size_bytes(text):
     return int(text[:-1]) << {"K": 10, "M": 20, "G": 30, "T": 40}[text[-1]]
 
 
+def srat(text):
+    """The body of an SRAT (ACPI 6.5 5.2.16): entries NODE:START-END for memory, NODE@APIC for CPUs."""
+    body = struct.pack("<IQ", 1, 0)
+    for entry in text.split():
+        if "@" in entry:
+            node, apic = (int(n, 16) for n in entry.split("@"))
+            body += struct.pack("<BBBBIB3sI", 0, 16, node & 0xff, apic, 1, 0, node.to_bytes(4, "little")[1:], 0)
+        else:
+            node, _, ends = entry.partition(":")
+            start, end = (int(n, 16) for n in ends.split("-"))
+            body += struct.pack("<BBIHQQIIQ", 1, 40, int(node, 16), 0, start, end - start, 0, 1, 0)
+    return body
+
+
+def acpi_table(signature, body):
+    """QEMU's words for one ACPI table more; its bytes go to a file named after them."""
+    directory = os.path.join(BUILD, "acpi")
+    os.makedirs(directory, exist_ok=True)
+    path = os.path.join(directory, f"{signature}-{hashlib.sha256(body).hexdigest()[:16]}.bin")
+    with tempfile.NamedTemporaryFile(dir=directory, delete=False) as f:
+        f.write(body)
+    os.replace(f.name, path)
+    return ["-acpitable", f"sig={signature},rev=3,data={path.replace(',', ',,')}"]
+
+
 def command(machine, image, serial="mon:stdio", display="none", accel="tcg", extra=()):
     """The command line for a machine: a dict with the keys of DEFAULTS, missing ones take their defaults."""
     m = {**DEFAULTS, **{k: v for k, v in machine.items() if v}}
@@ -89,11 +120,19 @@ def command(machine, image, serial="mon:stdio", display="none", accel="tcg", ext
         for n in range(nodes):
             line += ["-object", f"{backend},id=ram{n},size={share}",
                      "-numa", f"node,nodeid={n},memdev=ram{n},cpus={n * cpus}-{(n + 1) * cpus - 1}"]
-        # 21 and more from a node to one of a higher number, 31 and more back.
+        nodes += int(m["bare"])
+        for n in range(nodes - int(m["bare"]), nodes):
+            line += ["-numa", f"node,nodeid={n}"]
+        rows = [row.split() for row in m["distances"].split("/")] if m["distances"] else [
+            [10 if a == b else 20 + abs(a - b) + 10 * (a > b) for b in range(nodes)] for a in range(nodes)]
         for a in range(nodes):
             for b in range(nodes):
-                distance = 10 if a == b else 20 + abs(a - b) + 10 * (a > b)
-                line += ["-numa", f"dist,src={a},dst={b},val={distance}"]
+                line += ["-numa", f"dist,src={a},dst={b},val={rows[a][b]}"]
+    if m["srat"]:
+        line += acpi_table("SRAT", srat(m["srat"]))
+    if m["slit"]:
+        rows = [[int(d) for d in row.split()] for row in m["slit"].split("/")]
+        line += acpi_table("SLIT", struct.pack("<Q", len(rows)) + bytes(d for row in rows for d in row))
 
     # Firmware and disk are read only for us: what the guest writes is forgotten.
     line += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={code}",
