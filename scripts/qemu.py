@@ -37,7 +37,7 @@ DEFAULTS = {
     "cpu": "max",         # qemu64, max, max,la57=on, ...; host under KVM
     "smp": "1",           # CPUs
     "nodes": "1",         # NUMA nodes, RAM and CPUs shared out evenly
-    "bare": "0",          # so many nodes more, behind those, that have no memory
+    "bare": "0",          # so many nodes more, behind those, that have CPUs and no memory
     "distances": "",      # between nodes: a row each, / between rows; 21 and more upwards and 31 and more back without it
     "srat": "",           # nodes by a table of ours instead: memory NODE:START-END and cpu NODE@APIC; numbers in hexadecimal
     "slit": "",           # the distances to that: a row each, / between rows
@@ -116,13 +116,14 @@ def command(machine, image, serial="mon:stdio", display="none", accel="tcg", ext
                  "-object", f"{backend},id=ram0,size={m['memory']}"]
     else:
         line += ["-machine", m["board"], "-m", m["memory"]]
-        share, cpus = size_bytes(m["memory"]) // nodes, int(m["smp"]) // nodes
+        bare = int(m["bare"])
+        share, cpus = size_bytes(m["memory"]) // nodes, int(m["smp"]) // (nodes + bare)
         for n in range(nodes):
             line += ["-object", f"{backend},id=ram{n},size={share}",
                      "-numa", f"node,nodeid={n},memdev=ram{n},cpus={n * cpus}-{(n + 1) * cpus - 1}"]
-        nodes += int(m["bare"])
-        for n in range(nodes - int(m["bare"]), nodes):
-            line += ["-numa", f"node,nodeid={n}"]
+        for n in range(nodes, nodes + bare):
+            line += ["-numa", f"node,nodeid={n},cpus={n * cpus}-{(n + 1) * cpus - 1}"]
+        nodes += bare
         rows = [row.split() for row in m["distances"].split("/")] if m["distances"] else [
             [10 if a == b else 20 + abs(a - b) + 10 * (a > b) for b in range(nodes)] for a in range(nodes)]
         for a in range(nodes):

@@ -88,26 +88,20 @@ static void draw_owners(const struct ledger *l) {
   }
 }
 
-static bool share_free(void *context, const struct pmm_range *r) {
-  if (r->state == FRAME_FREE) numa_share(acpi_numa(), r->start * FRAME_SIZE, r->end * FRAME_SIZE, context);
-  return true;
-}
-
 /* One line a node, on machines that have more than one. */
 static void draw_nodes(const struct numa_map *m) {
-  uint64_t ram[NUMA_NODES_MAX] = {};
-  uint64_t unused[NUMA_NODES_MAX] = {};
-  char size[12], left[12];
-  size_t count;
+  char size[12], left[12], percent[8];
   if (m->node_count < 2) return;
-  const struct boot_region *regions = memory_regions(&count);
-  for (size_t i = 0; i < count; i++)
-    if (memmap_kind_is_ram(regions[i].kind)) numa_share(m, regions[i].start, regions[i].end, ram);
-  nodes_visit(memory_nodes(), NODES_ALL, share_free, unused);
   shell_title("Nodes", "distance 10: its own memory");
   for (uint32_t i = 0; i < m->node_count; i++) {
-    picture_add(&out, " node %-3u %10s, %10s free  %3u CPUs  distances" PICTURE_DIM, i, format_size(size, ram[i]),
-                format_size(left, unused[i]), m->cpus[i]);
+    struct pmm_stats s;
+    nodes_stats_read(memory_nodes(), i, &s);
+    if (nodes_pmm(memory_nodes(), i))
+      picture_add(&out, " node %-3u %10s, %10s free, %s%% of it as 2 MiB  %3u CPUs  distances" PICTURE_DIM, i,
+                  format_size(size, s.total_frames * FRAME_SIZE), format_size(left, s.free_frames * FRAME_SIZE),
+                  picture_percent(percent, s.free_2m * FRAMES_PER_2M, s.free_frames), m->cpus[i]);
+    else
+      picture_add(&out, " node %-3u no memory  %3u CPUs  distances" PICTURE_DIM, i, m->cpus[i]);
     for (uint32_t to = 0; to < m->node_count; to++) picture_add(&out, " %u", m->distance[i][to]);
     picture_add(&out, PICTURE_PLAIN "\n");
     shell_print(&out);
@@ -196,6 +190,20 @@ void shell_mem(size_t count, const char *const *words) {
   draw_costs(&l, &s);
 }
 
+/* Each node's books balance by themselves. */
+static void draw_node_ledgers(void) {
+  char count[28], size[12];
+  const uint32_t nodes = nodes_count(memory_nodes());
+  for (uint32_t i = 0; i < nodes && nodes > 1; i++) {
+    struct ledger l;
+    nodes_ledger_read(memory_nodes(), i, &l);
+    picture_add(&out, "   node %-13u %15s %12s  ", i, picture_count(count, l.sum), format_size(size, l.sum * FRAME_SIZE));
+    picture_add(&out, ledger_balances(&l) ? PICTURE_DIM "balanced" PICTURE_PLAIN "\n"
+                                          : PICTURE_BAD "NOT balanced" PICTURE_PLAIN "\n");
+    shell_print(&out);
+  }
+}
+
 void shell_ledger(size_t words_count, const char *const *words) {
   (void)words_count;
   (void)words;
@@ -218,6 +226,7 @@ void shell_ledger(size_t words_count, const char *const *words) {
               format_size(size, l.sum * FRAME_SIZE));
   picture_add(&out, "   %-18s %15s %12s\n", "firmware's total", picture_count(count, l.total),
               format_size(size, l.total * FRAME_SIZE));
+  draw_node_ledgers();
   if (ledger_balances(&l))
     picture_add(&out, "\n   " PICTURE_GOOD "balanced to the frame" PICTURE_PLAIN "\n");
   else
@@ -261,9 +270,12 @@ static void add_wrapped(const char *text, unsigned indent) {
 void shell_check(size_t words_count, const char *const *words) {
   (void)words_count;
   (void)words;
-  static const char *const promises[] = {"",
-#define PROMISE(number, name, text) text,
-                                         MM_INVARIANTS(PROMISE)
+  static const struct {
+    uint32_t number;
+    const char *text;
+  } promises[] = {
+#define PROMISE(number, name, text) {number, text},
+      MM_INVARIANTS(PROMISE) MM_DOOR_INVARIANTS(PROMISE)
 #undef PROMISE
   };
   struct mm_check_report report;
@@ -272,12 +284,17 @@ void shell_check(size_t words_count, const char *const *words) {
   const bool is_good = mm_check_nodes(memory_nodes(), 0, &report);
   const uint64_t us = clock_us() - start;
   shell_title("Check", "everything derived anew from the records");
-  for (uint32_t i = 1; i < ARRAY_COUNT(promises); i++) {
-    const bool is_broken = !is_good && report.invariant == i;
-    const bool is_unknown = !is_good && report.invariant < i; /* The check ends at the first that is broken. */
+  for (size_t i = 0; i < ARRAY_COUNT(promises); i++) {
+    const uint32_t number = promises[i].number;
+    const bool is_broken = !is_good && report.invariant == number;
+    const bool is_unknown = !is_good && report.invariant < number; /* The check ends at the first that is broken. */
     const char *colour = is_broken ? PICTURE_BAD : is_unknown ? PICTURE_DIM : PICTURE_GOOD;
-    picture_add(&out, " %s%-6s" PICTURE_PLAIN " INV-%02u ", colour, is_broken ? "BROKEN" : is_unknown ? "?" : "holds", i);
-    add_wrapped(promises[i], 15);
+    picture_add(&out, " %s%-6s" PICTURE_PLAIN " INV-%02u ", colour,
+                is_broken    ? "BROKEN"
+                : is_unknown ? "?"
+                             : "holds",
+                number);
+    add_wrapped(promises[i].text, 15);
     if (is_broken) {
       picture_add(&out, "               %s", colour);
       add_wrapped(report.text, 15);

@@ -1,4 +1,7 @@
-what = INV-4 is broken on purpose: its check must fail and name it.
-cmdline = break=tier test=P10
+what = INV-20 is broken on purpose: its check must fail and name it.
+memory = 1G
+smp = 2
+nodes = 2
+cmdline = break=nodes test=P10
 end = fail
-expect = P10 FAIL name=mm_check_finds_nothing .*invariant=4\b
+expect = P10 FAIL name=mm_check_finds_nothing .*invariant=20\b
