@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests/bench/insns.c — counts guest instructions from the loader's first to the kernel's first.
+ * tests/bench/insns.c — counts guest instructions from the loader's first to the kernel's first, and in one function of it.
  *
  * WHAT   A plugin for QEMU's translator, run by scripts/insns; instructions repeat where seconds do not.
  * HOW    A block is translated just before it runs for the first time, so both ends are seen at translation: the loader's
  *        first block has the bytes of the PE's entry point at the right offset in its page, the kernel's first block is the
  *        first one at an upper-half address.  Every instruction adds one to a counter; the difference is the answer, and
- *        at the kernel's first instruction the plugin writes its report and ends QEMU.  The firmware's gigainstruction
- * before the loader runs uncounted: at the loader's first block all translations are thrown away and made again, counting.
- * A repeated string instruction counts once for each repetition. With hot=on the blocks are counted one by one, and firmware
- * instructions also on behalf of the loader's block that ran last: that says which call into the firmware is expensive.
+ *        at the kernel's first instruction it is noted.  The firmware's gigainstruction before the loader runs uncounted: at
+ *        the loader's first block all translations are thrown away and made again, counting.  A repeated string instruction
+ *        counts once for each repetition.  With hot=on the blocks are counted one by one, and firmware instructions also on
+ *        behalf of the loader's block that ran last: that says which call into the firmware is expensive.
+ * KERNEL The image lies where its first block is, less the entry's offset.  The block that runs before the first one of the
+ *        function ends with the call, and behind the call is where the function returns to: when a block begins there, the
+ *        plugin writes its report and ends QEMU.
  * QUIET  The firmware's disk driver writes to a port and then looks for the answer, over and over: how often is the host's
  *        affair.  So after each OUT the guest stands still until the host has had the time to answer, and the first look
  *        finds it: what is counted is the firmware's work without its waiting.  A boot has eight OUTs.
- * ARGUMENTS  entry=<RVA> size=<image size> bytes=<hex at the entry> out=<report> hot=on
+ * ARGUMENTS  entry=<RVA> size=<image size> bytes=<hex at the entry> kernel=<offset of its entry> function=<offset of the
+ *            function> out=<report> hot=on; without a function the report comes at the kernel's first instruction.
  */
 #define _POSIX_C_SOURCE 200809L /* strdup, nanosleep. */
 
@@ -30,6 +34,7 @@
 
 struct block {
   uint64_t address;
+  uint64_t end;
   uint64_t insns;
   uint64_t runs;
   uint64_t on_behalf; /* Instructions of the firmware since this block of the loader ran. */
@@ -50,6 +55,11 @@ static struct block blocks[BLOCKS_MAX];
 static size_t block_count;
 static struct block *caller;
 
+static uint64_t kernel_entry, function; /* Offsets in the kernel's image. */
+static uint64_t kernel_base;            /* 0 before its first instruction. */
+static uint64_t insns_at_kernel, insns_at_call, returns_to;
+static const struct block *last_block;
+
 static bool in_loader(uint64_t address) { return image_base != 0 && address - image_base < image_size; }
 
 /* True when the block begins with the bytes of the loader's entry point, as far as both reach. */
@@ -69,13 +79,18 @@ static bool is_loader_entry(const struct qemu_plugin_tb *tb) {
 [[noreturn]] static void report_and_end(void) {
   FILE *f = fopen(out_path, "w");
   if (f == NULL) abort();
-  fprintf(f, "total %lu\nloader %lu\nfirmware %lu\n", all_insns, loader_insns, all_insns - loader_insns);
+  fprintf(f, "total %lu\nloader %lu\nfirmware %lu\n", insns_at_kernel, loader_insns, insns_at_kernel - loader_insns);
+  fprintf(f, "function %lu\n", all_insns - insns_at_call);
   for (size_t i = 0; hot && i < block_count; i++) {
     const struct block *b = &blocks[i];
     if (b->runs == 0) continue;
-    bool own = in_loader(b->address);
-    fprintf(f, "%s %lx %lu %lu %lu\n", own ? "own" : "other", own ? b->address - image_base : b->address, b->runs,
-            b->runs * b->insns, b->on_behalf);
+    bool own = in_loader(b->address), kernel = b->address >= UPPER_HALF;
+    uint64_t base = own ? image_base : kernel ? kernel_base : 0;
+    fprintf(f, "%s %lx %lu %lu %lu\n",
+            own      ? "own"
+            : kernel ? "kernel"
+                     : "other",
+            b->address - base, b->runs, b->runs * b->insns, b->on_behalf);
   }
   fclose(f);
   _Exit(0);
@@ -84,7 +99,7 @@ static bool is_loader_entry(const struct qemu_plugin_tb *tb) {
 static void block_runs(unsigned cpu, void *data) {
   (void)cpu;
   struct block *b = data;
-  b->runs++;
+  b->runs += returns_to != 0 || kernel_base == 0; /* Of the kernel the function alone. */
   if (in_loader(b->address))
     caller = b;
   else if (caller != NULL)
@@ -108,10 +123,37 @@ static void let_devices_answer(unsigned cpu, void *data) {
   nanosleep(&(struct timespec){.tv_nsec = DEVICE_NS}, NULL);
 }
 
+/* Before each block of the kernel. */
+static void follow_function(unsigned cpu, void *data) {
+  (void)cpu;
+  const struct block *b = data;
+  if (returns_to == 0 && b->address == kernel_base + function && last_block != NULL) {
+    returns_to = last_block->end;
+    insns_at_call = all_insns;
+  }
+  if (b->address == returns_to) report_and_end();
+  last_block = b;
+}
+
+static void reach_kernel(uint64_t address) {
+  insns_at_kernel = insns_at_call = all_insns;
+  kernel_base = address - kernel_entry;
+  if (function == 0) report_and_end();
+}
+
+static struct block *block_of(const struct qemu_plugin_tb *tb, uint64_t address, size_t n) {
+  const struct qemu_plugin_insn *last = qemu_plugin_tb_get_insn(tb, n - 1);
+  if (block_count == BLOCKS_MAX) abort();
+  struct block *b = &blocks[block_count++];
+  *b = (struct block){.address = address, .insns = n};
+  b->end = qemu_plugin_insn_vaddr(last) + qemu_plugin_insn_size(last);
+  return b;
+}
+
 static void count_block(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
   (void)id;
   uint64_t address = qemu_plugin_tb_vaddr(tb);
-  if (address >= UPPER_HALF) report_and_end();
+  if (address >= UPPER_HALF && kernel_base == 0) reach_kernel(address);
   size_t n = qemu_plugin_tb_n_insns(tb);
   for (size_t i = 0; i < n; i++) {
     struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
@@ -119,12 +161,12 @@ static void count_block(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
     if (in_loader(address)) qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &loader_insns, 1);
     if (is_out(insn)) qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &outs, 1);
   }
-  qemu_plugin_register_vcpu_tb_exec_cb(tb, let_devices_answer, QEMU_PLUGIN_CB_NO_REGS, NULL);
-  if (hot && block_count < BLOCKS_MAX) {
-    struct block *b = &blocks[block_count++];
-    *b = (struct block){.address = address, .insns = n};
-    qemu_plugin_register_vcpu_tb_exec_cb(tb, block_runs, QEMU_PLUGIN_CB_NO_REGS, b);
-  }
+  bool is_kernel = address >= UPPER_HALF; /* Which waits for no device before its memory is there. */
+  if (!is_kernel) qemu_plugin_register_vcpu_tb_exec_cb(tb, let_devices_answer, QEMU_PLUGIN_CB_NO_REGS, NULL);
+  if (!hot && !is_kernel) return;
+  struct block *b = block_of(tb, address, n);
+  if (is_kernel) qemu_plugin_register_vcpu_tb_exec_cb(tb, follow_function, QEMU_PLUGIN_CB_NO_REGS, b);
+  if (hot) qemu_plugin_register_vcpu_tb_exec_cb(tb, block_runs, QEMU_PLUGIN_CB_NO_REGS, b);
 }
 
 static void count_from_now(qemu_plugin_id_t id) { qemu_plugin_register_vcpu_tb_trans_cb(id, count_block); }
@@ -155,6 +197,8 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int a
     const char *v;
     if ((v = value_of(argv[i], "entry")) != NULL) entry_rva = strtoull(v, NULL, 0);
     if ((v = value_of(argv[i], "size")) != NULL) image_size = strtoull(v, NULL, 0);
+    if ((v = value_of(argv[i], "kernel")) != NULL) kernel_entry = strtoull(v, NULL, 0);
+    if ((v = value_of(argv[i], "function")) != NULL) function = strtoull(v, NULL, 0);
     if ((v = value_of(argv[i], "bytes")) != NULL) read_hex(v);
     if ((v = value_of(argv[i], "out")) != NULL) out_path = strdup(v);
     if (strcmp(argv[i], "hot=on") == 0) hot = true;
