@@ -88,6 +88,8 @@ PURE.loader := $(wildcard $(addprefix loader/,config.c image.c placement.c entro
 PURE.kernel := $(wildcard kernel/options.c kernel/handoff.c kernel/klog.c $(addprefix kernel/drivers/acpi/,tables.c numa.c) \
   $(addprefix kernel/drivers/pci/,scan.c names.c) \
   $(addprefix kernel/drivers/console/,vt.c pixels.c input.c) $(addprefix kernel/debug/,lineedit.c picture.c))
+# Part of the kernel's own tests, and of the host's.
+PURE_TESTS := $(addprefix tests/kernel/,dice.c model.c model_ops.c)
 # Not pure, but tested against a firmware made up by the test.
 FIRMWARE.host := $(addprefix efi/,file.c gop.c memory.c random.c tables.c) loader/video.c
 FONT := $(BUILD)/gen/font.gen.c
@@ -97,13 +99,13 @@ SRC.loader := $(wildcard loader/*.c loader/x86_64/*.c loader/x86_64/*.S efi/*.c)
 SRC.kernel := $(wildcard kernel/*.c kernel/*/*.c kernel/*/*/*.c kernel/*/*/*.S tests/kernel/*.c) $(FONT) $(MM) $(LIB)
 SRC.shim   := $(wildcard tests/firmware/*.c tests/firmware/*.S) lib/format.c lib/string.c \
   $(addprefix loader/x86_64/,copy.S jump.S levels.c)
-SRC.host   := $(LIB) $(MM) $(PURE.loader) $(FIRMWARE.host) $(PURE.kernel) $(FONT) $(wildcard tests/harness/*.c tests/fake/*.c)
+SRC.host   := $(LIB) $(MM) $(PURE.loader) $(FIRMWARE.host) $(PURE.kernel) $(FONT) $(PURE_TESTS) $(wildcard tests/harness/*.c tests/fake/*.c)
 SRC.fuzz   := $(filter-out $(FIRMWARE.host),$(SRC.host))
-SRC.bench  := $(LIB) $(wildcard mm/phys/*.c mm/phys/*/*.c) mm/guard/check.c $(addprefix tests/harness/,hosted.c seed.c slots.c replay.c) \
+SRC.bench  := $(LIB) $(wildcard mm/phys/*.c mm/phys/*/*.c) mm/guard/check.c $(addprefix tests/harness/,hosted.c seed.c slots.c replay.c) tests/kernel/dice.c \
   $(addprefix tests/bench/,measure.c platform.c)
 # Programs over these, each of one file more.
 PROGRAMS.bench := $(addprefix tests/bench/,pmm_bench.c pmm_plot.c) tests/tools/replay.c
-SRC.fast   := $(LIB) $(MM) $(wildcard tests/harness/*.c tests/fake/*.c)
+SRC.fast   := $(LIB) $(MM) $(PURE_TESTS) $(wildcard tests/harness/*.c tests/fake/*.c)
 SRC.threads := $(filter-out tests/harness/interleave%,$(SRC.fast))
 SRC.interleave := $(SRC.fast)
 TESTS      := $(wildcard $(addsuffix /*_test.c,tests/unit tests/unit/* tests/unit/*/* tests/unit/*/*/*))

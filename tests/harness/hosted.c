@@ -61,6 +61,12 @@ void hosted_must_be_sound(const struct hosted *h, const char *when) {
 
 static uint64_t mix(uint64_t hash, const void *data, size_t n) {
   const uint8_t *bytes = data;
+  for (; n >= sizeof(uint64_t); bytes += sizeof(uint64_t), n -= sizeof(uint64_t)) {
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15;
+    hash ^= hash >> 29;
+  }
   for (size_t i = 0; i < n; i++) hash = (hash ^ bytes[i]) * 0x100000001b3;
   return hash;
 }

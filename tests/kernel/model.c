@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tests/kernel/model.c — see model.h: the machine that is made up, what is true of it, and lists of operations that fail.
+ *
+ * Shrinking is delta debugging (Zeller, Hildebrandt 2002): halves, quarters, .. of the list are left out as long as what
+ * remains still fails, down to single operations.
+ */
+#include "tests/kernel/model.h"
+
+#include "base/bits.h"
+#include "lib/format.h"
+#include "lib/string.h"
+
+bool model_wrong(struct model *m, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  if (m->wrong[0] == '\0') format_string_v(m->wrong, sizeof m->wrong, format, args);
+  va_end(args);
+  return false;
+}
+
+/* --- the machine ---------------------------------------------------------------------------------------------------- */
+
+static void add_region(struct model *m, uint64_t first, uint64_t count, uint32_t kind) {
+  if (count == 0) return;
+  m->regions[m->region_count++] = (struct boot_region){
+      .start = first * FRAME_SIZE, .end = (first + count) * FRAME_SIZE, .kind = kind, .firmware_type = 7, .attributes = 8};
+}
+
+static uint64_t chunk_size(struct model *m) {
+  struct dice *d = &m->dice;
+  if (m->is_huge && m->chunk_count == 0) return dice_between(d, 5 << 17, 3 << 18) - 4096; /* 2.5 to 3 GiB. */
+  if (m->is_huge) return dice_between(d, 1, 600);
+  return dice_one_in(d, 3) ? dice_between(d, 1, 40) : dice_between(d, 200, 1600);
+}
+
+/* A chunk around a border of some tier, a part of it the firmware's. */
+static bool add_chunk(struct model *m, uint64_t near, uint8_t **memory) {
+  static const unsigned borders[] = {4, 9, 13, 18};
+  struct dice *d = &m->dice;
+  uint64_t border = bits_align_up(near, UINT64_C(1) << borders[dice_below(d, 4)]);
+  uint64_t count = chunk_size(m);
+  uint64_t first = border - dice_below(d, bits_min(count, border - near) + 1);
+  uint64_t usable = dice_one_in(d, 3) ? dice_below(d, count) : count;
+  if (m->is_huge && m->chunk_count == 0) usable = count;
+  if (first + count > MODEL_FRAME_END || *memory + count > m->memory + MODEL_FRAMES_MAX) return false;
+  struct model_chunk *c = &m->chunks[m->chunk_count++];
+  *c = (struct model_chunk){first, count, *memory};
+  *memory += count;
+  add_region(m, first, usable, BOOT_MEMORY_USABLE);
+  add_region(m, first + usable, count - usable, BOOT_MEMORY_RUNTIME_DATA);
+  return true;
+}
+
+static void clear_machine(struct model *m) {
+  m->allocated = 0;
+  for (size_t i = 0; i < m->chunk_count; i++) memset(m->chunks[i].owner, FRAME_OWNER_FREE, m->chunks[i].count);
+  for (size_t i = 0; i < m->region_count; i++) {
+    const struct boot_region *r = &m->regions[i];
+    if (r->kind == BOOT_MEMORY_RUNTIME_DATA)
+      model_set(m, r->start / FRAME_SIZE, (r->end - r->start) / FRAME_SIZE, FRAME_OWNER_FIRMWARE);
+  }
+}
+
+static bool build(struct model *m) {
+  status_t status = OK;
+  clear_machine(m);
+  m->wrong[0] = '\0';
+  m->pmm = m->build(m->context, m->regions, m->region_count, &status);
+  if (m->pmm) return true;
+  if (status != ERR_NOT_FOUND || model_free_frames(m) > 0)
+    model_wrong(m, "the machine cannot be built: %s", status_name(status));
+  return false;
+}
+
+bool model_begin(struct model *m, uint64_t seed) {
+  uint8_t *memory = m->memory;
+  uint64_t near = 256;
+  m->seed = seed;
+  m->dice = dice_of(seed);
+  m->region_count = 0;
+  m->chunk_count = 0;
+  m->op_count = 0;
+  m->is_huge = dice_one_in(&m->dice, 150);
+  m->is_runs_only = dice_one_in(&m->dice, 4);
+  m->is_checked = !m->is_huge && dice_one_in(&m->dice, 50);
+  size_t chunks = dice_between(&m->dice, 1, MODEL_CHUNKS_MAX);
+  while (m->chunk_count < chunks && add_chunk(m, near, &memory)) {
+    const struct model_chunk *c = &m->chunks[m->chunk_count - 1];
+    near = c->first + c->count + 1 + dice_any_size(&m->dice, 18);
+  }
+  return build(m);
+}
+
+/* --- what is true --------------------------------------------------------------------------------------------------- */
+
+struct model_chunk *model_chunk_of(struct model *m, uint64_t frame) {
+  for (size_t i = 0; i < m->chunk_count; i++) {
+    if (frame >= m->chunks[i].first && frame < m->chunks[i].first + m->chunks[i].count) return &m->chunks[i];
+  }
+  return NULL;
+}
+
+void model_set(struct model *m, uint64_t first, uint64_t count, enum frame_owner owner) {
+  struct model_chunk *c = model_chunk_of(m, first); /* Chunks do not touch, so a run lies in one of them. */
+  memset(&c->owner[first - c->first], owner, count);
+}
+
+status_t model_verdict(struct model *m, enum frame_owner owner, uint64_t first, uint64_t count) {
+  if (count == 0 || first + count < first) return ERR_INVALID;
+  for (uint64_t f = first; f < first + count; f++) {
+    struct model_chunk *c = model_chunk_of(m, f);
+    if (!c || c->owner[f - c->first] == FRAME_OWNER_FIRMWARE) return ERR_RANGE;
+    enum frame_owner is = (enum frame_owner)c->owner[f - c->first];
+    if (is == FRAME_OWNER_FREE || is == FRAME_OWNER_BAD) return ERR_STATE;
+    if (is != owner) return ERR_OWNER;
+  }
+  return OK;
+}
+
+bool model_start_fits(uint64_t start, uint64_t count, const struct frame_limits *w) {
+  uint64_t align = w->align ? w->align : 1, max = w->max ? w->max : UINT64_MAX;
+  if (start % align != 0 || start < w->min || start + count > max) return false;
+  return w->boundary == 0 || start / w->boundary == (start + count - 1) / w->boundary;
+}
+
+/* The highest run that fits, by trying every start. */
+bool model_highest_run(struct model *m, uint64_t count, const struct frame_limits *w, uint64_t *start) {
+  for (size_t i = m->chunk_count; i-- > 0;) {
+    const struct model_chunk *c = &m->chunks[i];
+    uint64_t free_above = 0; /* Free frames from here upwards. */
+    for (uint64_t at = c->count; at-- > 0;) {
+      free_above = c->owner[at] == FRAME_OWNER_FREE ? free_above + 1 : 0;
+      if (free_above < count || !model_start_fits(c->first + at, count, w)) continue;
+      *start = c->first + at;
+      return true;
+    }
+  }
+  return false;
+}
+
+uint64_t model_free_frames(const struct model *m) {
+  uint64_t n = 0;
+  for (size_t i = 0; i < m->chunk_count; i++) {
+    for (uint64_t j = 0; j < m->chunks[i].count; j++) n += m->chunks[i].owner[j] == FRAME_OWNER_FREE;
+  }
+  return n;
+}
+
+/* --- the whole compared --------------------------------------------------------------------------------------------- */
+
+struct seen {
+  struct model *m;
+  uint64_t frames, last_end;
+};
+
+static bool compare_range(void *context, const struct pmm_range *r) {
+  struct seen *s = context;
+  if (r->start < s->last_end || r->start >= r->end) return model_wrong(s->m, "ranges are not in order");
+  s->last_end = r->end;
+  s->frames += r->end - r->start;
+  for (uint64_t f = r->start; f < r->end; f++) {
+    struct model_chunk *c = model_chunk_of(s->m, f);
+    if (c && c->owner[f - c->first] == r->owner && frame_state_of(r->owner) == r->state) continue;
+    return model_wrong(s->m, "frame %#llx is %s's, not %s's", (unsigned long long)f, frame_owner_name(r->owner),
+                       c ? frame_owner_name((enum frame_owner)c->owner[f - c->first]) : "nobody");
+  }
+  return true;
+}
+
+static bool compare_stats(struct model *m) {
+  uint64_t largest = 0, blocks = 0, gigs = 0, sum = 0;
+  for (size_t i = 0; i < m->chunk_count; i++) {
+    const struct model_chunk *c = &m->chunks[i];
+    uint64_t run = 0;
+    for (uint64_t j = 0; j < c->count; j++) {
+      run = c->owner[j] == FRAME_OWNER_FREE ? run + 1 : 0;
+      blocks += (c->first + j) % 512 == 511 && run >= 512;
+      gigs += (c->first + j) % (1 << 18) == (1 << 18) - 1 && run >= 1 << 18;
+      largest = bits_max(largest, run);
+    }
+  }
+  struct pmm_stats s;
+  pmm_stats_read(m->pmm, &s);
+  for (unsigned i = 0; i < 19; i++) sum += s.free_by_order[i] << i;
+  if (s.free_frames != model_free_frames(m) || sum != s.free_frames)
+    return model_wrong(m, "%llu frames free, %llu by size, not %llu", (unsigned long long)s.free_frames,
+                       (unsigned long long)sum, (unsigned long long)model_free_frames(m));
+  if (s.largest_free_run != largest || s.free_2m != blocks || s.free_1g != gigs)
+    return model_wrong(m, "largest run %llu, 2 MiB %llu, 1 GiB %llu, not %llu, %llu, %llu",
+                       (unsigned long long)s.largest_free_run, (unsigned long long)s.free_2m, (unsigned long long)s.free_1g,
+                       (unsigned long long)largest, (unsigned long long)blocks, (unsigned long long)gigs);
+  return true;
+}
+
+bool model_compare(struct model *m) {
+  struct seen seen = {.m = m};
+  uint64_t frames = 0;
+  char why[128] = "";
+  for (size_t i = 0; i < m->chunk_count; i++) frames += m->chunks[i].count;
+  pmm_visit(m->pmm, compare_range, &seen);
+  m->tally.checks++;
+  if (m->wrong[0] != '\0') return false;
+  if (seen.frames != frames) return model_wrong(m, "%llu frames are told of, not all", (unsigned long long)seen.frames);
+  return compare_stats(m) && (m->is_sound(m->context, why, sizeof why) || model_wrong(m, "%s", why));
+}
+
+/* --- lists of operations -------------------------------------------------------------------------------------------- */
+
+bool model_run(struct model *m, uint32_t count) {
+  uint32_t end = (uint32_t)bits_min(m->op_count + count, MODEL_OPS_MAX);
+  for (; m->op_count < end; m->op_count++) {
+    model_make_up(m, m->op_count);
+    if (!model_step(m, m->op_count)) {
+      m->op_count++;
+      return false;
+    }
+    bool is_time = m->op_count % (m->is_huge ? 500 : 1250) == 0;
+    if ((is_time || m->is_checked) && !model_compare(m)) {
+      m->op_count++;
+      return false;
+    }
+  }
+  return true;
+}
+
+bool model_replay(struct model *m) {
+  if (!build(m)) return m->wrong[0] == '\0';
+  for (uint32_t i = 0; i < m->op_count; i++) {
+    m->ops[i].result = MODEL_NONE;
+    if (!m->ops[i].is_left_out && !model_step(m, i)) return false;
+  }
+  return model_compare(m);
+}
+
+static uint32_t kept(const struct model *m) {
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < m->op_count; i++) n += !m->ops[i].is_left_out;
+  return n;
+}
+
+/* Leaves out those of the kept operations whose number among them lies in [from, to); they come back when that heals it. */
+static bool try_without(struct model *m, uint32_t from, uint32_t to) {
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < m->op_count; i++) {
+    if (m->ops[i].is_left_out) continue;
+    bool is_meant = n >= from && n < to;
+    n++;
+    if (is_meant) m->ops[i].flags |= MODEL_ON_TRIAL, m->ops[i].is_left_out = true;
+  }
+  bool still_fails = !model_replay(m);
+  for (uint32_t i = 0; i < m->op_count; i++) {
+    if (!(m->ops[i].flags & MODEL_ON_TRIAL)) continue;
+    m->ops[i].flags &= ~MODEL_ON_TRIAL;
+    m->ops[i].is_left_out = still_fails;
+  }
+  return still_fails;
+}
+
+uint32_t model_shrink(struct model *m) {
+  uint32_t piece = kept(m);
+  if (model_replay(m)) return kept(m); /* It does not fail again: nothing can be learnt by leaving out. */
+  while (piece > 0) {
+    bool is_smaller = false;
+    for (uint32_t from = 0; from < kept(m);) {
+      if (try_without(m, from, from + piece))
+        is_smaller = true;
+      else
+        from += piece;
+    }
+    if (piece == 1 && !is_smaller) break;
+    if (piece > 1) piece = (piece + 1) / 2;
+  }
+  (void)!model_replay(m); /* So that `wrong` is about what is left. */
+  return kept(m);
+}
