@@ -100,6 +100,9 @@ status_t pmm_give_run(struct pmm *p, enum frame_owner from, enum frame_owner to,
 /** Takes a free frame out of service for ever (bad memory).  ERR_RANGE (no frame of ours), ERR_STATE (in use, or bad). */
 status_t pmm_mark_bad(struct pmm *p, pfn_t frame);
 
+/** Takes an allocated frame out of service for ever: it is never free in between.  Statuses as pmm_free_frame. */
+status_t pmm_retire_frame(struct pmm *p, enum frame_owner owner, pfn_t frame);
+
 /* What pmm knows about one address. */
 struct pmm_story {
   struct boot_region region; /* Zeroed when no region of the map holds the address. */

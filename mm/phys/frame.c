@@ -9,9 +9,9 @@
  *                  KEEP [pmm_create]
  *        FIRMWARE <------------------ FREE ------------------> BAD
  *                                     |  ^    RETIRE [pmm_mark_bad, pmm_create]
- *             ALLOC [pmm_alloc_frame, |  | FREE [pmm_free_frame, pmm_free_run]
- *                    pmm_alloc_run,   v  |
- *                    pmm_create]   ALLOCATED --+
+ *             ALLOC [pmm_alloc_frame, |  | FREE [pmm_free_frame, pmm_free_run]      ^
+ *                    pmm_alloc_run,   v  |             CONDEMN [pmm_retire_frame]   |
+ *                    pmm_create]   ALLOCATED --+------------------------------------+
  *                                     ^        | GIVE [pmm_give_run]
  *                                     +--------+
  *
@@ -20,6 +20,7 @@
  *        FREE      -> FIRMWARE   [KEEP]
  *        ALLOCATED -> FREE       [FREE]   its owner only
  *        ALLOCATED -> ALLOCATED  [GIVE]   its owner only
+ *        ALLOCATED -> BAD        [CONDEMN] its owner only, and never by way of FREE, where somebody else could take it
  *
  *        Everything else is refused; `verdicts` below is the whole truth, and tests/unit/mm/phys/frame_test.c walks it.
  *        FIRMWARE and BAD are final.  ABSENT is in no record: it is what pmm.c says about a frame that has none.
@@ -58,6 +59,7 @@ static const status_t verdicts[FRAME_STEP_COUNT][FRAME_STATE_COUNT] = {
     [FRAME_STEP_ALLOC]  = {OK,        ERR_STATE, ERR_RANGE, ERR_STATE, ERR_RANGE},
     [FRAME_STEP_FREE]   = {ERR_STATE, OK,        ERR_RANGE, ERR_STATE, ERR_RANGE},
     [FRAME_STEP_GIVE]   = {ERR_STATE, OK,        ERR_RANGE, ERR_STATE, ERR_RANGE},
+    [FRAME_STEP_CONDEMN] = {ERR_STATE, OK,       ERR_RANGE, ERR_STATE, ERR_RANGE},
     [FRAME_STEP_RETIRE] = {OK,        ERR_STATE, ERR_RANGE, ERR_STATE, ERR_RANGE},
     [FRAME_STEP_KEEP]   = {OK,        ERR_STATE, ERR_RANGE, ERR_STATE, ERR_RANGE},
 };
@@ -80,7 +82,7 @@ static status_t refusal_of(struct frame_said said, enum frame_step step) {
 
 /* Whose a frame has to be before a step: nobody's, unless the step is its owner's. */
 static uint8_t owner_before(enum frame_step step, enum frame_owner owner) {
-  bool is_owners = step == FRAME_STEP_FREE || step == FRAME_STEP_GIVE;
+  bool is_owners = step == FRAME_STEP_FREE || step == FRAME_STEP_GIVE || step == FRAME_STEP_CONDEMN;
   return is_owners ? (uint8_t)owner : FRAME_OWNER_FREE;
 }
 

@@ -168,8 +168,7 @@ status_t nodes_alloc_frame_near(struct nodes *n, enum frame_owner owner, uint32_
 
 status_t nodes_free_frame(struct nodes *n, enum frame_owner owner, pfn_t frame) {
   if (LIKELY(n->front.only != NULL)) return pmm_free_frame(n->front.only, owner, frame);
-  if (n->clears_on_free) return nodes_free_run(n, owner, frame, 1);
-  return pmm_free_frame(pmm_of(n, frame.raw), owner, frame);
+  return nodes_free_run(n, owner, frame, 1);
 }
 
 status_t nodes_mark_bad(struct nodes *n, pfn_t frame) { return pmm_mark_bad(pmm_of(n, frame.raw), frame); }
@@ -226,13 +225,23 @@ static status_t free_as_it_is(struct nodes *n, enum frame_owner owner, pfn_t fir
   return s == OK ? each_piece(n, first.raw, first.raw + count, owner, NULL) : s;
 }
 
+struct pmm *nodes_pmm_of(const struct nodes *n, uint64_t frame) { return pmm_of(n, frame); }
+status_t nodes_judge(struct nodes *n, uint64_t first, uint64_t end, enum frame_owner owner) {
+  return judge(n, first, end, owner);
+}
+
 /* Cleared by somebody else than its old owner, who was judged before, and than its next one: zero_free_run says why. */
-status_t nodes_free_run(struct nodes *n, enum frame_owner owner, pfn_t first, uint64_t count) {
+status_t nodes_free_sound(struct nodes *n, enum frame_owner owner, pfn_t first, uint64_t count) {
   if (LIKELY(!n->clears_on_free)) return free_as_it_is(n, owner, first, count);
   const status_t s = nodes_give_run(n, owner, FRAME_OWNER_ZEROED, first, count);
   if (s != OK) return s;
   zero_clear(first, count);
   return free_as_it_is(n, FRAME_OWNER_ZEROED, first, count);
+}
+
+status_t nodes_free_run(struct nodes *n, enum frame_owner owner, pfn_t first, uint64_t count) {
+  if (UNLIKELY(atomic_get(&n->condemned_count) != 0)) return bad_free_run(n, owner, first, count);
+  return nodes_free_sound(n, owner, first, count);
 }
 
 status_t nodes_give_run(struct nodes *n, enum frame_owner from, enum frame_owner to, pfn_t first, uint64_t count) {

@@ -21,7 +21,7 @@ status_t nodes_clear_init(struct nodes *n, enum nodes_clearing when, uint64_t st
   if (when == NODES_CLEAR_ON_FREE) {
     clear_all(n);
     n->clears_on_free = true;
-    n->front.only = NULL;
+    n->front.only = n->sole = NULL;
     return OK;
   }
   for (uint32_t i = 0; i < n->count && stock_bytes > 0; i++) {

@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mm/bad.h"
 #include "mm/nodes.h"
+#include "mm/platform.h"
 
 /* Frames from `start` on to the next span are in one node's books. */
 struct nodes_span {
@@ -37,6 +39,15 @@ struct nodes {
   uint64_t plan_bytes;
   uint64_t ram_frames; /* RAM by the map. */
   uint64_t failures;   /* Atomic. */
+  struct pmm *sole;    /* What front.only is when nothing speaks against it. */
+  /* Bad frames in use (mm/bad.h).  While there are any, front.only is NULL, so that the usual free need not ask. */
+  struct platform_lock condemned_lock;
+  uint32_t condemned_count; /* Atomic to read; changed under the lock. */
+  uint64_t condemned[NODES_CONDEMNED_MAX];
+  struct {
+    void (*tell)(void *context, enum frame_owner owner, pfn_t frame);
+    void *context;
+  } listeners[FRAME_OWNER_COUNT];
   bool clears_on_free; /* Then front.only is NULL, so that the usual free need not ask. */
   struct nodes_node node[NODES_MAX];
   uint8_t home[NODES_SLOTS_MAX];                     /* Node of a slot; single bytes, read and written whole. */
@@ -48,3 +59,12 @@ struct nodes {
  * there is no more.  True of the moment of asking, node by node.
  */
 bool nodes_next_stretch(const struct nodes *n, uint32_t *span, uint64_t *start, uint64_t *end);
+
+/** Are all of [first, end) the owner's?  OK, or the refusal, which has been logged.  (nodes.c) */
+status_t nodes_judge(struct nodes *n, uint64_t first, uint64_t end, enum frame_owner owner);
+/** nodes_free_run without a look at condemned frames.  (nodes.c) */
+status_t nodes_free_sound(struct nodes *n, enum frame_owner owner, pfn_t first, uint64_t count);
+/** nodes_free_run when there are condemned frames somewhere.  (bad.c) */
+status_t bad_free_run(struct nodes *n, enum frame_owner owner, pfn_t first, uint64_t count);
+/** The allocator in whose books a frame is.  (nodes.c) */
+struct pmm *nodes_pmm_of(const struct nodes *n, uint64_t frame);

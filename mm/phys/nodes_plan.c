@@ -260,6 +260,6 @@ status_t nodes_create(struct nodes *n, void *metadata, struct frame_records reco
   }
   struct nodes_node *node = &n->node[0];
   const status_t s = pmm_create(metadata, records, node->regions, node->region_count, taken, taken_count, &node->pmm);
-  if (s == OK) n->front.only = node->pmm;
+  if (s == OK) n->front.only = n->sole = node->pmm;
   return s;
 }

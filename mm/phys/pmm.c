@@ -49,7 +49,7 @@ struct refusal {
 
 static status_t report(const struct refusal *r) {
   if (r->status == OK || r->status == ERR_INVALID) return r->status;
-  bool has_claim = r->step == FRAME_STEP_FREE || r->step == FRAME_STEP_GIVE;
+  bool has_claim = r->step == FRAME_STEP_FREE || r->step == FRAME_STEP_GIVE || r->step == FRAME_STEP_CONDEMN;
   platform_log("pmm", "refused to %s frame %#llx%s%s: it is %s, owner %s (%s)", frame_step_verb(r->step),
                (unsigned long long)r->frame, has_claim ? " for " : "", has_claim ? frame_owner_name(r->claimed) : "",
                frame_state_name(r->state), frame_owner_name(r->owner), status_name(r->status));
@@ -230,6 +230,20 @@ status_t pmm_mark_bad(struct pmm *p, pfn_t frame) {
   if (refusal.status == OK) commit_take(p, FRAME_STEP_RETIRE, FRAME_OWNER_BAD, frame.raw, 1);
   platform_lock_release(&p->lock);
   if (UNLIKELY(p->trace)) trace_retire(p, frame.raw, refusal.status);
+  return report(&refusal);
+}
+
+/* The trace knows it as what it amounts to, nobody being in between: freed, and marked bad. */
+status_t pmm_retire_frame(struct pmm *p, enum frame_owner owner, pfn_t frame) {
+  platform_lock_acquire(&p->lock);
+  struct refusal refusal = judge(p, FRAME_STEP_CONDEMN, owner, frame.raw, 1);
+  if (refusal.status == OK) {
+    frame_commit(p->records.hot, frame.raw, 1, FRAME_STEP_CONDEMN, FRAME_OWNER_BAD);
+    move_count(p, owner, FRAME_OWNER_BAD, 1);
+  }
+  platform_lock_release(&p->lock);
+  if (UNLIKELY(p->trace)) trace_free(p, owner, frame.raw, 1, refusal.status);
+  if (UNLIKELY(p->trace) && refusal.status == OK) trace_retire(p, frame.raw, OK);
   return report(&refusal);
 }
 

@@ -18,6 +18,7 @@
   X(ALLOC, ALLOCATED, "allocate")                                                                                           \
   X(FREE, FREE, "free")                                                                                                     \
   X(GIVE, ALLOCATED, "give away")                                                                                           \
+  X(CONDEMN, BAD, "take out of service")                                                                                    \
   X(RETIRE, BAD, "mark bad")                                                                                                \
   X(KEEP, FIRMWARE, "leave to the firmware")
 
@@ -29,8 +30,8 @@ enum frame_step {
 };
 
 /**
- * May frames [first, first + count) take a step?  `owner` is whose they have to be now (looked at for FREE and GIVE).
- * Returns OK, or the status of the first frame that may not, with its number in *refused: ERR_STATE, ERR_OWNER, or
+ * May frames [first, first + count) take a step?  `owner` is whose they have to be now (looked at for FREE, GIVE and
+ * CONDEMN). Returns OK, or the status of the first frame that may not, with its number in *refused: ERR_STATE, ERR_OWNER, or
  * ERR_RANGE for a frame that is not ours.
  */
 status_t frame_judge(const uint8_t *hot, uint64_t first, uint64_t count, enum frame_step step, enum frame_owner owner,

@@ -61,6 +61,7 @@ static void only_the_owner_may_free_or_give_away(void **state) {
     assert_int_equal(frame_judge(&r, 0, 1, FRAME_STEP_FREE, FRAME_OWNER_DMA, &refused), OK);
     assert_int_equal(frame_judge(&r, 0, 1, FRAME_STEP_FREE, FRAME_OWNER_USER, &refused), ERR_OWNER);
     assert_int_equal(frame_judge(&r, 0, 1, FRAME_STEP_GIVE, FRAME_OWNER_USER, &refused), ERR_OWNER);
+    assert_int_equal(frame_judge(&r, 0, 1, FRAME_STEP_CONDEMN, FRAME_OWNER_USER, &refused), ERR_OWNER);
   }
 }
 
