@@ -21,6 +21,7 @@
 #include "kernel/ktest.h"
 #include "kernel/layout.h"
 #include "kernel/memory.h"
+#include "kernel/movers.h"
 #include "kernel/options.h"
 #include "kernel/panic.h"
 #include "kernel/pci.h"
@@ -99,6 +100,7 @@ void kmain(const struct boot_handoff *h) {
   log_warnings(h);
   log_layout(h);
   memory_init(h);
+  movers_init();
   shell_trace_from_options();
   init_cpu_memory();
   firmware_prepare();

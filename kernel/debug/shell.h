@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "kernel/debug/picture.h"
+#include "mm/pmm.h"
 
 #define SHELL_WORDS_MAX 8
 
@@ -26,10 +27,21 @@ void shell_check(size_t count, const char *const *words);
 void shell_map(size_t count, const char *const *words);
 void shell_why(size_t count, const char *const *words);
 /* shell_alloc.c */
+struct shell_request {
+  uint64_t count; /* Frames. */
+  struct frame_limits limits;
+  uint64_t moves; /* As many may move for it. */
+};
+/** Reads "<count|size> [align=] [below=] [boundary=] [moves=]" from the second word on; complains and says false. */
+bool shell_read_request(size_t count, const char *const *words, struct shell_request *out);
 void shell_alloc(size_t count, const char *const *words);
 void shell_free(size_t count, const char *const *words);
 /* shell_trace.c */
 void shell_trace(size_t count, const char *const *words);
+/* shell_contig.c */
+void shell_quote(size_t count, const char *const *words);
+void shell_jumble(size_t count, const char *const *words);
+void shell_compact(size_t count, const char *const *words);
 /* shell_pci.c */
 void shell_pci(size_t count, const char *const *words);
 /* shell_machine.c */

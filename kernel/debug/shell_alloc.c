@@ -8,6 +8,7 @@
 #include "kernel/console.h"
 #include "kernel/debug/shell.h"
 #include "kernel/memory.h"
+#include "kernel/movers.h"
 #include "lib/format.h"
 #include "lib/string.h"
 
@@ -17,11 +18,6 @@ struct run {
   uint64_t first, count; /* Frames; count 0 is an empty slot. */
 };
 static struct run runs[RUNS_MAX];
-
-struct request {
-  uint64_t count;
-  struct frame_limits limits;
-};
 
 /* A size in bytes that is whole frames, as frames; a bare number counts bytes. */
 static bool read_frames(const char *text, uint64_t *frames) {
@@ -50,14 +46,32 @@ static bool read_limit(const char *word, struct frame_limits *limits) {
   return false;
 }
 
-static bool try_request(const struct request *r) {
+bool shell_read_request(size_t count, const char *const *words, struct shell_request *out) {
+  *out = (struct shell_request){};
+  if (count < 2 || !read_count(words[1], &out->count)) {
+    shell_complain("%s is no count of frames and no size.  Try: %s 512, %s 2M align=2M below=4G",
+                   count < 2 ? "That" : words[1], words[0], words[0]);
+    return false;
+  }
+  for (size_t i = 2; i < count; i++) {
+    if (read_limit(words[i], &out->limits)) continue;
+    if (strncmp(words[i], "moves=", 6) == 0 && string_to_u64(words[i] + 6, strlen(words[i] + 6), false, &out->moves) == OK)
+      continue;
+    shell_complain("%s is no limit: align=, below= and boundary= take whole frames, such as 64K or 4G; moves= a number.",
+                   words[i]);
+    return false;
+  }
+  return true;
+}
+
+static bool try_request(const struct shell_request *r) {
   pfn_t first;
   if (nodes_alloc_run(memory_nodes(), FRAME_OWNER_TEST, 0, r->count, &r->limits, &first) != OK) return false;
   return nodes_free_run(memory_nodes(), FRAME_OWNER_TEST, first, r->count) == OK;
 }
 
-static void blame_limits(const struct request *r) {
-  struct request without = *r;
+static void blame_limits(const struct shell_request *r) {
+  struct shell_request without = *r;
   without.limits.align = 0;
   if (r->limits.align > 1 && try_request(&without)) shell_complain("Without align= it would fit.");
   without = *r;
@@ -68,7 +82,16 @@ static void blame_limits(const struct request *r) {
   if (r->limits.max != 0 && try_request(&without)) shell_complain("Without below= it would fit.");
 }
 
-static void explain(const struct request *r, status_t status) {
+/* A run that can be made has a price. */
+static bool offer(const struct shell_request *r, const char *wanted) {
+  struct movers_quote q;
+  if (movers_quote(r->count, &r->limits, &q) != OK || q.quote.moves == 0) return false;
+  shell_complain("No run of %s is free, but one can be made: with moves=%llu.  See also: quote", wanted,
+                 (unsigned long long)q.quote.moves);
+  return true;
+}
+
+static void explain(const struct shell_request *r, status_t status) {
   struct pmm_stats s;
   char size[12], wanted[12];
   format_size(wanted, r->count > UINT64_MAX / FRAME_SIZE ? UINT64_MAX : r->count * FRAME_SIZE);
@@ -76,6 +99,8 @@ static void explain(const struct request *r, status_t status) {
   if (status == ERR_INVALID) {
     shell_complain("That cannot be: align= and boundary= are powers of two, and a run of %s must fit in a boundary.",
                    wanted);
+  } else if (offer(r, wanted)) {
+    return;
   } else if (status != ERR_NO_MEMORY) {
     shell_complain("%s", status_name(status));
   } else if (r->count > s.free_frames) {
@@ -107,28 +132,20 @@ static struct run *find_slot(uint64_t count, uint64_t first) {
 }
 
 void shell_alloc(size_t count, const char *const *words) {
-  struct request r = {};
+  struct shell_request r = {};
   char size[12];
   pfn_t first;
   if (count < 2) {
     list_runs();
     return;
   }
-  if (!read_count(words[1], &r.count)) {
-    shell_complain("%s is no count of frames and no size.  Try: alloc 512, alloc 2M align=2M below=4G", words[1]);
-    return;
-  }
-  for (size_t i = 2; i < count; i++) {
-    if (read_limit(words[i], &r.limits)) continue;
-    shell_complain("%s is no limit: align=, below= and boundary= take whole frames, such as 64K or 4G.", words[i]);
-    return;
-  }
+  if (!shell_read_request(count, words, &r)) return;
   struct run *slot = find_slot(0, 0);
   if (slot == NULL) {
     shell_complain("You hold %u runs already; free one first.", RUNS_MAX);
     return;
   }
-  const status_t status = nodes_alloc_run(memory_nodes(), FRAME_OWNER_TEST, 0, r.count, &r.limits, &first);
+  const status_t status = movers_alloc(FRAME_OWNER_TEST, r.count, &r.limits, r.moves, &first);
   if (status != OK) {
     explain(&r, status);
     return;

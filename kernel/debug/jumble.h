@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * jumble.h — movable memory with known contents and holes in it, for the prompt and the tests to be tidied up.
+ *
+ * It belongs to the owner "tests".  One at a time, used by one CPU.
+ */
+#pragma once
+
+#include "base/status.h"
+#include "mm/frame.h"
+
+struct jumble_state {
+  uint64_t frames;    /* Held. */
+  uint64_t intact;    /* Of those, the ones with every word as it was written. */
+  uint64_t low, high; /* Frame numbers: the first and the one behind the last. */
+  uint64_t moves;     /* Since it was made. */
+};
+
+/** Takes `frames` movable frames and gives a random half of them back.  ERR_EXISTS, ERR_NO_MEMORY, ERR_INVALID. */
+status_t jumble_make(uint64_t frames, uint64_t seed);
+/** Gives everything back. */
+void jumble_clear(void);
+/** Reads all of it. */
+void jumble_look(struct jumble_state *out);
+/** From now on frames at or above this one are pinned: their move is refused.  UINT64_MAX: none is. */
+void jumble_pin(uint64_t from);

@@ -1,0 +1,22 @@
+what = At the prompt: memory in a jumble, a run that is quoted, drawn, made; then all of it tidied up.
+memory = 256M
+type = jumble 238M
+type = alloc 16M
+type = quote 16M align=2M
+type = alloc 16M align=2M moves=3
+type = alloc 16M align=2M moves=4096
+type = compact
+type = jumble
+type = quote 9G
+type = quote 2M below=1M
+type = quote 240M
+type = free all
+type = jumble off
+type = check
+expect = movable frames .* 0 moved so far
+expect = ^No run of 16.0 MiB is free, but one can be made: with moves=\d+
+expect = frames would move, .* are free
+expect = ^ 0x[0-9a-f]+-0x[0-9a-f]+, 16.0 MiB
+expect = node 0: \d+ whole 2 MiB frames of \d+ possible
+expect = [1-9]\d* moved so far
+expect = ^Never: within these limits
