@@ -37,6 +37,7 @@
 #include "mm/kspace.h"
 #include "mm/ledger.h"
 #include "mm/physmap.h"
+#include "mm/records.h"
 
 #define ATTRIBUTES_MAX    4096U /* Entries of the memory attributes table; real ones have some dozens. */
 #define ATTRIBUTES_STRIDE 256U
@@ -144,67 +145,9 @@ static void keep_attributes(struct early *e, const struct boot_handoff *h) {
 
 /* --- 3: frame records --------------------------------------------------------------------------------------------- */
 
-/* A piece of the record array: [start, end) virtual, in large pages or small ones. */
-struct piece {
-  uint64_t start, end;
-  bool large;
-};
-
-typedef void (*piece_t)(void *context, const struct piece *p);
-
-static void cut(uint64_t start, uint64_t end, piece_t visit, void *context) {
-  const uint64_t large_start = bits_align_up(start, FRAME_2M_SIZE);
-  const uint64_t large_end = bits_align_down(end, FRAME_2M_SIZE);
-  if (large_start >= large_end) {
-    visit(context, &(struct piece){start, end, false});
-    return;
-  }
-  if (start < large_start) visit(context, &(struct piece){start, large_start, false});
-  visit(context, &(struct piece){large_start, large_end, true});
-  if (large_end < end) visit(context, &(struct piece){large_end, end, false});
-}
-
-/* The records of all frames, in the window FRAMES. */
 static struct frame_records records_of(const struct boot_handoff *h) {
-  const struct boot_region *r = handoff_span(h, h->regions);
-  uint64_t frames = 0;
-  for (uint32_t i = 0; i < h->regions.count; i++) {
-    if (memmap_kind_is_ram(r[i].kind)) frames = r[i].end / FRAME_SIZE; /* In order of address: the last one counts. */
-  }
-  // NOLINTNEXTLINE(performance-no-int-to-ptr)
-  return pmm_records_at((void *)(uintptr_t)layout_window(BOOT_WINDOW_FRAMES).start.raw, frames);
-}
-
-/* The piece that is growing: neighbours that share a page, or touch, become one. */
-struct growing {
-  uint64_t start, end;
-  piece_t visit;
-  void *context;
-};
-
-static void grow(struct growing *g, uint64_t start, uint64_t end) {
-  start = bits_align_down(start, FRAME_SIZE);
-  if (start > g->end) {
-    if (g->end > g->start) cut(g->start, g->end, g->visit, g->context);
-    g->start = start;
-  }
-  g->end = bits_align_up(end, FRAME_SIZE);
-}
-
-/* Calls visit for each piece that RAM needs of the two arrays: all hot bytes, then all cold records. */
-static void each_piece(const struct boot_handoff *h, piece_t visit, void *context) {
-  const struct boot_region *r = handoff_span(h, h->regions);
-  const struct frame_records records = records_of(h);
-  struct growing g = {.visit = visit, .context = context};
-  for (unsigned is_cold = 0; is_cold <= 1; is_cold++) {
-    const uint64_t base = is_cold ? (uint64_t)(uintptr_t)records.cold : (uint64_t)(uintptr_t)records.hot;
-    const uint64_t size = is_cold ? sizeof *records.cold : sizeof *records.hot;
-    for (uint32_t i = 0; i < h->regions.count; i++) {
-      if (!memmap_kind_is_ram(r[i].kind)) continue;
-      grow(&g, base + r[i].start / FRAME_SIZE * size, base + r[i].end / FRAME_SIZE * size);
-    }
-  }
-  if (g.end > g.start) cut(g.start, g.end, visit, context);
+  void *base = (void *)(uintptr_t)layout_window(BOOT_WINDOW_FRAMES).start.raw; // NOLINT(performance-no-int-to-ptr)
+  return records_at(base, handoff_span(h, h->regions), h->regions.count);
 }
 
 /* Memory for records: runs as long as can be had, handed out piece by piece. */
@@ -223,7 +166,6 @@ static void pool_refill(struct record_pool *pool) {
     if (s == OK) break;
     if (size == pool->step) need(s, "frame records");
   }
-  memset(physmap_at(pool->at), 0, size);
   pool->left = size;
   pool->wanted -= size;
 }
@@ -233,21 +175,22 @@ struct records {
   uint64_t tables;
 };
 
-static void piece_count(void *context, const struct piece *p) {
+static void piece_count(void *context, const struct records_piece *p) {
   struct records *r = context;
   uint64_t cost;
   need(pagetable_map_cost(&tables, vrange(p->start, p->end), paddr(0), &cost), "frame records");
   r->tables += cost;
-  *(p->large ? &r->large.wanted : &r->small.wanted) += p->end - p->start;
+  *(p->page == FRAME_SIZE ? &r->small.wanted : &r->large.wanted) += p->end - p->start;
 }
 
-static void piece_map(void *context, const struct piece *p) {
+static void piece_map(void *context, const struct records_piece *p) {
   struct records *r = context;
-  struct record_pool *pool = p->large ? &r->large : &r->small;
+  struct record_pool *pool = p->page == FRAME_SIZE ? &r->small : &r->large;
   for (uint64_t at = p->start; at < p->end;) {
     if (pool->left == 0) pool_refill(pool);
     const uint64_t size = bits_min(pool->left, p->end - at);
     need(pagetable_map(&tables, vrange(at, at + size), pool->at, PAGE_WRITE | PAGE_GLOBAL), "frame records");
+    if (at < p->zero_end) memset(physmap_at(pool->at), 0, bits_min(size, p->zero_end - at));
     pool->at = paddr_add(pool->at, size);
     pool->left -= size;
     at += size;
@@ -255,10 +198,12 @@ static void piece_map(void *context, const struct piece *p) {
 }
 
 static void map_records(struct early *e, const struct boot_handoff *h) {
+  const struct boot_region *regions = handoff_span(h, h->regions);
+  const struct frame_records records = records_of(h);
   struct records r = {.small = {.early = e, .step = FRAME_SIZE}, .large = {.early = e, .step = FRAME_2M_SIZE}};
-  each_piece(h, piece_count, &r);
+  records_each_piece(regions, h->regions.count, records, piece_count, &r);
   need(pagetable_reserve(&tables, r.tables), "tables for frame records");
-  each_piece(h, piece_map, &r);
+  records_each_piece(regions, h->regions.count, records, piece_map, &r);
 }
 
 /* --- 4, 5: the allocator ------------------------------------------------------------------------------------------ */

@@ -56,8 +56,8 @@ static inline struct frame_records pmm_records_at(void *base, uint64_t frames) {
  * Builds the allocator over a canonical map.
  *
  * `metadata` is pmm_metadata_size bytes, 64-byte aligned, and stays in use for the life of the instance, as does `regions`;
- * `records` is where the frames' records are, mapped and zeroed at least for every frame that pmm_next_record_range names;
- * instances over other regions may share the arrays.  `taken` names what boot has used of general memory.
+ * `records` is where the frames' records are, mapped at least for every frame that pmm_next_record_range names, the hot
+ * bytes zeros there; instances over other regions may share the arrays.  `taken` names what boot has used of general memory.
  *   => boot, one CPU.   => cost follows metadata and what is not free, not RAM.
  * Returns OK; ERR_CORRUPT (the map is not canonical), ERR_INVALID (a taken range is empty or its owner is not one of ours),
  * ERR_OVERLAP (taken ranges overlap, or lie outside general memory), ERR_NOT_FOUND (no general memory).

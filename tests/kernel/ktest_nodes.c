@@ -204,3 +204,16 @@ KTEST(P8, runs_cross_the_borders_of_nodes) {
   }
   ktest_note("crossed=%u", crossed);
 }
+
+/* --- what it costs ---------------------------------------------------------------------------------------------------- */
+
+/* Records and bitmaps, as the ledger has them; their page tables are in the books of all tables. */
+KTEST(P9, bookkeeping_is_a_small_part_of_ram) {
+  struct ledger l;
+  nodes_ledger_read(memory_nodes(), NODES_ALL, &l);
+  const uint64_t frames = l.frames[FRAME_OWNER_FRAME_RECORDS] + l.frames[FRAME_OWNER_BITMAPS];
+  /* 0.45 %; below 512 MiB the last page of each array counts for more than that. */
+  KTEST_EXPECT(l.total < 512 * MIB / FRAME_SIZE * 9 / 10 || frames * 10000 <= l.total * 45);
+  ktest_note("frames=%llu of=%llu per_100000=%llu", (unsigned long long)frames, (unsigned long long)l.total,
+             (unsigned long long)(frames * 100000 / l.total));
+}
