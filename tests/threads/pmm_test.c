@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Eight threads at one allocator, under ThreadSanitizer: all sizes, frames freed by others than took them, calls home while
+ * others allocate, and memory that is full again and again.
+ *
+ * Every frame has a word of the test's own: who gets a frame must find 0 there and writes its number, who gives it back
+ * writes 0 before.  So a frame in two hands is seen at once, and at the end the ledger has to be what it was at the start.
+ */
+#define _GNU_SOURCE /* Behind the C23 of the build, the host is a Linux. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hosted.h"
+
+#define THREADS   8
+#define FRAMES    (UINT64_C(320) * 512) /* Of 2 MiB. */
+#define FIRST     UINT64_C(256)         /* 1 MiB. */
+#define HELD_MAX  4096
+#define EXCHANGES 512
+
+struct run {
+  uint64_t first, count;
+};
+
+struct worker {
+  pthread_t thread;
+  unsigned number;
+  struct dice dice;
+  struct run held[HELD_MAX];
+  size_t held_count;
+  uint64_t frames, runs, blocks, freed, passed_on, refused, drains;
+};
+
+static struct hosted h;
+static _Atomic(uint32_t) *claims; /* By frame: who has it. */
+static _Atomic(uint64_t) exchange[EXCHANGES];
+static uint64_t ops_each;
+static pthread_barrier_t gate;
+
+static void claim(struct worker *w, uint64_t first, uint64_t count) {
+  for (uint64_t f = first; f < first + count; f++) {
+    uint32_t had = atomic_exchange_explicit(&claims[f - FIRST], w->number + 1, memory_order_relaxed);
+    if (had != 0) {
+      fprintf(stderr, "frame %#llx is thread %u's and was given to %u\n", (unsigned long long)f, had - 1, w->number);
+      abort();
+    }
+  }
+}
+
+static void give_back(struct worker *w, struct run r) {
+  for (uint64_t f = r.first; f < r.first + r.count; f++) atomic_store_explicit(&claims[f - FIRST], 0, memory_order_relaxed);
+  status_t s = r.count == 1 ? pmm_free_frame(h.pmm, FRAME_OWNER_TEST, pfn(r.first))
+                            : pmm_free_run(h.pmm, FRAME_OWNER_TEST, pfn(r.first), r.count);
+  if (s != OK) {
+    fprintf(stderr, "%llu frames at %#llx cannot be given back: %s\n", (unsigned long long)r.count,
+            (unsigned long long)r.first, status_name(s));
+    abort();
+  }
+  w->freed++;
+}
+
+static struct run take_from_hand(struct worker *w) {
+  size_t i = dice_below(&w->dice, w->held_count);
+  struct run r = w->held[i];
+  w->held[i] = w->held[--w->held_count];
+  return r;
+}
+
+/* One of ours for what somebody else has left in the same place, which is then freed by who has not taken it. */
+static void pass_on(struct worker *w) {
+  struct run r = take_from_hand(w);
+  uint64_t mine = r.first << 20 | r.count;
+  uint64_t other = atomic_exchange(&exchange[dice_below(&w->dice, EXCHANGES)], mine);
+  if (other != 0) give_back(w, (struct run){other >> 20, other & 0xfffff});
+  w->passed_on++;
+}
+
+static bool allocate(struct worker *w) {
+  static const struct frame_limits block = {.align = 512};
+  pfn_t first = pfn(0);
+  uint64_t count = 1, kind = dice_below(&w->dice, 100);
+  status_t s;
+  if (kind < 85) {
+    s = pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, 0, &first);
+    w->frames++;
+  } else if (kind < 92) {
+    count = 512;
+    s = pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, count, &block, &first);
+    w->blocks++;
+  } else {
+    count = 2 + dice_any_size(&w->dice, 9);
+    s = pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, count, NULL, &first);
+    w->runs++;
+  }
+  if (s != OK) {
+    w->refused++;
+    return false;
+  }
+  claim(w, first.raw, count);
+  w->held[w->held_count++] = (struct run){first.raw, count};
+  return true;
+}
+
+/* Towards much, then towards little, each thread in its own time; the hand that is full gives back a half. */
+static void *work(void *argument) {
+  struct worker *w = argument;
+  unsigned share = 60;
+  pthread_barrier_wait(&gate);
+  for (uint64_t i = 0; i < ops_each; i++) {
+    if (i % 4096 == 0) share = (unsigned)dice_between(&w->dice, 30, 80);
+    if (w->held_count == HELD_MAX) share = 30;
+    bool is_alloc = w->held_count == 0 || (w->held_count < HELD_MAX && dice_below(&w->dice, 100) < share);
+    if (!is_alloc && dice_one_in(&w->dice, 3))
+      pass_on(w);
+    else if (!is_alloc)
+      give_back(w, take_from_hand(w));
+    else if (!allocate(w))
+      share = 30;
+  }
+  while (w->held_count > 0) give_back(w, take_from_hand(w));
+  return NULL;
+}
+
+static void run_workers(struct worker *workers) {
+  pthread_barrier_init(&gate, NULL, THREADS);
+  for (unsigned i = 0; i < THREADS; i++) {
+    memset(&workers[i], 0, sizeof workers[i]);
+    workers[i].number = i;
+    workers[i].dice = dice_of(seed_of_run() + i);
+    assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+  }
+  for (unsigned i = 0; i < THREADS; i++) pthread_join(workers[i].thread, NULL);
+  for (unsigned i = 0; i < EXCHANGES; i++) {
+    if (exchange[i] != 0) give_back(&workers[0], (struct run){exchange[i] >> 20, exchange[i] & 0xfffff});
+    exchange[i] = 0;
+  }
+  pthread_barrier_destroy(&gate);
+}
+
+/* Everything that there is, frame by frame, by all threads at once: nobody may be refused while another slot has one. */
+static void *take_all(void *argument) {
+  struct worker *w = argument;
+  pfn_t frame;
+  pthread_barrier_wait(&gate);
+  while (pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, 0, &frame) == OK) {
+    claim(w, frame.raw, 1);
+    w->frames++;
+  }
+  return NULL;
+}
+
+static void eight_threads_leave_the_ledger_exact(void **state) {
+  (void)state;
+  const char *wanted = getenv("CAIRN_OPS");
+  struct worker *workers = calloc(THREADS, sizeof *workers);
+  struct boot_region r = hosted_plain_region(FRAMES);
+  struct worker sum = {0};
+  h = hosted_create(&r, 1, NULL, 0);
+  claims = calloc(FRAMES, sizeof *claims);
+  ops_each = (wanted ? strtoull(wanted, NULL, 0) : 1000000) / THREADS;
+  run_workers(workers);
+  for (unsigned i = 0; i < THREADS; i++) {
+    sum.frames += workers[i].frames, sum.runs += workers[i].runs, sum.blocks += workers[i].blocks;
+    sum.freed += workers[i].freed, sum.passed_on += workers[i].passed_on, sum.refused += workers[i].refused;
+  }
+  struct ledger l;
+  ledger_read(h.pmm, &l);
+  assert_true(ledger_balances(&l));
+  assert_int_equal(l.frames[FRAME_OWNER_FREE], FRAMES);
+  hosted_must_be_sound(&h, "after the threads");
+  printf(
+      "# threads: %llu operations: %llu frames, %llu runs, %llu blocks, %llu refused, %llu freed, %llu by way of others\n",
+      (unsigned long long)(ops_each * THREADS), (unsigned long long)sum.frames, (unsigned long long)sum.runs,
+      (unsigned long long)sum.blocks, (unsigned long long)sum.refused, (unsigned long long)sum.freed,
+      (unsigned long long)sum.passed_on);
+  hosted_destroy(&h);
+  free(claims);
+  free(workers);
+}
+
+static void eight_threads_get_every_frame_there_is(void **state) {
+  (void)state;
+  struct worker *workers = calloc(THREADS, sizeof *workers);
+  struct boot_region r = hosted_plain_region(FRAMES);
+  uint64_t taken = 0;
+  h = hosted_create(&r, 1, NULL, 0);
+  claims = calloc(FRAMES, sizeof *claims);
+  pthread_barrier_init(&gate, NULL, THREADS);
+  for (unsigned i = 0; i < THREADS; i++) {
+    workers[i].number = i;
+    assert_int_equal(pthread_create(&workers[i].thread, NULL, take_all, &workers[i]), 0);
+  }
+  for (unsigned i = 0; i < THREADS; i++) pthread_join(workers[i].thread, NULL);
+  for (unsigned i = 0; i < THREADS; i++) taken += workers[i].frames;
+  assert_int_equal(taken, FRAMES);
+  for (uint64_t f = 0; f < FRAMES; f++) assert_int_not_equal(claims[f], 0);
+  assert_int_equal(pmm_free_run(h.pmm, FRAME_OWNER_TEST, pfn(FIRST), FRAMES), OK);
+  hosted_must_be_sound(&h, "after all was taken");
+  pthread_barrier_destroy(&gate);
+  hosted_destroy(&h);
+  free(claims);
+  free(workers);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(eight_threads_get_every_frame_there_is),
+      cmocka_unit_test(eight_threads_leave_the_ledger_exact),
+  };
+  return cmocka_run_group_tests_name("threads/pmm", tests, NULL, NULL);
+}
