@@ -55,6 +55,8 @@ static const struct shell_command commands[] = {
     {"trace", "[start [records]|stop|save]", "record what is asked of the frame allocator, and send it out",
      "It leaves by the serial port; scripts/trace takes it out of the log and build/bench/replay asks any engine again.",
      shell_trace},
+    {"bad", "[address]", "this frame is broken; without an address: those that wait for their owners",
+     "A free frame leaves service at once, a movable one when it has moved, any other one when it is freed.", shell_bad},
     {"test", "[filter]", "run the kernel's tests whose row or name begins so", NULL, shell_test},
     {"panic", "[crash]", "end it here, or by a fault of choice", NULL, shell_panic},
     {"reboot", "", "start the machine again", NULL, shell_reboot},

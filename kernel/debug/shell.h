@@ -36,6 +36,8 @@ struct shell_request {
 bool shell_read_request(size_t count, const char *const *words, struct shell_request *out);
 void shell_alloc(size_t count, const char *const *words);
 void shell_free(size_t count, const char *const *words);
+/* shell_bad.c */
+void shell_bad(size_t count, const char *const *words);
 /* shell_trace.c */
 void shell_trace(size_t count, const char *const *words);
 /* shell_contig.c */

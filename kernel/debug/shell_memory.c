@@ -12,8 +12,10 @@
 #include "kernel/memory.h"
 #include "lib/format.h"
 #include "lib/memmap.h"
+#include "mm/bad.h"
 #include "mm/check.h"
 #include "mm/ledger.h"
+#include "mm/zero.h"
 
 #define ORDERS       19
 #define CHART_HEIGHT 4 /* Rows at most. */
@@ -163,6 +165,23 @@ static void draw_contiguity(const struct pmm_stats *s) {
   shell_print(&out);
 }
 
+/* What is cleared in advance counts as available; what is condemned will go. */
+static void draw_zeros_and_bad(const struct ledger *l) {
+  char a[12], b[12], counts[2][28];
+  struct zero_stats z;
+  const size_t condemned = bad_condemned(memory_nodes(), NULL, 0);
+  nodes_zero_stats_read(memory_nodes(), &z);
+  if (z.frames_max + z.blocks_max > 0) {
+    picture_add(&out, " zeroed in advance %s of %s, served %s requests for zeros of %s\n",
+                format_size(a, l->frames[FRAME_OWNER_ZEROED] * FRAME_SIZE),
+                format_size(b, (z.frames_max + z.blocks_max * FRAMES_PER_2M) * FRAME_SIZE), picture_count(counts[0], z.hits),
+                picture_count(counts[1], z.hits + z.misses));
+  }
+  if (condemned > 0)
+    picture_add(&out, " " PICTURE_BAD "%u broken frames are still in use" PICTURE_PLAIN ": `bad` says by whom\n",
+                (unsigned)condemned);
+}
+
 static void draw_costs(const struct ledger *l, const struct pmm_stats *s) {
   char a[12], b[12], percent[8], counts[3][28];
   const uint64_t metadata = s->metadata_bytes + s->record_bytes;
@@ -173,6 +192,7 @@ static void draw_costs(const struct ledger *l, const struct pmm_stats *s) {
               picture_percent(percent, metadata, l->total * FRAME_SIZE));
   picture_add(&out, " %s allocations, %s frees, %s refused\n", picture_count(counts[0], s->allocations),
               picture_count(counts[1], s->frees), picture_count(counts[2], s->failures));
+  draw_zeros_and_bad(l);
   shell_print(&out);
 }
 
