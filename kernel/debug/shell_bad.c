@@ -5,6 +5,7 @@
 #include "kernel/console.h"
 #include "kernel/debug/shell.h"
 #include "kernel/memory.h"
+#include "kernel/movers.h"
 #include "lib/string.h"
 #include "mm/bad.h"
 
@@ -48,7 +49,8 @@ void shell_bad(size_t count, const char *const *words) {
     return;
   }
   const enum frame_owner owner = owner_of(address / FRAME_SIZE);
-  const status_t s = bad_report(memory_nodes(), NULL, pfn(address / FRAME_SIZE), &outcome);
+  struct contig *contig = movers_contig(nodes_node_of(memory_nodes(), address / FRAME_SIZE));
+  const status_t s = bad_report(memory_nodes(), contig, pfn(address / FRAME_SIZE), &outcome);
   if (s != OK)
     explain(address, s);
   else if (outcome == BAD_CONDEMNED)
