@@ -4,8 +4,10 @@
 
 #include <stddef.h>
 
-/** Does what `name` says: read write exec rodata text null stack guard twice doublefault divide ud gp.  Returns, false, when
- * there is no such crash or the machine has survived it. */
+/** Does what `name` says: read write exec rodata text null stack guard twice tick doublefault divide ud gp.  Returns, false,
+ * when there is no such crash or the machine has survived it. */
 bool crash_run(const char *name);
 /** Name and meaning of the index-th crash; false behind the last. */
 bool crash_list(size_t index, const char **name, const char **what);
+/** Called in each tick: where `tick` happens.  => interrupt context. */
+void crash_on_tick(void);

@@ -7,6 +7,7 @@
  */
 #include "kernel/crash.h"
 
+#include "arch/cpu.h"
 #include "arch/trap.h"
 #include "base/compiler.h"
 #include "kernel/image.h"
@@ -64,6 +65,16 @@ static void crash_guarded(void) {
   (void)arch_trap_guarded(panic_under_guard, nullptr, &caught);
 }
 
+/* In the next tick, which interrupts this loop. */
+static volatile bool is_tick_awaited;
+static void crash_tick(void) {
+  is_tick_awaited = true;
+  for (;;) arch_cpu_relax();
+}
+void crash_on_tick(void) {
+  if (is_tick_awaited) panic("crash=tick");
+}
+
 static void crash_divide(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_DIVIDE); }
 static void crash_ud(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_UNDEFINED); }
 static void crash_gp(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_PROTECTION); }
@@ -85,6 +96,7 @@ static const struct {
     {"guard", "overruns a buffer on the stack", crash_guard},
     {"twice", "panics, and faults while telling why", crash_twice},
     {"guarded", "the same inside a call whose faults are caught", crash_guarded},
+    {"tick", "panics in the timer's interrupt", crash_tick},
     {"doublefault", "faults with a stack that is not there", crash_doublefault},
     {"nmi", "a non-maskable interrupt with a stack that is not there", crash_nmi},
     {"machine", "a machine check with a stack that is not there", crash_machine},

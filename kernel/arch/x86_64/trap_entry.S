@@ -3,7 +3,8 @@
  * trap_entry.S — 256 doors of 16 bytes each, one hall behind them.
  *
  * Every door leaves the same stack: vector and error code (0 where the CPU gives none) below what the CPU pushed, then the
- * registers of struct trap_frame.  There is no user mode yet, so GS is always the kernel's.
+ * registers of struct trap_frame.  There is no user mode yet, so GS is always the kernel's.  Below that the hall lays a frame
+ * as a call would, so that a backtrace from in here goes on in what was interrupted.
  */
 .text
 
@@ -43,8 +44,13 @@ trap_hall:
   pushq %r15
   cld
   movq %rsp, %rdi                  /* 22 words on a stack that the CPU aligned to 16 bytes: aligned again. */
-  xorl %ebp, %ebp
+  movq 17*8(%rdi), %rax            /* RIP; a backtrace names the byte before a return address. */
+  incq %rax
+  pushq %rax
+  pushq %rbp
+  movq %rsp, %rbp
   call trap_dispatch
+  addq $16, %rsp
   popq %r15
   popq %r14
   popq %r13

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #include "arch/cpu.h"
+#include "kernel/crash.h"
 #include "kernel/drivers/console/input.h"
 #include "kernel/fbconsole.h"
 #include "kernel/keyboard.h"
@@ -143,6 +144,7 @@ static void take_input(void) {
 }
 
 void console_tick(void) {
+  crash_on_tick();
   if (ring_head - ring_tail < RING_SIZE) take_input();
 }
 
