@@ -13,6 +13,7 @@
 #include "kernel/image.h"
 #include "kernel/layout.h"
 #include "kernel/panic.h"
+#include "kernel/smp.h"
 #include "lib/string.h"
 
 static volatile uint64_t sink;
@@ -82,6 +83,14 @@ static void crash_nmi(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_NMI); }
 static void crash_machine(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_MACHINE); }
 static void crash_doublefault(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_DOUBLE_FAULT); }
 
+static void crash_there(void *unused) {
+  (void)unused;
+  crash_read();
+}
+static void crash_other(void) {
+  if (smp_run(1, crash_there, nullptr) == OK) smp_wait(1);
+}
+
 static const struct {
   const char *name, *what;
   void (*run)(void);
@@ -100,6 +109,7 @@ static const struct {
     {"doublefault", "faults with a stack that is not there", crash_doublefault},
     {"nmi", "a non-maskable interrupt with a stack that is not there", crash_nmi},
     {"machine", "a machine check with a stack that is not there", crash_machine},
+    {"other", "reads an address that is not mapped, on CPU 1", crash_other},
     {"divide", "divides by zero", crash_divide},
     {"ud", "executes what is no instruction", crash_ud},
     {"gp", "follows an address that is not canonical", crash_gp},

@@ -32,7 +32,7 @@ static const struct shell_command commands[] = {
      "The address is hexadecimal, physical or virtual.  With log=addresses virtual ones are easy to come by (`layout`).",
      shell_why},
     {"check", "", "derive every bitmap, counter and record anew and compare", NULL, shell_check},
-    {"cpu", "", "the processor and its features, as used, unused or forced off", NULL, shell_cpu},
+    {"cpu", "", "the processors, and their features as used, unused or forced off", NULL, shell_cpu},
     {"pci", "", "the devices on the PCI buses and what they decode", NULL, shell_pci},
     {"layout", "", "the windows of the address space and their random bits", NULL, shell_layout},
     {"options", "", "the boot options as they are", NULL, shell_options},

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* kernel/debug/shell_machine.c — the processor, the address space, the options, the log, and the ways to end it. */
 #include "arch/cpu.h"
+#include "base/compiler.h"
+#include "kernel/acpi.h"
 #include "kernel/console.h"
 #include "kernel/crash.h"
 #include "kernel/debug/shell.h"
@@ -11,10 +13,43 @@
 #include "kernel/options.h"
 #include "kernel/panic.h"
 #include "kernel/power.h"
+#include "kernel/smp.h"
 #include "lib/format.h"
 #include "lib/string.h"
 
 static struct picture out;
+
+static const char *state_word(uint32_t state) {
+  static const char *const words[] = {[SMP_ABSENT] = "absent",
+                                      [SMP_STARTING] = "lost on its way",
+                                      [SMP_ONLINE] = "up",
+                                      [SMP_REFUSED] = "refused",
+                                      [SMP_STOPPED] = "stopped"};
+  return state < ARRAY_COUNT(words) ? words[state] : "?";
+}
+
+/* As the MADT lists them: those that are up, by number, then those that are not. */
+static void show_cpus(void) {
+  struct acpi_cpu cpu;
+  unsigned others = 0;
+  unsigned pluggable = 0;
+  for (size_t at = 0; acpi_cpu(&at, &cpu);) {
+    others += cpu.is_enabled;
+    pluggable += !cpu.is_enabled && cpu.is_online_capable;
+  }
+  for (unsigned i = 0; i < smp_cpu_limit(); i++) {
+    const struct smp_cpu *c = arch_smp_cpu(i);
+    const uint32_t state = __atomic_load_n(&c->state, __ATOMIC_RELAXED);
+    console_printf(" %s■" PICTURE_PLAIN " CPU %-3u %-15s " PICTURE_DIM "node" PICTURE_PLAIN " %-2u " PICTURE_DIM
+                   "APIC id" PICTURE_PLAIN " %-4u " PICTURE_DIM "interrupts from others" PICTURE_PLAIN " %u\n",
+                   state == SMP_ONLINE ? PICTURE_GOOD : PICTURE_WARN, i, state_word(state), c->node, c->hardware,
+                   c->interrupts);
+  }
+  if (others > smp_cpu_count())
+    console_printf(PICTURE_DIM "   %u more are not started" PICTURE_PLAIN "\n", others - smp_cpu_count());
+  if (pluggable > 0) console_printf(PICTURE_DIM "   %u more can be plugged in" PICTURE_PLAIN "\n", pluggable);
+  console_printf("\n");
+}
 
 void shell_cpu(size_t count, const char *const *words) {
   (void)count;
@@ -24,6 +59,7 @@ void shell_cpu(size_t count, const char *const *words) {
                 arch_cpu_paging_levels());
   shell_title("Processor", remark);
   console_printf(" %s\n\n", arch_cpu_name());
+  show_cpus();
   for (size_t i = 0; i < arch_cpu_feature_count(); i++) {
     const struct cpu_feature f = arch_cpu_feature(i);
     const char *word = f.forced_off ? "forced off" : f.used ? "used" : f.present ? "not used" : "absent";

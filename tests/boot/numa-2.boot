@@ -14,3 +14,4 @@ expect = node +0, the firmware's domain 0
 expect = node +1, the firmware's domain 1
 expect = P8 PASS name=nodes_are_used_up_in_the_order_of_distance from_0=0-1 from_1=1-0
 expect = P8 PASS name=each_cpu_is_served_by_the_node_that_is_nearest_to_it cpu_0=0 cpu_1=0 cpu_2=1 cpu_3=1
+expect = K14 PASS name=cpus_are_numbered_without_holes cpus=4 listed=4

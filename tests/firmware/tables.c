@@ -5,7 +5,7 @@
  * HOW      The table and its list of configuration tables are copies in memory of runtime services data, because the kernel
  *          reads them after the firmware has gone.  The console passes text on; what loaders have no business with is a
  *          violation: clearing the screen and changing the mode hang some machines, polling the keyboard stalls others.
- * SOURCE   UEFI 2.10: 3.1.3 (load options), 4.3 (system table), 12.3, 12.4 (text).
+ * SOURCE   UEFI 2.10: 3.1.3 (load options), 4.3 (system table), 12.3, 12.4 (text); ACPI 6.5: 5.2.5, 5.2.8, 5.2.12.
  */
 #include "lib/string.h"
 #include "tests/firmware/shim.h"
@@ -73,12 +73,55 @@ static void misplace(EFI_CONFIGURATION_TABLE *entry) {
   if (quirks_play(q)) entry->VendorTable = (void *)(uintptr_t)quirks_value(q);
 }
 
+/* --- CPUs that are not there ------------------------------------------------------------------------------------------ */
+
+static uint8_t *find_madt(const uint8_t *rsdp) {
+  uint64_t at;
+  uint32_t size;
+  memcpy(&at, rsdp + 24, sizeof at);
+  const uint8_t *xsdt = (const uint8_t *)(uintptr_t)at;
+  memcpy(&size, xsdt + 4, sizeof size);
+  for (uint32_t i = 36; i + 8 <= size; i += 8) {
+    memcpy(&at, xsdt + i, sizeof at);
+    if (memcmp((const void *)(uintptr_t)at, "APIC", 4) == 0) return (uint8_t *)(uintptr_t)at;
+  }
+  return NULL;
+}
+
+/* Enables the entries that are disabled (QEMU's maxcpus beyond smp), and lists the last CPU that is there behind them. */
+static void enable_missing(uint8_t *madt) {
+  uint32_t size;
+  uint8_t sum = 0;
+  uint8_t *present = NULL;
+  uint8_t *missing = NULL;
+  memcpy(&size, madt + 4, sizeof size);
+  for (uint8_t *e = madt + 44; e + 8 <= madt + size && e[1] >= 2; e += e[1]) {
+    if (e[0] != 0) continue;
+    *((e[4] & 1) ? &present : &missing) = e;
+    e[4] |= 1;
+  }
+  if (!present || !missing) return;
+  const uint8_t id = present[3];
+  present[3] = missing[3];
+  missing[3] = id;
+  madt[9] = 0;
+  for (uint32_t i = 0; i < size; i++) sum = (uint8_t)(sum + madt[i]);
+  madt[9] = (uint8_t)-sum;
+}
+
+static void add_missing_cpus(const EFI_CONFIGURATION_TABLE *entry) {
+  if (!shim_same_guid(&entry->VendorGuid, &acpi_2) || !quirks_play(QUIRK_CPU_MISSING)) return;
+  uint8_t *madt = find_madt(entry->VendorTable);
+  if (madt) enable_missing(madt);
+}
+
 static void copy_configuration(EFI_SYSTEM_TABLE *table) {
   UINTN kept = 0;
   EFI_CONFIGURATION_TABLE *copy = runtime_pool((table->NumberOfTableEntries + 1) * sizeof *copy);
   for (UINTN i = 0; i < table->NumberOfTableEntries; i++) {
     if (is_dropped(&shim_firmware->ConfigurationTable[i].VendorGuid)) continue;
     copy[kept] = shim_firmware->ConfigurationTable[i];
+    add_missing_cpus(&copy[kept]);
     misplace(&copy[kept++]);
   }
   table->NumberOfTableEntries = kept;
