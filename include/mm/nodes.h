@@ -32,12 +32,14 @@ struct nodes;
  * Flags of a request, beside those of mm/pmm.h.  Without any of these: the slot's home first, then the others by distance.
  * NODE(n): node n first, then the others by their distance from it.  NODE_EXACT: that node (or the home) or nothing.
  * NODE_ZEROED: all of it is zeros; cleared outside every lock, or in advance.
+ * NODE_PROBE: a question; that it is not met is no failure, in no statistics and no list.
  */
 #define NODE(n)     ((uint32_t)((n) < 254 ? (n) + 1 : 255) << 16) /* A number too large is refused as a wrong node. */
 #define NODE_MASK   (UINT32_C(0xff) << 16)
 #define NODE_EXACT  (UINT32_C(1) << 24)
 #define NODE_ZEROED (UINT32_C(1) << 25)
-#define NODE_FLAGS  (NODE_MASK | NODE_EXACT | NODE_ZEROED)
+#define NODE_PROBE  (UINT32_C(1) << 26)
+#define NODE_FLAGS  (NODE_MASK | NODE_EXACT | NODE_ZEROED | NODE_PROBE)
 
 /* In place of a node's number, where something is read: all of them. */
 #define NODES_ALL UINT32_MAX

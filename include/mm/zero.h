@@ -66,8 +66,12 @@ bool zero_step(struct zero_stock *z);
 /** Gives the whole stock back to the allocator.  => any CPU; never sleeps.  Returns the frames that became free. */
 uint64_t zero_reclaim(struct zero_stock *z);
 
-/** Clears all memory that is free now (zero=free at boot).  => boot, one CPU, nothing allocates.  Returns the frames. */
+/** From now on what is free is zeros (zero=free): clears all memory that is free.  => boot, one CPU, nothing allocates.
+ * Returns the frames. */
 uint64_t zero_clear_all_free(struct pmm *p);
+/** What is free being zeros, clears frames before they are freed past zero_free_run, or change hands.  => they are the
+ * caller's. */
+void zero_leave(const struct pmm *p, pfn_t first, uint64_t count);
 
 struct zero_stats {
   uint64_t frames, blocks;         /* In stock: 4 KiB, 2 MiB. */

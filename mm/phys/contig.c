@@ -4,7 +4,7 @@
  *
  * WHAT   contig_quote.c says which window is the cheapest; here its movable frames leave it.
  * HOW    While it works, all that a commit has taken is charged to one owner, "runs being made": free frames of the window
- * and destinations outside of it.  So the ledger is whole at every step, and what must be undone can be seen.
+ *        and destinations outside of it.  So the ledger is whole at every step, and what must be undone can be seen.
  *
  *            gather   free frames of the window          FREE -> GATHERED     undone by: free
  *            provide  as many frames outside             FREE -> GATHERED     undone by: free
@@ -14,14 +14,17 @@
  *            deliver  the window                         GATHERED -> owner
  *
  *        A move changes no count: the frame that was its owner's is GATHERED now and the other way round.  Nothing is kept
- * in memory of our own: which frames of the window are ours the hot bytes say, and the destinations are a list through their
- * own first words. Where a destination lies decides what the next run will cost.  So they are taken from the fullest 2 MiB
- * blocks that have enough room together; contig_compact.c, which knows more, says itself which blocks may be filled. LOCKING
- * none of ours is held for longer than one call into pmm.c.  One commit at a time (is_committing), for the owner of what is
- * gathered would else be two.  Frames that others free into the window meanwhile are gathered as well, where they are met;
- * should one be taken by somebody else first, the commit gives up. INVARIANTS INV-G1  no frame is GATHERED unless a commit
- * is under way. INV-G2  before `move`, what a commit has changed can be given back by pmm_free_run and release, which do not
- * fail. WHY NOT  marking free frames of the window "isolated" in place: then every allocation would have to know that state.
+ *        in memory of our own: which frames of the window are ours the hot bytes say, and the destinations are a list
+ *        through their own first words.
+ *        Where a destination lies decides what the next run will cost.  So they are taken from the fullest 2 MiB blocks that
+ *        have enough room together; contig_compact.c, which knows more, says itself which blocks may be filled.
+ * LOCKING  none of ours is held for longer than one call into pmm.c.  One commit at a time (is_committing), for the owner of
+ *        what is gathered would else be two.  Frames that others free into the window meanwhile are gathered as well, where
+ *        they are met; should one be taken by somebody else first, the commit gives up.
+ * INVARIANTS
+ *   INV-G1  no frame is GATHERED unless a commit is under way.
+ *   INV-G2  before `move`, what a commit has changed can be given back by pmm_free_run and release, which do not fail.
+ * WHY NOT  marking free frames of the window "isolated" in place: then every allocation would have to know that state.
  */
 #include "mm/contig.h"
 
@@ -31,6 +34,7 @@
 #include "lib/string.h"
 #include "mm/phys/gather.h"
 #include "mm/platform.h"
+#include "mm/zero.h"
 
 void contig_init(struct contig *c, struct pmm *p) { *c = (struct contig){.pmm = p}; }
 
@@ -72,6 +76,7 @@ static uint64_t pop(struct gathering *g) {
   const uint64_t frame = g->destinations;
   CHECK(frame != END);
   g->destinations = *link_of(frame);
+  *link_of(frame) = 0; /* Where what is free is zeros, it was. */
   g->destination_count--;
   return frame;
 }
@@ -256,6 +261,7 @@ static void move(struct gathering *g) {
     memcpy(link_of(to), link_of(f), FRAME_SIZE);
     window_exchange(g->c, f, to);
     m->move(m->context, pfn(f), pfn(to));
+    zero_leave(g->c->pmm, pfn(f), 1);
     g->moved++;
   }
   while (g->destination_count > 0) give(g->c, pop(g), 1); /* For frames that their owners have freed. */

@@ -35,6 +35,7 @@
 #include "base/bits.h"
 #include "lib/string.h"
 #include "mm/platform.h"
+#include "mm/zero.h"
 
 #define CLASSES 36 /* Of blocks up to CONTIG_POOL_LIVE_MAX frames. */
 
@@ -190,6 +191,8 @@ status_t contig_pool_destroy(struct contig_pool *pool) {
   contig_pool_stats_read(pool, &stats);
   if (stats.blocks != 0) return ERR_BUSY;
   const struct contig_pool plan = *pool;
+  zero_leave(plan.pmm, plan.first, plan.stats.reserved);
+  zero_leave(plan.pmm, plan.self, plan.self_frames);
   CHECK(pmm_free_run(plan.pmm, plan.owner, plan.first, plan.stats.reserved) == OK);
   CHECK(pmm_free_run(plan.pmm, FRAME_OWNER_KERNEL, plan.self, plan.self_frames) == OK);
   return OK;

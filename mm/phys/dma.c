@@ -130,30 +130,30 @@ static void give_back(struct dma_device *d, const struct dma_run *r) {
 }
 
 /* A run of exactly so many frames. */
-static status_t find(struct dma_device *d, uint64_t frames, struct dma_run *out) {
+static status_t find(struct dma_device *d, uint64_t frames, uint32_t flags, struct dma_run *out) {
   const struct frame_limits limits = where(&d->limits);
   pfn_t first;
-  const status_t s = nodes_alloc_run(d->nodes, FRAME_OWNER_DMA, 0, frames, &limits, &first);
+  const status_t s = nodes_alloc_run(d->nodes, FRAME_OWNER_DMA, flags, frames, &limits, &first);
   if (s == OK) *out = (struct dma_run){.first = first.raw, .frames = frames, .state = RUN_LIVE};
   return s;
 }
 
-/* The longest run there is, up to `frames`. */
+/* The longest run there is, up to `frames`.  Only that there is none at all is a failure; the rest are questions. */
 static status_t find_longest(struct dma_device *d, uint64_t frames, struct dma_run *out) {
-  status_t s = find(d, frames, out);
+  status_t s = find(d, frames, NODE_PROBE, out);
   if (s != ERR_NO_MEMORY) return s;
   struct dma_run best = {0}; /* A run this long exists and is held; one of `frames` does not. */
   while (frames - best.frames > 1) {
     struct dma_run longer;
     const uint64_t middle = best.frames + (frames - best.frames) / 2;
     if (best.frames != 0) give_back(d, &best);
-    s = find(d, middle, &longer);
+    s = find(d, middle, NODE_PROBE, &longer);
     if (s != OK) frames = middle;
-    if (s != OK && best.frames != 0) s = find(d, best.frames, &longer);
+    if (s != OK && best.frames != 0) s = find(d, best.frames, NODE_PROBE, &longer);
     best = s == OK ? longer : (struct dma_run){0};
   }
   *out = best;
-  return best.frames == 0 ? ERR_NO_MEMORY : OK;
+  return best.frames == 0 ? find(d, 1, 0, out) : OK;
 }
 
 static struct dma_segment segment(const struct dma_run *r, uint64_t size) {
@@ -184,7 +184,7 @@ static status_t take(struct dma_device *d, uint64_t frames, bool is_exact, enum 
   struct dma_run run = {0};
   struct dma_run *slot = slot_take(d);
   if (!slot) return ERR_FULL;
-  status_t s = is_exact ? find(d, frames, &run) : find_longest(d, frames, &run);
+  status_t s = is_exact ? find(d, frames, 0, &run) : find_longest(d, frames, &run);
   if (s == OK) {
     s = prepare(d, &run, memory);
     if (s != OK) give_back(d, &run);

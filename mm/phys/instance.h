@@ -23,6 +23,7 @@ struct pmm {
   uint64_t total_frames;             /* RAM by the map. */
   uint64_t reclaimed_boot_services;  /* Frames that boot services had. */
   uint64_t reclaimed_loader;         /* Frames that the loader had. */
+  bool clears_on_free;               /* What is free is zeros (mm/zero.h).  Written once, at boot. */
   uint64_t metadata_bytes;
   uint64_t allocations, frees, failures; /* (L) Calls. */
   struct trace *trace;                   /* NULL, or who is told of every operation; atomic. */

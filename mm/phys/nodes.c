@@ -87,6 +87,7 @@ struct request {
 
 /* Writers of one entry can meet when NODES_FAILURES_KEPT others have failed meanwhile: then it tells of either. */
 static void note_failure(struct nodes *n, const struct request *r, status_t status) {
+  if (r->flags & NODE_PROBE) return;
   const struct frame_limits w = r->where ? *r->where : (struct frame_limits){0};
   const uint64_t number = atomic_add(&n->failures, 1) + 1;
   const uint64_t what = (uint64_t)r->flags << 32 | (uint64_t)(uint8_t)-status << 8 | r->owner;

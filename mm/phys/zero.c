@@ -31,6 +31,7 @@
 #include "base/units.h"
 #include "lib/string.h"
 #include "mm/ledger.h"
+#include "mm/phys/instance.h"
 #include "mm/platform.h"
 
 #define FAR_BYTES      FRAME_2M_SIZE /* From here on the caches are better off without it. */
@@ -93,7 +94,12 @@ static bool clear_if_free(void *context, const struct pmm_range *r) {
 uint64_t zero_clear_all_free(struct pmm *p) {
   uint64_t cleared = 0;
   pmm_visit(p, clear_if_free, &cleared);
+  p->clears_on_free = true;
   return cleared;
+}
+
+void zero_leave(const struct pmm *p, pfn_t first, uint64_t count) {
+  if (p->clears_on_free) zero_clear(first, count);
 }
 
 static void unlock(struct zero_stock *z) RELEASE(z->lock) {

@@ -250,10 +250,12 @@ static void memory_in_single_frames_is_used_to_the_last_one(void **state) {
   size_t n = 0;
   make_a_comb(&h);
   struct dma_segment one;
+  const uint64_t failures = nodes_failure_count(h.nodes);
   assert_int_equal(dma_alloc(d, 2 * FRAME_SIZE, DMA_COHERENT, &one), ERR_NO_MEMORY);
   assert_int_equal(dma_alloc_scatter(d, 100 * FRAME_SIZE, DMA_COHERENT, list, 99, &n), ERR_NO_MEMORY);
   assert_int_equal(dma_alloc_scatter(d, 100 * FRAME_SIZE, DMA_COHERENT, list, 100, &n), OK);
   assert_int_equal(n, 100);
+  assert_int_equal(nodes_failure_count(h.nodes), failures + 1); /* The run of two; bisection asks, and does not fail. */
   machine_destroy(&h);
 }
 

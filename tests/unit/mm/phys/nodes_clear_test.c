@@ -19,6 +19,7 @@
 #include "base/units.h"
 #include "machine.h"
 #include "mm/zero.h"
+#include "movers.h"
 #include "platform.h"
 
 #define F(bytes) ((bytes) / FRAME_SIZE)
@@ -164,6 +165,36 @@ static void a_refused_free_clears_nothing(void **state) {
   machine_destroy(&m);
 }
 
+/* Frames that left a window, those that were only gathered, and groups that were emptied: all of it zeros. */
+static void with_clearing_on_free_what_moves_leaves_zeros_behind(void **state) {
+  (void)state;
+  struct machine m = start(NULL, NODES_CLEAR_ON_ALLOC, 0);
+  struct hosted h = {.pmm = nodes_pmm(m.nodes, 0)};
+  struct movers o;
+  struct contig_compaction done;
+  const struct frame_limits aligned = {.align = 1024};
+  uint64_t frames = 0, frame;
+  pfn_t f;
+  movers_init(&o, &h, FRAME_OWNER_USER, F(RAM_SIZE), true);
+  ram = o.ram;
+  memset(ram, POISON, RAM_SIZE);
+  assert_int_equal(nodes_clear_init(m.nodes, NODES_CLEAR_ON_FREE, 0), OK);
+  for (uint64_t i = 0; i < FRAMES / 40; i++) assert_true(movers_take_at(&o, F(MIB) + 37 * i));
+  assert_true(movers_take(&o, &frame));
+  o.refuse_at = 20;
+  assert_int_not_equal(contig_alloc(&o.contig, FRAME_OWNER_TEST, 3000, NULL, 3000, &f), OK); /* Undone half-way. */
+  nodes_visit(m.nodes, NODES_ALL, must_be_zero, &frames);
+  o.refuse_at = UINT64_MAX;
+  assert_int_equal(contig_alloc(&o.contig, FRAME_OWNER_TEST, 3000, &aligned, 3000, &f), OK);
+  assert_true(o.moves > 20 && is_zero(f, 3000));
+  assert_int_equal(contig_compact(&o.contig, FRAMES_PER_2M, UINT64_MAX, &done), OK);
+  assert_true(done.moves > 0);
+  nodes_visit(m.nodes, NODES_ALL, must_be_zero, &frames);
+  movers_must_be_intact(&o);
+  movers_fini(&o);
+  machine_destroy(&m);
+}
+
 static void each_node_has_a_stock_of_its_own_and_gives_it_back(void **state) {
   (void)state;
   struct machine m = start(&two_nodes, NODES_CLEAR_ON_ALLOC, 4 * MIB);
@@ -222,6 +253,7 @@ int main(void) {
       cmocka_unit_test(each_node_has_a_stock_of_its_own_and_gives_it_back),
       cmocka_unit_test(an_exact_node_is_used_to_the_last_frame_of_its_stock),
       cmocka_unit_test(a_run_is_refused_only_when_the_stocks_do_not_help),
+      cmocka_unit_test(with_clearing_on_free_what_moves_leaves_zeros_behind), /* Last: with memory of movers.h. */
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
