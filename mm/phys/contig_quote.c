@@ -11,6 +11,7 @@
  *                 [-----------------------------------)              start o frames into b, end o + r into b+q
  *                       inner: slides along, one block in, one out
  *
+ *        Windows that start at blocks come first, for they are cheap to look at and their best is a good bound.
  *        Used frames can only cost, so `inner` is a lower bound for all 512 starts: a stride that cannot win costs two
  * words. One that may is looked at by the free bits of its three edge blocks: a lower bound for 64 starts at a time, then
  *        the price of each single start, in constant time.  Only a window cheaper than the best so far is asked for
@@ -78,9 +79,11 @@ struct edge {
 };
 
 static void edge_read(struct edge *e, const struct contig *c, uint64_t block) {
+  window_free_of_block(c, block, e->used);
+  window_free_of_block(c, block + 1, e->used + BLOCK_WORDS);
   e->before[0] = 0;
   for (unsigned i = 0; i < 2 * BLOCK_WORDS; i++) {
-    e->used[i] = ~window_word_at(c, block * WINDOW_BLOCK + i * WINDOW_WORD).free;
+    e->used[i] = ~e->used[i];
     e->before[i + 1] = e->before[i] + bits_count(e->used[i]);
   }
 }
@@ -220,15 +223,30 @@ static bool count_moves(const struct contig *c, uint64_t first, uint64_t count, 
   return true;
 }
 
+static void search(struct search *s) {
+  uint64_t limit = s->shape.max, start, end;
+  while (s->best != 0 && limit > s->shape.min && window_range_below(s->c, limit, &start, &end)) {
+    try_range(s, start, end);
+    limit = start;
+  }
+}
+
+/* A few windows first, aligned far more than they have to be: what is found there makes most of the others not worth a look.
+ */
+static void search_coarsely(struct search *s) {
+  const uint64_t align = s->shape.align;
+  s->shape.align = bits_max(align, bits_min(UINT64_C(1) << bits_log2_floor(s->shape.count), WINDOW_BLOCK));
+  if (s->shape.align != align) search(s);
+  s->shape.align = align;
+}
+
 status_t contig_quote(struct contig *c, uint64_t count, const struct frame_limits *where, struct contig_quote *out) {
   struct search s = {.c = c, .best = NEVER};
   const status_t status = decode(count, where, &s.shape);
   if (status != OK) return status;
-  uint64_t limit = s.shape.max, start, end, moves;
-  while (s.best != 0 && limit > s.shape.min && window_range_below(c, limit, &start, &end)) {
-    try_range(&s, start, end);
-    limit = start;
-  }
+  uint64_t moves;
+  search_coarsely(&s);
+  search(&s);
   if (s.best == NEVER && !s.has_window) return ERR_RANGE;
   if (window_free_frames(c) < count) return ERR_NO_MEMORY;
   if (s.best == NEVER || !count_moves(c, s.best_first, count, &moves)) return ERR_BUSY;

@@ -99,6 +99,14 @@ struct window_word window_word_at(const struct contig *c, uint64_t base) {
   return w;
 }
 
+void window_free_of_block(const struct contig *c, uint64_t block, uint64_t free[static WINDOW_BLOCK / WINDOW_WORD]) {
+  struct place p;
+  const bool is_there = place_find(&c->pmm->tier, block * WINDOW_BLOCK, &p);
+  for (unsigned i = 0; i < WINDOW_BLOCK / WINDOW_WORD; i++) {
+    free[i] = is_there ? atomic_get(&c->pmm->tier.bits[p.block * TIER_WORDS_PER_BLOCK + i]) : 0;
+  }
+}
+
 uint64_t window_spare(const struct contig *c, uint64_t block) {
   struct place p;
   uint64_t n = 0;

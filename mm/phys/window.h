@@ -20,6 +20,8 @@ struct window_word {
 };
 struct window_word window_word_at(const struct contig *c, uint64_t frame);
 
+/** Which frames of a 2 MiB block are free, a bit each: all that window_word_at says of it, for less. */
+void window_free_of_block(const struct contig *c, uint64_t block, uint64_t free[static WINDOW_BLOCK / WINDOW_WORD]);
 /** Frames of the 2 MiB block of this number that are not free: at most as many as window_word_at counts. */
 uint64_t window_used(const struct contig *c, uint64_t block);
 /** Free frames of the block that are to be had without asking another CPU for them. */
