@@ -27,6 +27,10 @@ static struct {
   uint64_t quotes, existed, made, moves, no_memory, in_the_way, never;
 } tally;
 
+static struct {
+  uint64_t requests, found, made;
+} allocs;
+
 /* --- machines --------------------------------------------------------------------------------------------------------- */
 
 enum { FREE_FRAME, MOVABLE_FRAME, FIXED_FRAME };
@@ -45,11 +49,11 @@ struct machine {
   struct dice dice;
 };
 
-static void add_chunk(struct machine *m, uint64_t near) {
+static void add_chunk(struct machine *m, uint64_t near, uint64_t frames_max) {
   static const unsigned borders[] = {6, 9, 9, 13, 18};
   struct dice *d = &m->dice;
   const uint64_t border = bits_align_up(near, UINT64_C(1) << borders[dice_below(d, 5)]);
-  const uint64_t count = dice_one_in(d, 4) ? dice_between(d, 1, 100) : dice_between(d, 200, 2200);
+  const uint64_t count = dice_one_in(d, 4) ? dice_between(d, 1, 100) : dice_between(d, 200, frames_max);
   const uint64_t first = border - dice_below(d, bits_min(count, border - near) + 1);
   m->regions[m->chunk_count] = (struct boot_region){
       .start = first * FRAME_SIZE, .end = (first + count) * FRAME_SIZE, .kind = BOOT_MEMORY_USABLE, .firmware_type = 7};
@@ -83,12 +87,12 @@ static void fill(struct machine *m) {
   }
 }
 
-static void machine_begin(struct machine *m, uint64_t seed) {
+static void machine_begin(struct machine *m, uint64_t seed, uint64_t frames_max) {
   *m = (struct machine){.dice = dice_of(seed)};
   const size_t chunks = dice_between(&m->dice, 1, CHUNKS_MAX);
   uint64_t near = 256;
   for (size_t i = 0; i < chunks; i++) {
-    add_chunk(m, near);
+    add_chunk(m, near, frames_max);
     near = m->chunks[i].first + m->chunks[i].count + 1 + dice_any_size(&m->dice, 15);
   }
   m->h = hosted_create(m->regions, m->chunk_count, NULL, 0);
@@ -235,7 +239,7 @@ static void a_quote_is_the_least_of_all_windows_and_the_commit_moves_exactly_tha
   const uint64_t machines = wanted ? strtoull(wanted, NULL, 0) : 400, seed = seed_of_run();
   for (uint64_t i = 0; i < machines; i++) {
     struct machine m;
-    machine_begin(&m, seed + i);
+    machine_begin(&m, seed + i, 2200);
     for (unsigned k = 0; k < 25; k++) one_quote(&m);
     machine_end(&m);
   }
@@ -245,6 +249,65 @@ static void a_quote_is_the_least_of_all_windows_and_the_commit_moves_exactly_tha
          (unsigned long long)tally.quotes, (unsigned long long)machines, (unsigned long long)tally.existed,
          (unsigned long long)tally.made, (unsigned long long)tally.moves, (unsigned long long)tally.no_memory,
          (unsigned long long)tally.in_the_way, (unsigned long long)tally.never);
+}
+
+/* --- the one door: found, made, or refused for the right reason
+ * ------------------------------------------------------------- */
+
+/* What contig_alloc must say, by the oracle: a run that costs nothing exists. */
+static status_t verdict_on_alloc(const struct verdict *v, uint64_t moves_max) {
+  if (v->moves == 0) return OK;
+  if (moves_max == 0) return ERR_NO_MEMORY;
+  if (v->status != OK) return v->status;
+  return v->moves <= moves_max ? OK : ERR_DENIED;
+}
+
+static void one_alloc(struct machine *m) {
+  struct dice *d = &m->dice;
+  const uint64_t count = some_count(d), moves_max = dice_one_in(d, 2) ? 0 : dice_any_size(d, 11);
+  const struct frame_limits w = some_limits(m, count);
+  const uint64_t moved = m->m.moves;
+  pfn_t first = pfn(7);
+  if (w.max != 0 && w.min >= w.max) {
+    assert_int_equal(contig_alloc(&m->m.contig, FRAME_OWNER_KERNEL, count, &w, moves_max, &first), ERR_INVALID);
+    return;
+  }
+  const struct verdict v = oracle(m, count, &w);
+  const status_t expected = verdict_on_alloc(&v, moves_max);
+  assert_int_equal(contig_alloc(&m->m.contig, FRAME_OWNER_KERNEL, count, &w, moves_max, &first), expected);
+  allocs.requests++;
+  allocs.found += v.moves == 0;
+  allocs.made += expected == OK && v.moves > 0;
+  assert_int_equal(m->m.moves - moved, expected == OK ? v.moves : 0);
+  if (expected != OK) {
+    assert_int_equal(first.raw, 7);
+    return;
+  }
+  assert_true(start_fits(first.raw, count, &w));
+  for (uint64_t f = first.raw; f < first.raw + count; f++) assert_int_equal(state_of(m, f), FREE_FRAME);
+  if (dice_one_in(d, 8))
+    memset(m->is_fixed + first.raw, 1, count);
+  else
+    assert_int_equal(pmm_free_run(m->h.pmm, FRAME_OWNER_KERNEL, first, count), OK);
+}
+
+static void requests_succeed_if_and_only_if_a_run_exists_or_can_be_made(void **state) {
+  (void)state;
+  const char *wanted = getenv("CAIRN_OPS");
+  const uint64_t requests = wanted ? strtoull(wanted, NULL, 0) : 100000, seed = seed_of_run();
+  uint64_t machines = 0;
+  for (; allocs.requests < requests; machines++) {
+    struct machine m;
+    machine_begin(&m, seed + 1000000 + machines, 700);
+    for (unsigned i = 0; i < 150; i++) one_alloc(&m);
+    movers_must_be_intact(&m.m);
+    hosted_must_be_sound(&m.h, "after requests");
+    machine_end(&m);
+  }
+  printf(
+      "# requests: %llu on %llu machines: %llu runs existed, %llu were made, the others were refused as the oracle said\n",
+      (unsigned long long)allocs.requests, (unsigned long long)machines, (unsigned long long)allocs.found,
+      (unsigned long long)allocs.made);
 }
 
 /* --- one machine by hand
@@ -462,6 +525,7 @@ int main(void) {
       cmocka_unit_test(bad_requests_are_told_apart),
       cmocka_unit_test(one_door_finds_makes_or_says_the_price_is_too_high),
       cmocka_unit_test(destinations_lie_in_the_fullest_blocks),
+      cmocka_unit_test(requests_succeed_if_and_only_if_a_run_exists_or_can_be_made),
       cmocka_unit_test(a_quote_is_the_least_of_all_windows_and_the_commit_moves_exactly_that),
   };
   return cmocka_run_group_tests_name("mm/phys/contig", tests, NULL, NULL);
