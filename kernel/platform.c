@@ -47,11 +47,12 @@ void platform_unmask(bool were_on) { arch_irq_restore(were_on); }
 
 void *platform_direct(paddr_t address) { return physmap_at(address); }
 
-/* The kernel's tables have one writer at a time; interrupts stay on, for flushing megabytes takes its time. */
+/* One at a time, for it goes in steps, between which the tables are nobody's; interrupts stay on, for flushing megabytes
+ * takes its time. */
 status_t platform_set_cache(paddr_t start, uint64_t size, enum platform_cache how) {
   static atomic_flag busy = ATOMIC_FLAG_INIT;
   if (how == PLATFORM_WRITE_COMBINING && !arch_mmu_keeps(ARCH_MMU_WRITE_COMBINING)) return ERR_UNSUPPORTED;
-  while (atomic_flag_test_and_set_explicit(&busy, memory_order_acquire)) arch_cpu_relax();
+  while (atomic_flag_test_and_set_explicit(&busy, memory_order_acquire)) smp_relax();
   const uint32_t flags = how == PLATFORM_WRITE_COMBINING ? PAGE_WRITE_COMBINING : 0;
   const status_t s = physmap_set_cache(memory_tables(), start, size, flags);
   atomic_flag_clear_explicit(&busy, memory_order_release);

@@ -11,16 +11,12 @@
 #include "base/addr.h"
 #include "base/annotate.h"
 #include "base/compiler.h"
+#include "base/lock.h"
 #ifdef CAIRN_KERNEL
 #include "arch/percpu.h"
 #endif
 #include "base/status.h"
 
-/* A lock that spins with interrupts masked in the kernel, and with a host mutex's duties in threaded tests. */
-struct CAPABILITY("platform_lock") platform_lock {
-  uint32_t word;  /* 0 free, 1 held. */
-  uint32_t saved; /* The holder's interrupt state. */
-};
 void platform_lock_acquire(struct platform_lock *l) ACQUIRE(l);
 void platform_lock_release(struct platform_lock *l) RELEASE(l);
 

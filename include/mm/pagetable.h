@@ -12,6 +12,7 @@
 
 #include "arch/mmu.h"
 #include "base/addr.h"
+#include "base/lock.h"
 #include "base/status.h"
 
 /* Where tables come from.  `take` need not zero; `give` may be NULL where nothing can be returned (early boot). */
@@ -22,6 +23,7 @@ struct pagetable_source {
 };
 
 struct pagetable {
+  struct platform_lock lock; /* Who changes the tables; nobody needs it to read them. */
   paddr_t root;
   struct pagetable_source source;
   paddr_t spare;        /* Frames taken and not yet used: a chain through their first words, 0 at its end. */

@@ -5,7 +5,7 @@
  * WHAT   Two windows (boot/layout.h): KSPACE for device registers, STACKS for stacks.  Each is a cursor that only moves up.
  * HOW    A mapping starts one page above the end of the last one, so that running off either end meets nothing.  A stack
  *        whose low end is overrun faults in its own guard page, which kspace_stack_find() can name.
- * LOCKING  kspace.lock: cursors, list, and the kernel's tables while a mapping of ours is entered.  kspace_stack_find takes
+ * LOCKING  kspace.lock: cursors and list, until a mapping of ours is entered.  kspace_stack_find takes
  *        none, because it may be called from a panic: it reads entries that are complete before the count says so.
  */
 #include "mm/kspace.h"

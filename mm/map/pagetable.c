@@ -11,7 +11,9 @@
  *        commit:  the same walk writes.  It takes tables from the chain and cannot fail.
  *        Splitting: a leaf of which only a part changes becomes a table of leaves one level below with the same
  *        translation, so that no walk on any CPU ever sees a hole.
- * LOCKING  None: an address space has one writer at a time, and the caller is it.
+ * LOCKING  t->lock: one writer at a time, from its plan to its commit; frames are asked for under it.  Readers take none: an
+ *        entry is one store, and a table is complete before an entry points at it.  Only a join takes a table away: who
+ *        reads a range meanwhile must keep that from happening.
  * INVARIANTS
  *   1  Outside a commit every table reachable from the root is whole; a table is zeroed before an entry points at it.
  *   2  spare_count is the length of the spare chain.
@@ -26,6 +28,7 @@
 #include "base/bits.h"
 #include "lib/string.h"
 #include "mm/physmap.h"
+#include "mm/platform.h"
 
 /* Above so many leaves one full flush is cheaper than single ones (design: section 6). */
 #define FLUSH_SINGLE_MAX 32
@@ -57,7 +60,7 @@ static paddr_t spare_pop(struct pagetable *t) {
   return frame;
 }
 
-status_t pagetable_reserve(struct pagetable *t, uint64_t count) {
+static status_t reserve(struct pagetable *t, uint64_t count) REQUIRES(&t->lock) {
   const uint64_t before = t->spare_count;
   while (t->spare_count < count) {
     paddr_t frame;
@@ -69,6 +72,13 @@ status_t pagetable_reserve(struct pagetable *t, uint64_t count) {
     return ERR_NO_MEMORY;
   }
   return OK;
+}
+
+status_t pagetable_reserve(struct pagetable *t, uint64_t count) {
+  platform_lock_acquire(&t->lock);
+  const status_t s = reserve(t, count);
+  platform_lock_release(&t->lock);
+  return s;
 }
 
 /* A new table in an empty slot. */
@@ -158,16 +168,23 @@ static uint64_t commit_leaf(struct pagetable *t, vaddr_t va, paddr_t to, uint64_
   }
 }
 
-status_t pagetable_map(struct pagetable *t, vrange_t where, paddr_t to, uint32_t flags) {
+static status_t map(struct pagetable *t, vrange_t where, paddr_t to, uint32_t flags) REQUIRES(&t->lock) {
   uint64_t cost;
   status_t s = check_flags(flags);
   if (s == OK) s = pagetable_map_cost(t, where, to, &cost);
-  if (s == OK) s = pagetable_reserve(t, cost);
+  if (s == OK) s = reserve(t, cost);
   if (s != OK) return s;
   for (uint64_t done = 0; done < vrange_size(where);) {
     done += commit_leaf(t, vaddr_add(where.start, done), paddr_add(to, done), vrange_size(where) - done, flags);
   }
   return OK;
+}
+
+status_t pagetable_map(struct pagetable *t, vrange_t where, paddr_t to, uint32_t flags) {
+  platform_lock_acquire(&t->lock);
+  const status_t s = map(t, where, to, flags);
+  platform_lock_release(&t->lock);
+  return s;
 }
 
 /* --- change ---------------------------------------------------------------------------------------------------------- */
@@ -248,27 +265,36 @@ static status_t change(struct pagetable *t, vrange_t where, bool unmap, uint32_t
   uint64_t tables;
   status_t s = check_range(where);
   if (s == OK) s = check_flags(flags);
-  if (s == OK) s = plan_change(t, where, &tables);
-  if (s == OK) s = pagetable_reserve(t, tables);
   if (s != OK) return s;
-  commit_change(t, where, unmap, flags);
-  return OK;
+  platform_lock_acquire(&t->lock);
+  s = plan_change(t, where, &tables);
+  if (s == OK) s = reserve(t, tables);
+  if (s == OK) commit_change(t, where, unmap, flags);
+  platform_lock_release(&t->lock);
+  return s;
 }
 
 status_t pagetable_protect(struct pagetable *t, vrange_t where, uint32_t flags) { return change(t, where, false, flags); }
 status_t pagetable_unmap(struct pagetable *t, vrange_t where) { return change(t, where, true, 0); }
 
-status_t pagetable_split(struct pagetable *t, vaddr_t address) {
+static status_t split_one(struct pagetable *t, vaddr_t address) REQUIRES(&t->lock) {
   unsigned level;
   arch_pte_t *slot = is_canonical(address) ? find_leaf(t, address, &level) : nullptr;
   if (!slot) return ERR_NOT_FOUND;
   if (level == 0) return ERR_UNSUPPORTED;
-  const status_t s = pagetable_reserve(t, 1);
+  const status_t s = reserve(t, 1);
   if (s != OK) return s;
   split(t, slot, level);
   arch_tlb_flush_page(address);
   arch_tlb_flush_others();
   return OK;
+}
+
+status_t pagetable_split(struct pagetable *t, vaddr_t address) {
+  platform_lock_acquire(&t->lock);
+  const status_t s = split_one(t, address);
+  platform_lock_release(&t->lock);
+  return s;
 }
 
 /* The slot at `level` that points to the table of an address, or NULL. */
@@ -297,7 +323,7 @@ static bool leaves_fit(const arch_pte_t *table, unsigned level, paddr_t *to, uin
   return bits_is_aligned(to->raw, arch_mmu_span(level + 1));
 }
 
-status_t pagetable_join(struct pagetable *t, vaddr_t address, unsigned level) {
+static status_t join(struct pagetable *t, vaddr_t address, unsigned level) REQUIRES(&t->lock) {
   if (level == 0 || level >= arch_mmu_levels() || !arch_mmu_has_leaf(level)) return ERR_UNSUPPORTED;
   arch_pte_t *slot = is_canonical(address) ? find_table(t, address, level) : nullptr;
   paddr_t to;
@@ -314,6 +340,13 @@ status_t pagetable_join(struct pagetable *t, vaddr_t address, unsigned level) {
   else
     spare_push(t, frame);
   return OK;
+}
+
+status_t pagetable_join(struct pagetable *t, vaddr_t address, unsigned level) {
+  platform_lock_acquire(&t->lock);
+  const status_t s = join(t, address, level);
+  platform_lock_release(&t->lock);
+  return s;
 }
 
 /* --- look ------------------------------------------------------------------------------------------------------------ */

@@ -26,9 +26,9 @@
 #include "mm/ledger.h"
 
 #define STACK_SIZE           LAYOUT_BOOT_STACK_SIZE
-#define EXCEPTION_STACK_SIZE (16 * KIB) /* As those of CPU 0 (stacks.c). */
-#define GAP_PAGES            8192       /* 255 gaps of 32 MiB are half of the window. */
-#define FRAMES_OF_CPU        64         /* What one takes at most, tables included, and as much again. */
+#define EXCEPTION_STACK_SIZE (16 * KIB)   /* As those of CPU 0 (stacks.c). */
+#define GAP_PAGES            8192         /* 255 gaps of 32 MiB are half of the window. */
+#define FRAMES_OF_CPU        UINT64_C(64) /* What one takes at most, tables included, and as much again. */
 
 static_assert(sizeof(struct percpu) <= FRAME_SIZE);
 static_assert(SMP_CPUS_MAX * UINT64_C(2) * FRAME_SIZE < LAYOUT_PERCPU_SIZE / 2);
