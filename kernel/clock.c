@@ -25,7 +25,9 @@ status_t clock_init(uint16_t pm_timer) {
   return s;
 }
 
-uint64_t clock_us(void) {
-  const uint64_t ticks = arch_cpu_timestamp() - arch_timestamp_at_entry();
+uint64_t clock_us_of(uint64_t timestamp) {
+  const uint64_t ticks = timestamp - arch_timestamp_at_entry();
   return (uint64_t)((unsigned __int128)ticks * factor >> 32);
 }
+
+uint64_t clock_us(void) { return clock_us_of(arch_cpu_timestamp()); }

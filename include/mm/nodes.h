@@ -198,5 +198,26 @@ struct nodes_failure {
 };
 /** Copies the last failures, the latest first, at most `room`; returns how many.  => any CPU. */
 size_t nodes_failures(const struct nodes *n, struct nodes_failure *list, size_t room);
+/* Why it would not be met now, the first that applies. */
+enum nodes_cause {
+  NODES_FITS_NOW,        /* It would: memory has changed since. */
+  NODES_TOO_LITTLE_FREE, /* Fewer frames are free than were asked for. */
+  NODES_NO_RUN,          /* Enough are, but nowhere so many together. */
+  NODES_OUT_OF_REACH,    /* There are so many together, but not between min and max. */
+  NODES_NO_PLACE         /* There too, but not at that alignment, or across a boundary. */
+};
+struct nodes_reason {
+  enum nodes_cause cause;
+  uint64_t free_frames, largest_run;    /* In the nodes that may serve it. */
+  uint64_t free_within, largest_within; /* The same between its min and max. */
+  uint64_t free_64k, free_2m;           /* Aligned blocks wholly free between its min and max. */
+  bool fits_now;
+};
+/**
+ * Says why a request would be met, or would not, as memory is now.  ERR_INVALID: no such node, or no frame asked for.
+ *   => any CPU; for people: every range of memory is looked at.
+ */
+status_t nodes_explain(const struct nodes *n, uint32_t flags, uint64_t count, const struct frame_limits *where,
+                       struct nodes_reason *out);
 /** Requests that were not met since the door was opened. */
 uint64_t nodes_failure_count(const struct nodes *n);

@@ -28,7 +28,7 @@ static const struct shell_command commands[] = {
      "One cell is a slice of RAM; holes are left out.  The list merges what belongs together; `map all` shows every region.",
      shell_map},
     {"ledger", "", "every owner's frames; their sum is the RAM the firmware reported", NULL, shell_ledger},
-    {"why", "<address>", "the story of an address: firmware, region, state, owner",
+    {"why", "<address|fail>", "the story of an address: firmware, region, state, owner; or why memory was refused",
      "The address is hexadecimal, physical or virtual.  With log=addresses virtual ones are easy to come by (`layout`).",
      shell_why},
     {"check", "", "derive every bitmap, counter and record anew and compare", NULL, shell_check},
@@ -38,7 +38,7 @@ static const struct shell_command commands[] = {
     {"options", "", "the boot options as they are", NULL, shell_options},
     {"log", "[level]", "the log's records up to a level", "Levels: error warn notice info verbose; info when none is given.",
      shell_log},
-    {"alloc", "<count|size> [align=] [below=] [boundary=] [moves=]",
+    {"alloc", "<count|size> [align=] [below=] [boundary=] [node=] [moves=]",
      "allocate contiguous frames; without words: what you hold",
      "A bare number counts frames; K, M and G make it a size.  The limits are sizes: alloc 2M align=2M below=4G.  With "
      "moves= a "

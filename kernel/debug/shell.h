@@ -29,15 +29,21 @@ void shell_why(size_t count, const char *const *words);
 /* shell_alloc.c */
 struct shell_request {
   uint64_t count; /* Frames. */
+  uint32_t flags; /* Of include/mm/nodes.h. */
   struct frame_limits limits;
   uint64_t moves; /* As many may move for it. */
 };
-/** Reads "<count|size> [align=] [below=] [boundary=] [moves=]" from the second word on; complains and says false. */
+/** Reads "<count|size> [align=] [below=] [boundary=] [node=] [moves=]" from the second word on; complains and says false. */
 bool shell_read_request(size_t count, const char *const *words, struct shell_request *out);
 void shell_alloc(size_t count, const char *const *words);
 void shell_free(size_t count, const char *const *words);
 /* shell_bad.c */
 void shell_bad(size_t count, const char *const *words);
+/* shell_fail.c */
+/** One sentence about a request that was not met. */
+void shell_explain(uint32_t flags, uint64_t count, const struct frame_limits *where);
+/** The last of them. */
+void shell_failures(void);
 /* shell_trace.c */
 void shell_trace(size_t count, const char *const *words);
 /* shell_contig.c */

@@ -2,8 +2,7 @@
 /*
  * kernel/debug/shell_alloc.c — `alloc` and `free`: contiguous frames by hand, charged to the owner "tests".
  *
- * A refusal is explained by asking again without one limit at a time and giving back at once what that finds: the first
- * limit without which it fits is the one to blame.
+ * A refusal is explained (shell_fail.c), and the limits without which it would fit are named.
  */
 #include "kernel/console.h"
 #include "kernel/debug/shell.h"
@@ -46,6 +45,13 @@ static bool read_limit(const char *word, struct frame_limits *limits) {
   return false;
 }
 
+static bool read_node(const char *word, uint32_t *flags) {
+  uint64_t node;
+  if (strncmp(word, "node=", 5) != 0 || string_to_u64(word + 5, strlen(word + 5), false, &node) != OK) return false;
+  *flags = NODE(node) | NODE_EXACT;
+  return true;
+}
+
 bool shell_read_request(size_t count, const char *const *words, struct shell_request *out) {
   *out = (struct shell_request){};
   if (count < 2 || !read_count(words[1], &out->count)) {
@@ -54,32 +60,33 @@ bool shell_read_request(size_t count, const char *const *words, struct shell_req
     return false;
   }
   for (size_t i = 2; i < count; i++) {
-    if (read_limit(words[i], &out->limits)) continue;
+    if (read_limit(words[i], &out->limits) || read_node(words[i], &out->flags)) continue;
     if (strncmp(words[i], "moves=", 6) == 0 && string_to_u64(words[i] + 6, strlen(words[i] + 6), false, &out->moves) == OK)
       continue;
-    shell_complain("%s is no limit: align=, below= and boundary= take whole frames, such as 64K or 4G; moves= a number.",
-                   words[i]);
+    shell_complain(
+        "%s is no limit: align=, below= and boundary= take whole frames, such as 64K or 4G; node= and moves= a number.",
+        words[i]);
     return false;
   }
   return true;
 }
 
-static bool try_request(const struct shell_request *r) {
-  pfn_t first;
-  if (nodes_alloc_run(memory_nodes(), FRAME_OWNER_TEST, 0, r->count, &r->limits, &first) != OK) return false;
-  return nodes_free_run(memory_nodes(), FRAME_OWNER_TEST, first, r->count) == OK;
+/* Asked without allocating, so that no failure is counted for it. */
+static bool would_fit(const struct shell_request *r) {
+  struct nodes_reason reason;
+  return nodes_explain(memory_nodes(), r->flags, r->count, &r->limits, &reason) == OK && reason.fits_now;
 }
 
 static void blame_limits(const struct shell_request *r) {
   struct shell_request without = *r;
   without.limits.align = 0;
-  if (r->limits.align > 1 && try_request(&without)) shell_complain("Without align= it would fit.");
+  if (r->limits.align > 1 && would_fit(&without)) shell_complain("Without align= it would fit.");
   without = *r;
   without.limits.boundary = 0;
-  if (r->limits.boundary != 0 && try_request(&without)) shell_complain("Without boundary= it would fit.");
+  if (r->limits.boundary != 0 && would_fit(&without)) shell_complain("Without boundary= it would fit.");
   without = *r;
   without.limits.max = 0;
-  if (r->limits.max != 0 && try_request(&without)) shell_complain("Without below= it would fit.");
+  if (r->limits.max != 0 && would_fit(&without)) shell_complain("Without below= it would fit.");
 }
 
 /* A run that can be made has a price. */
@@ -92,23 +99,15 @@ static bool offer(const struct shell_request *r, const char *wanted) {
 }
 
 static void explain(const struct shell_request *r, status_t status) {
-  struct pmm_stats s;
-  char size[12], wanted[12];
+  char wanted[12];
   format_size(wanted, r->count > UINT64_MAX / FRAME_SIZE ? UINT64_MAX : r->count * FRAME_SIZE);
-  nodes_stats_read(memory_nodes(), NODES_ALL, &s);
-  if (status == ERR_INVALID) {
+  if (status == ERR_INVALID && (r->flags & NODE_MASK) >> 16 > nodes_count(memory_nodes())) {
+    shell_complain("There is no such node: %u are there.", nodes_count(memory_nodes()));
+  } else if (status == ERR_INVALID) {
     shell_complain("That cannot be: align= and boundary= are powers of two, and a run of %s must fit in a boundary.",
                    wanted);
-  } else if (offer(r, wanted)) {
-    return;
-  } else if (status != ERR_NO_MEMORY) {
-    shell_complain("%s", status_name(status));
-  } else if (r->count > s.free_frames) {
-    shell_complain("There is no %s: %s are free.", wanted, format_size(size, s.free_frames * FRAME_SIZE));
-  } else if (r->count > s.largest_free_run) {
-    shell_complain("No run of %s: the largest free run has %s.", wanted, format_size(size, s.largest_free_run * FRAME_SIZE));
-  } else {
-    shell_complain("No run of %s within these limits.", wanted);
+  } else if (r->flags != 0 || !offer(r, wanted)) {
+    shell_explain(r->flags, r->count, &r->limits);
     blame_limits(r);
   }
 }
@@ -145,7 +144,9 @@ void shell_alloc(size_t count, const char *const *words) {
     shell_complain("You hold %u runs already; free one first.", RUNS_MAX);
     return;
   }
-  const status_t status = movers_alloc(FRAME_OWNER_TEST, r.count, &r.limits, r.moves, &first);
+  const status_t status = r.flags != 0
+                              ? nodes_alloc_run(memory_nodes(), FRAME_OWNER_TEST, r.flags, r.count, &r.limits, &first)
+                              : movers_alloc(FRAME_OWNER_TEST, r.count, &r.limits, r.moves, &first);
   if (status != OK) {
     explain(&r, status);
     return;

@@ -323,8 +323,10 @@ static void why_virtual(uint64_t address) {
 
 void shell_why(size_t count, const char *const *words) {
   uint64_t address;
-  if (count != 2 || !read_hexadecimal(words[1], &address))
-    shell_complain("why takes one address in hexadecimal, such as: why 0x100000");
+  if (count == 2 && strcmp(words[1], "fail") == 0)
+    shell_failures();
+  else if (count != 2 || !read_hexadecimal(words[1], &address))
+    shell_complain("why takes one address in hexadecimal, such as: why 0x100000; or `fail`");
   else if (address < MEMMAP_ADDRESS_END)
     why_physical(address);
   else

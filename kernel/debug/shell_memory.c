@@ -155,13 +155,15 @@ static void draw_orders(const uint64_t *free_by_order) {
 }
 
 static void draw_contiguity(const struct pmm_stats *s) {
-  char size[12], count[28], count_1g[28];
+  char size[12], count[28], count_1g[28], percent[8];
   shell_title("Contiguous", "free runs, cut into aligned powers of two");
   draw_orders(s->free_by_order);
   picture_add(&out,
               "\n largest run " PICTURE_TITLE "%s" PICTURE_PLAIN "    free 2 MiB blocks " PICTURE_TITLE "%s" PICTURE_PLAIN,
               format_size(size, s->largest_free_run * FRAME_SIZE), picture_count(count, s->free_2m));
   picture_add(&out, "    free 1 GiB blocks " PICTURE_TITLE "%s" PICTURE_PLAIN "\n", picture_count(count_1g, s->free_1g));
+  picture_add(&out, " of the free memory, " PICTURE_TITLE "%s%%" PICTURE_PLAIN " could be 2 MiB frames as it is\n",
+              picture_percent(percent, s->free_2m * FRAMES_PER_2M, s->free_frames));
   shell_print(&out);
 }
 
@@ -190,8 +192,9 @@ static void draw_costs(const struct ledger *l, const struct pmm_stats *s) {
   picture_add(&out, " bookkeeping: records %s, bitmaps %s" PICTURE_DIM " = %s%% of RAM" PICTURE_PLAIN "\n",
               format_size(a, s->record_bytes), format_size(b, s->metadata_bytes),
               picture_percent(percent, metadata, l->total * FRAME_SIZE));
-  picture_add(&out, " %s allocations, %s frees, %s refused\n", picture_count(counts[0], s->allocations),
-              picture_count(counts[1], s->frees), picture_count(counts[2], s->failures));
+  picture_add(&out, " %s allocations, %s frees, %s refused%s\n", picture_count(counts[0], s->allocations),
+              picture_count(counts[1], s->frees), picture_count(counts[2], s->failures),
+              s->failures == 0 ? "" : PICTURE_DIM "; why fail says why" PICTURE_PLAIN);
   draw_zeros_and_bad(l);
   shell_print(&out);
 }

@@ -68,7 +68,7 @@ status_t nodes_set_home(struct nodes *n, uint32_t slot, uint32_t node) {
 }
 
 /* Where a request begins; false for a node that does not exist. */
-static bool begin_at(const struct nodes *n, uint32_t flags, uint32_t *node) {
+bool nodes_begin_at(const struct nodes *n, uint32_t flags, uint32_t *node) {
   const uint32_t wanted = (flags & NODE_MASK) >> 16;
   *node = wanted == 0 ? nodes_home(n, platform_slot_hint()) : wanted - 1;
   return *node < n->count;
@@ -158,7 +158,7 @@ static bool take_zeroed(const struct nodes *n, uint32_t node, const struct reque
 status_t nodes_alloc_frame_near(struct nodes *n, enum frame_owner owner, uint32_t flags, pfn_t *out) {
   const struct request r = {.owner = owner, .flags = flags, .count = 1, .is_frame = true};
   uint32_t node;
-  if (!begin_at(n, flags, &node)) return ERR_INVALID;
+  if (!nodes_begin_at(n, flags, &node)) return ERR_INVALID;
   if (take_zeroed(n, node, &r, out)) return OK;
   status_t s = ask_in_order(n, node, &r, out);
   if (UNLIKELY(is_local(s)) && nodes_call_in(n) > 0) s = ask_in_order(n, node, &r, out);
@@ -270,7 +270,7 @@ static status_t take_pieces(struct nodes *n, const struct request *r, uint64_t f
 }
 
 /* The highest place in a free stretch for a run within limits that pmm_alloc_run has found valid. */
-static bool place(uint64_t start, uint64_t end, uint64_t count, const struct frame_limits *w, uint64_t *first) {
+bool nodes_place(uint64_t start, uint64_t end, uint64_t count, const struct frame_limits *w, uint64_t *first) {
   const uint64_t align = bits_max(w->align, 1);
   start = bits_max(start, w->min);
   end = bits_min(end, w->max);
@@ -299,7 +299,7 @@ static status_t find_run(struct nodes *n, uint32_t node, const struct request *r
     bool is_found = false;
     uint64_t start, end, at;
     for (uint32_t span = 1; nodes_next_stretch(n, &span, &start, &end);) {
-      if (!place(start, end, r->count, &within, &at)) continue;
+      if (!nodes_place(start, end, r->count, &within, &at)) continue;
       best = at; /* They come in order of address. */
       is_found = true;
     }
@@ -317,7 +317,7 @@ status_t nodes_alloc_run(struct nodes *n, enum frame_owner owner, uint32_t flags
                          const struct frame_limits *where, pfn_t *first) {
   const struct request r = {.owner = owner, .flags = flags, .count = count, .where = where};
   uint32_t node;
-  if (!begin_at(n, flags, &node)) return ERR_INVALID;
+  if (!nodes_begin_at(n, flags, &node)) return ERR_INVALID;
   if (take_zeroed(n, node, &r, first)) return OK;
   status_t s = find_run(n, node, &r, first);
   if (UNLIKELY(is_local(s)) && nodes_call_in(n) > 0) s = find_run(n, node, &r, first);

@@ -423,6 +423,60 @@ static void the_last_failures_are_kept(void **state) {
   machine_destroy(&m);
 }
 
+static void a_refusal_is_explained_by_what_is_free(void **state) {
+  (void)state;
+  struct machine m = start(&four_nodes);
+  struct nodes_reason r;
+  const struct frame_limits low = {.max = 1024}, at_64m = {.min = 4096, .max = 8192, .align = 4096};
+  const struct {
+    uint64_t count;
+    const struct frame_limits *where;
+    uint32_t flags;
+    enum nodes_cause cause;
+  } cases[] = {
+      {512, NULL, 0, NODES_FITS_NOW},
+      {F(0x3800000), NULL, 0, NODES_FITS_NOW}, /* Across three borders. */
+      {F(0x3800000) + 1, NULL, 0, NODES_TOO_LITTLE_FREE},
+      {4097, NULL, NODE(1) | NODE_EXACT, NODES_TOO_LITTLE_FREE},
+      {1024, &low, 0, NODES_OUT_OF_REACH},
+      {1024, NULL, PMM_BELOW(22), NODES_OUT_OF_REACH},
+      {1024, NULL, PMM_BELOW(23), NODES_FITS_NOW},
+      {4096, &at_64m, 0, NODES_FITS_NOW},
+  };
+  for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+    pfn_t first;
+    assert_int_equal(nodes_explain(m.nodes, cases[i].flags, cases[i].count, cases[i].where, &r), OK);
+    assert_int_equal(r.cause, cases[i].cause);
+    const status_t s = nodes_alloc_run(m.nodes, TEST, cases[i].flags, cases[i].count, cases[i].where, &first);
+    assert_int_equal(s, r.fits_now ? OK : ERR_NO_MEMORY);
+    if (s == OK) assert_int_equal(nodes_free_run(m.nodes, TEST, first, cases[i].count), OK);
+  }
+  assert_int_equal(nodes_explain(m.nodes, NODE(4), 1, NULL, &r), ERR_INVALID);
+  assert_int_equal(nodes_explain(m.nodes, 0, 0, NULL, &r), ERR_INVALID);
+
+  /* Of each 2 MiB of node 2 the first frame is taken: no block is whole, 31 of 32 groups of 64 KiB are. */
+  const uint64_t first_frame = F(0x2000000);
+  for (uint64_t f = first_frame; f < first_frame + 4096; f += 512) {
+    const struct frame_limits there = {.min = f, .max = f + 1};
+    pfn_t got;
+    assert_int_equal(nodes_alloc_run(m.nodes, TEST, 0, 1, &there, &got), OK);
+  }
+  const struct frame_limits block = {.align = 512};
+  assert_int_equal(nodes_explain(m.nodes, NODE(2) | NODE_EXACT, 512, &block, &r), OK);
+  assert_int_equal(r.cause, NODES_NO_RUN);
+  assert_int_equal(r.free_frames, 4096 - 8);
+  assert_int_equal(r.largest_run, 511);
+  assert_int_equal(r.free_64k, 8 * 31);
+  assert_int_equal(r.free_2m, 0);
+  const struct frame_limits half = {.align = 256, .boundary = 256};
+  assert_int_equal(nodes_explain(m.nodes, NODE(2) | NODE_EXACT, 256, &half, &r), OK);
+  assert_int_equal(r.cause, NODES_FITS_NOW);
+  const struct frame_limits odd_place = {.align = 512, .boundary = 512};
+  assert_int_equal(nodes_explain(m.nodes, NODE(2) | NODE_EXACT, 300, &odd_place, &r), OK);
+  assert_int_equal(r.cause, NODES_NO_PLACE);
+  machine_destroy(&m);
+}
+
 static void a_damaged_border_is_found_and_named(void **state) {
   (void)state;
   const struct nodes_layout *layouts[] = {&four_nodes, NULL};
@@ -461,6 +515,7 @@ int main(void) {
       cmocka_unit_test(a_run_may_cross_borders_when_no_node_has_it),
       cmocka_unit_test(bad_frames_are_taken_out_of_their_node),
       cmocka_unit_test(the_last_failures_are_kept),
+      cmocka_unit_test(a_refusal_is_explained_by_what_is_free),
       cmocka_unit_test(a_damaged_border_is_found_and_named),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kernel/debug/shell_fail.c — why memory was refused, in words: when `alloc` fails, and later, as `why fail`.
+ *
+ * What was asked is kept by the nodes (nodes_failures); why it fails is worked out when somebody asks, as memory is then.
+ */
+#include "kernel/clock.h"
+#include "kernel/console.h"
+#include "kernel/debug/shell.h"
+#include "kernel/memory.h"
+#include "kernel/movers.h"
+#include "lib/format.h"
+
+static struct picture out;
+
+static const char *size_of(char to[static 12], uint64_t frames) {
+  return format_size(to, frames > UINT64_MAX / FRAME_SIZE ? UINT64_MAX : frames * FRAME_SIZE);
+}
+
+/* "a 2 MiB frame", "a run of 3 MiB at a multiple of 64 KiB, below 4 GiB, of node 1". */
+static void say_request(uint32_t flags, uint64_t count, const struct frame_limits *w) {
+  char size[12];
+  const uint32_t node = (flags & NODE_MASK) >> 16;
+  const bool is_page = count == FRAMES_PER_2M || count == FRAMES_PER_1G;
+  if (count == 1 || (is_page && w->align == count))
+    picture_add(&out, "a %s frame", size_of(size, count));
+  else
+    picture_add(&out, "a run of %s", size_of(size, count));
+  if (w->align > 1 && !(is_page && w->align == count)) picture_add(&out, " at a multiple of %s", size_of(size, w->align));
+  if (w->boundary != 0) picture_add(&out, ", not across a multiple of %s", size_of(size, w->boundary));
+  if (w->min != 0) picture_add(&out, ", from 0x%llx on", (unsigned long long)w->min * FRAME_SIZE);
+  if (w->max != 0 && w->max != UINT64_MAX) picture_add(&out, ", below 0x%llx", (unsigned long long)w->max * FRAME_SIZE);
+  if (PMM_BELOW_BITS(flags) != 0) picture_add(&out, ", below 2^%u", PMM_BELOW_BITS(flags));
+  if (node != 0) picture_add(&out, ", of node %u%s", node - 1, flags & NODE_EXACT ? " alone" : " first");
+}
+
+/* What is in the way in the window that is nearest to being free. */
+static void say_window(uint32_t flags, uint64_t count, const struct frame_limits *w) {
+  struct contig_obstacle o;
+  struct contig_quote q;
+  struct movers_quote any;
+  const uint32_t node = (flags & NODE_MASK) >> 16;
+  struct contig *c = flags & NODE_EXACT ? movers_contig(node == 0 ? 0 : node - 1) : NULL;
+  const status_t s = c ? contig_explain(c, count, w, &o) : movers_explain(count, w, &o);
+  if (s == OK) {
+    picture_add(&out, ", %llu unmovable frames in the best window (0x%llx: %s)", (unsigned long long)o.unmovable,
+                (unsigned long long)o.frame.raw * FRAME_SIZE, frame_owner_name(o.owner));
+  } else if (s == ERR_NOT_FOUND && (c ? contig_quote(c, count, w, &q) : movers_quote(count, w, &any)) == OK) {
+    picture_add(&out, ", none unmovable in the best window: %llu would have to move",
+                (unsigned long long)(c ? q.moves : any.quote.moves));
+  } else if (s == ERR_RANGE) {
+    picture_add(&out, ", and within these limits no RAM is that long");
+  }
+}
+
+static void say_reason(uint32_t flags, uint64_t count, const struct frame_limits *w, const struct nodes_reason *r) {
+  char n[28], size[12];
+  if (r->cause == NODES_FITS_NOW) {
+    picture_add(&out, "it would be found now");
+    return;
+  }
+  picture_add(&out, "%s free blocks of 64 KiB", picture_count(n, r->free_64k));
+  if (r->free_2m != 0) picture_add(&out, ", %s of 2 MiB", picture_count(n, r->free_2m));
+  picture_add(&out, ", largest run %s", size_of(size, r->largest_within));
+  if (r->largest_within < r->largest_run)
+    picture_add(&out, " within the limits, %s elsewhere", size_of(size, r->largest_run));
+  if (r->cause == NODES_TOO_LITTLE_FREE)
+    picture_add(&out, ", %s free in all", size_of(size, r->free_frames));
+  else
+    say_window(flags, count, w);
+}
+
+void shell_explain(uint32_t flags, uint64_t count, const struct frame_limits *where) {
+  struct nodes_reason r;
+  if (nodes_explain(memory_nodes(), flags, count, where, &r) != OK) return;
+  picture_add(&out, PICTURE_WARN);
+  say_request(flags, count, where);
+  picture_add(&out, " failed: ");
+  say_reason(flags, count, where, &r);
+  picture_add(&out, PICTURE_PLAIN "\n");
+  shell_print(&out);
+}
+
+void shell_failures(void) {
+  struct nodes_failure list[NODES_FAILURES_KEPT];
+  char n[28];
+  const size_t count = nodes_failures(memory_nodes(), list, NODES_FAILURES_KEPT);
+  if (count == 0) {
+    console_printf(" No request for memory has failed.\n");
+    return;
+  }
+  console_printf(" Requests that failed: %s; the last ones, and what memory says to them now:\n",
+                 picture_count(n, nodes_failure_count(memory_nodes())));
+  for (size_t i = 0; i < count; i++) {
+    const struct nodes_failure *f = &list[i];
+    struct nodes_reason r;
+    const uint64_t us = clock_us_of(f->time);
+    picture_add(&out, " " PICTURE_DIM "%5llu.%06llu" PICTURE_PLAIN " " PICTURE_NAME "%s" PICTURE_PLAIN " asked for ",
+                (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000), frame_owner_name(f->owner));
+    say_request(f->flags, f->count, &f->where);
+    picture_add(&out, "\n               ");
+    if (nodes_explain(memory_nodes(), f->flags, f->count, &f->where, &r) == OK)
+      say_reason(f->flags, f->count, &f->where, &r);
+    picture_add(&out, "\n");
+    shell_print(&out);
+  }
+}

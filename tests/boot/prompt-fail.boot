@@ -1,0 +1,28 @@
+what = At the prompt: what failed, why, and what is in the way.
+memory = 256M
+smp = 2
+nodes = 2
+cmdline = test=P14
+type = mem
+type = why fail
+type = alloc 300M
+type = alloc 130M node=1
+type = alloc 2M align=2M node=7
+type = alloc 64K below=64K
+type = alloc 75M align=2M node=1
+type = alloc 16M align=2M node=1
+type = alloc 56M node=1
+type = why fail
+type = free all
+type = why fail
+expect = of the free memory, \d+\.\d% could be 2 MiB frames as it is
+expect = ^ No request for memory has failed
+expect = ^a run of 300 MiB failed: [\d,]+ free blocks of 64 KiB, [\d,]+ of 2 MiB, largest run [\d.]+ MiB, [\d.]+ MiB free in all
+expect = ^a run of 130 MiB, of node 1 alone failed: .*, [\d.]+ MiB free in all
+expect = ^There is no such node: 2 are there
+expect = ^a run of 64.0 KiB, below 0x10000 failed: 0 free blocks of 64 KiB, largest run 0 B within the limits, [\d.]+ MiB elsewhere, and within these limits no RAM is that long
+expect = ^Without below= it would fit
+expect = ^a run of 75.0 MiB at a multiple of 2.0 MiB, of node 1 alone failed: .*, [\d,]+ unmovable frames in the best window \(0x[0-9a-f]+: [a-z ]+\)
+expect = ^ Requests that failed: [45];
+expect = tests asked for a run of 300 MiB$
+expect = tests asked for a run of 75.0 MiB at a multiple of 2.0 MiB, of node 1 alone
