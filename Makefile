@@ -244,6 +244,10 @@ $(BUILD)/bench/%.so: tests/bench/%.c tests/bench/qemu_plugin.h | $(SETUP)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -std=c23 -O2 -g $(WARN) -shared -fPIC $< -o $@
 
+# Every request for frames passes the test first (tests/harness/oom.h).
+OOM_TESTS := $(BUILD)/host/tests/unit/mm/oom_test
+$(OOM_TESTS): private SANITIZE += -Wl,--wrap=pmm_alloc_frame,--wrap=pmm_alloc_run
+
 # What the scenarios boot.
 BOOT_FILES := $(BUILD)/cairn.img $(BUILD)/firmware/SHIM.EFI
 APART_TESTS := $(patsubst %.c,$(BUILD)/fast/%,$(LONG_TESTS)) $(patsubst %.c,$(BUILD)/threads/%,$(THREAD_TESTS)) \

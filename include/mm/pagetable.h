@@ -35,6 +35,8 @@ void pagetable_init(struct pagetable *t, paddr_t root, struct pagetable_source s
 
 /** Makes sure that `count` spare frames are at hand.  OK or ERR_NO_MEMORY. */
 status_t pagetable_reserve(struct pagetable *t, uint64_t count);
+/** The opposite: spare frames above `count` go back to the source, where it takes any. */
+void pagetable_trim(struct pagetable *t, uint64_t count);
 /** Tables that pagetable_map would need for this mapping now.  Statuses of pagetable_map but for ERR_NO_MEMORY. */
 status_t pagetable_map_cost(const struct pagetable *t, vrange_t where, paddr_t to, uint64_t *count);
 

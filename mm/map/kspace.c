@@ -112,10 +112,14 @@ static status_t make_stack(const char *name, uint64_t size, struct kspace_stack 
   /* The frames are not known yet, so the worst is planned for: such that no large leaf fits, which takes more tables. */
   const paddr_t worst = paddr((low + FRAME_SIZE) % FRAME_2M_SIZE);
   status_t s = pagetable_map_cost(kspace.table, vrange(low, low + size), worst, &cost);
+  const uint64_t spare = kspace.table->spare_count;
   if (s == OK) s = pagetable_reserve(kspace.table, cost);
   if (s == OK) s = kspace.source.take_run(kspace.source.context, size / FRAME_SIZE, &frames);
   if (s == OK) s = pagetable_map(kspace.table, vrange(low, low + size), frames, PAGE_WRITE | PAGE_GLOBAL);
-  if (s != OK) return s;
+  if (s != OK) {
+    pagetable_trim(kspace.table, spare);
+    return s;
+  }
   *out = (struct kspace_stack){name, vaddr(low), vaddr(low + size)};
   stack_enter(out);
   return OK;

@@ -60,6 +60,10 @@ static paddr_t spare_pop(struct pagetable *t) {
   return frame;
 }
 
+static void trim(struct pagetable *t, uint64_t count) REQUIRES(&t->lock) {
+  while (t->source.give && t->spare_count > count) t->source.give(t->source.context, spare_pop(t));
+}
+
 static status_t reserve(struct pagetable *t, uint64_t count) REQUIRES(&t->lock) {
   const uint64_t before = t->spare_count;
   while (t->spare_count < count) {
@@ -68,7 +72,7 @@ static status_t reserve(struct pagetable *t, uint64_t count) REQUIRES(&t->lock) 
       spare_push(t, frame);
       continue;
     }
-    while (t->source.give && t->spare_count > before) t->source.give(t->source.context, spare_pop(t));
+    trim(t, before);
     return ERR_NO_MEMORY;
   }
   return OK;
@@ -79,6 +83,12 @@ status_t pagetable_reserve(struct pagetable *t, uint64_t count) {
   const status_t s = reserve(t, count);
   platform_lock_release(&t->lock);
   return s;
+}
+
+void pagetable_trim(struct pagetable *t, uint64_t count) {
+  platform_lock_acquire(&t->lock);
+  trim(t, count);
+  platform_lock_release(&t->lock);
 }
 
 /* A new table in an empty slot. */

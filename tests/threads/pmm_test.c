@@ -177,7 +177,7 @@ static void eight_threads_leave_the_ledger_exact(void **state) {
   hosted_must_be_sound(&h, "after the threads");
   printf(
       "# threads: %llu operations: %llu frames, %llu runs, %llu blocks, %llu refused, %llu freed, %llu by way of others\n",
-      (unsigned long long)(ops_each * THREADS), (unsigned long long)sum.frames, (unsigned long long)sum.runs,
+      (unsigned long long)ops_each * THREADS, (unsigned long long)sum.frames, (unsigned long long)sum.runs,
       (unsigned long long)sum.blocks, (unsigned long long)sum.refused, (unsigned long long)sum.freed,
       (unsigned long long)sum.passed_on);
   hosted_destroy(&h);
