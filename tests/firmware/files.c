@@ -36,6 +36,7 @@ static UINT64 position_of(EFI_FILE_HANDLE real) {
 static EFI_STATUS EFIAPI file_read(EFI_FILE_HANDLE self, UINTN *size, VOID *buffer) {
   EFI_FILE_HANDLE real = real_of(self);
   if (shim_is_strict) shim_violation("Read");
+  if (quirks_play(QUIRK_READ_MOST) && *size > quirks_value(QUIRK_READ_MOST)) shim_violation("Read of too much at once");
   if (quirks_on(QUIRK_READ_MAX) && *size > quirks_value(QUIRK_READ_MAX)) {
     quirks_count(QUIRK_READ_MAX);
     return EFI_DEVICE_ERROR;
