@@ -313,13 +313,19 @@ class Boot:
             time.sleep(0.15)
         self.qmp.monitor("sendkey ret")
 
+    def cpus(self):
+        """How many CPUs the kernel says that it has; it says nothing of one that is alone."""
+        m = re.search(r"smp: (\d+) of \d+ CPUs up", self.text)
+        return int(m[1]) if m else 1
+
     def look_from_outside(self):
         if "wx-seen" in self.s.checks:
-            problems = witness.problems_of_memory(self.qmp, self.result)
+            problems = witness.problems_of_memory(self.qmp, self.result, cpus=self.cpus())
             if not any("writable and executable" in p for p in problems):
                 self.result["problems"].append("the walk did not find the page that is writable and executable")
         if "memory" in self.s.checks or "pat" in self.s.checks:
-            self.result["problems"] += witness.problems_of_memory(self.qmp, self.result, pat="pat" in self.s.checks)
+            self.result["problems"] += witness.problems_of_memory(self.qmp, self.result, pat="pat" in self.s.checks,
+                                                                         cpus=self.cpus())
             for levels in (4, 5):
                 if f"levels{levels}" in self.s.checks and self.result["levels"] != levels:
                     self.result["problems"].append(f"{self.result['levels']} levels of page tables, not {levels}")

@@ -32,11 +32,28 @@ class Leaf:
         return f"{self.va:#018x}..{self.va + self.size:#018x} -> {self.pa:#x} {kind}"
 
 
-def registers(qmp):
-    """CR0, CR3, CR4, EFER, RIP, RSP of the first CPU."""
-    text = qmp.monitor("info registers")
-    return {name: int(re.search(rf"\b{name}=([0-9a-f]+)", text)[1], 16) for name in
-            ("CR0", "CR3", "CR4", "EFER", "RIP", "RSP")}
+def registers_of_all(qmp):
+    """CR0, CR3, CR4, EFER, RIP, RSP of each CPU, and where its descriptors and its stack guard lie."""
+    cpus = []
+    for text in re.split(r"^CPU#\d+", qmp.monitor("info registers -a"), flags=re.M)[1:]:
+        regs = {name: re.search(rf"\b{name}=([0-9a-f]+)", text) for name in ("CR0", "CR3", "CR4", "EFER", "RIP", "RSP")}
+        regs |= {name: re.search(rf"^{name} *=[0-9a-f]+ ([0-9a-f]+)", text, re.M) for name in ("GS", "TR")}
+        cpus.append({name: int(m[1], 16) if m else 0 for name, m in regs.items()})  # No RIP in real mode.
+    return cpus
+
+
+def problems_of_cpus(cpus, wanted):
+    """The first `wanted` CPUs that have the kernel's tables are protected alike, and each has a block and a TSS of its own."""
+    first = cpus[0]
+    ours = [c for c in cpus if c["CR3"] == first["CR3"]]
+    problems = [] if len(ours) == wanted else [f"{len(ours)} CPUs have the kernel's tables, not {wanted}"]
+    for c in ours[1:]:
+        problems += [f"another CPU's {name} is {c[name]:#x}, the first one's {first[name]:#x}"
+                     for name in ("CR0", "CR4", "EFER") if c[name] != first[name]]
+    for name in ("GS", "TR"):
+        if len({c[name] for c in ours}) != len(ours):
+            problems.append(f"two CPUs have the same {name} base")
+    return problems
 
 
 def leaves(qmp, regs):
@@ -102,13 +119,14 @@ def video_memory(qmp):
     return None
 
 
-def problems_of_memory(qmp, result, pat=False):
-    """W^X, the empty lower half, no writable alias of code, supervisor only, write-combining video memory."""
+def problems_of_memory(qmp, result, pat=False, cpus=1):
+    """The same on all CPUs that run, W^X, the empty lower half, no writable alias of code, supervisor only, write-combining video memory."""
     qmp.call("stop")
     try:
-        regs = registers(qmp)
+        regs, *_ = everybody = registers_of_all(qmp)
         found = leaves(qmp, regs)
-        problems = [f"writable and executable: {l}" for l in found if l.write and l.execute]
+        problems = problems_of_cpus(everybody, cpus)
+        problems += [f"writable and executable: {l}" for l in found if l.write and l.execute]
         problems += [f"mapped in the lower half: {l}" for l in found if l.va < UPPER_HALF]
         problems += [f"user mode may touch it: {l}" for l in found if l.user]
         code = [l for l in found if l.execute]

@@ -128,6 +128,16 @@ static void stacks_lie_between_guard_pages_that_know_their_name(void **state) {
   while (kspace_stack_adopt("d", vaddr(GIB), 4096) == OK) continue;
   assert_int_equal(kspace_stack_create("e", 4096, &a), ERR_FULL);
   assert_int_equal(kspace_stack_adopt("e", vaddr(GIB), 4096), ERR_FULL);
+  static struct kspace_stack more[2];
+  kspace_stacks_room(more, 2);
+  assert_int_equal(kspace_stack_gap(UINT64_C(1) << 40), ERR_NO_MEMORY);
+  assert_int_equal(kspace_stack_gap(3), OK);
+  assert_int_equal(kspace_stack_create("e", 4096, &a), OK);
+  assert_int_equal(a.low.raw, b.high.raw + 5 * FRAME_SIZE);
+  assert_true(kspace_stack_find(vaddr(a.high.raw + 8), &found));
+  assert_string_equal(found.name, "e");
+  assert_int_equal(kspace_stack_adopt("f", vaddr(GIB), 4096), OK);
+  assert_int_equal(kspace_stack_create("g", 4096, &a), ERR_FULL);
 }
 
 /* A stack of 2 MiB lies where a large leaf would fit, if only its frames were aligned too; they are not. */
