@@ -205,7 +205,7 @@ install: $(BUILD)/esp.ok ## Copy the tree onto a mounted EFI system partition: m
 export M CPU SMP DISK VIDEO FIRMWARE ACCEL CMDLINE GUI PRINT HOT STRIP
 
 # --- running ---------------------------------------------------------------------------------------------------------
-run: $(BUILD)/cairn.img ## Boot in QEMU: GUI=1 PRINT=1 M=512M CPU=max SMP=1 DISK=virtio VIDEO=std FIRMWARE=4M CMDLINE='...'
+run: $(BUILD)/cairn.img ## Boot in QEMU: GUI=1 PRINT=1 M=512M CPU=max SMP=2 DISK=virtio VIDEO=std FIRMWARE=4M CMDLINE='...'
 	$(Q)scripts/run
 gdb: $(BUILD)/cairn.img $(BUILD)/bench/stop.so ## QEMU and gdb, stopped at the kernel's first instruction, with symbols
 	$(Q)scripts/run --gdb
