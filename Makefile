@@ -101,10 +101,10 @@ SRC.shim   := $(wildcard tests/firmware/*.c tests/firmware/*.S) lib/format.c lib
   $(addprefix loader/x86_64/,copy.S jump.S levels.c)
 SRC.host   := $(LIB) $(MM) $(PURE.loader) $(FIRMWARE.host) $(PURE.kernel) $(FONT) $(PURE_TESTS) $(wildcard tests/harness/*.c tests/fake/*.c)
 SRC.fuzz   := $(filter-out $(FIRMWARE.host),$(SRC.host))
-SRC.bench  := $(LIB) $(wildcard mm/phys/*.c mm/phys/*/*.c) mm/guard/check.c $(addprefix tests/harness/,hosted.c seed.c slots.c replay.c) tests/kernel/dice.c \
+SRC.bench  := $(LIB) $(wildcard mm/phys/*.c mm/phys/*/*.c) $(addprefix mm/guard/,check.c check_nodes.c check_break.c) $(addprefix tests/harness/,hosted.c machine.c seed.c slots.c replay.c) tests/kernel/dice.c \
   $(addprefix tests/bench/,measure.c platform.c)
 # Programs over these, each of one file more.
-PROGRAMS.bench := $(addprefix tests/bench/,pmm_bench.c pmm_plot.c) tests/tools/replay.c
+PROGRAMS.bench := $(addprefix tests/bench/,pmm_bench.c pmm_plot.c nodes_bench.c) tests/tools/replay.c
 SRC.fast   := $(LIB) $(MM) $(PURE_TESTS) $(wildcard tests/harness/*.c tests/fake/*.c)
 SRC.threads := $(filter-out tests/harness/interleave%,$(SRC.fast))
 SRC.interleave := $(SRC.fast)
@@ -275,6 +275,8 @@ $(foreach p,$(PROGRAMS.bench),$(eval $(BUILD)/bench/$(basename $(notdir $(p))): 
 -include $(patsubst %.c,$(BUILD)/bench/%.d,$(PROGRAMS.bench))
 bench: $(BUILD)/bench/pmm_bench ## How fast the frame allocator is, in atomic additions: make bench ROWS=churn
 	$(Q)$< $(ROWS)
+bench-nodes: $(BUILD)/bench/nodes_bench ## What the door in front of the nodes adds to a hot pair
+	$(Q)$<
 replay: $(BUILD)/bench/replay ## Ask a trace's questions of every engine: make replay TRACE=FILE (scripts/trace takes it from a serial log)
 	$(Q)$< '$(TRACE)'
 plot: $(BUILD)/bench/pmm_plot ## Measure cost against size and occupancy, and draw docs/cost.svg; takes minutes
@@ -333,6 +335,6 @@ clean: ## Remove build/
 help: ## This list
 	@sed -n 's/^\([a-z_-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r t w; do printf '  make %-17s %s\n' "$$t" "$$w"; done
 FORCE:
-.PHONY: all loader kernel esp setup image install run gdb screenshot host-tests fuzz-tests test test-boot fuzz insns bench replay plot unit unit-which \
+.PHONY: all loader kernel esp setup image install run gdb screenshot host-tests fuzz-tests test test-boot fuzz insns bench bench-nodes replay plot unit unit-which \
   check \
   firmware-matrix shim check-format check-tidy check-layers check-headers check-docs docs format size compile_commands clean help FORCE

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Eight threads at a machine of three nodes, under ThreadSanitizer: at home and far away, runs across the borders of nodes
+ * that several want at once, gifts and frees of such runs, and refusals that are noted while they are read.
+ *
+ * Every frame has a word of the test's own, as in pmm_test.c: a frame in two hands is seen at once.
+ */
+#define _GNU_SOURCE /* Behind the C23 of the build, the host is a Linux. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/compiler.h"
+#include "machine.h"
+#include "platform.h"
+#include "seed.h"
+
+#define THREADS  8
+#define FRAMES   (UINT64_C(96) * 512)
+#define FIRST    UINT64_C(256) /* 1 MiB. */
+#define HELD_MAX 24
+#define TEST     FRAME_OWNER_TEST
+
+/* Borders in the middle of blocks of 2 MiB. */
+static const uint64_t borders[] = {FIRST + 32 * 512 + 100, FIRST + 64 * 512 + 255};
+
+struct run {
+  uint64_t first, count;
+};
+
+struct worker {
+  pthread_t thread;
+  unsigned number;
+  struct dice dice;
+  struct run held[HELD_MAX];
+  size_t held_count;
+  uint64_t near, far, across, refused, failures;
+};
+
+static struct machine m;
+static _Atomic(uint32_t) *claims; /* By frame: who has it. */
+static uint64_t ops_each;
+static pthread_barrier_t gate;
+
+static void must(bool ok, const char *what) {
+  if (ok) return;
+  fprintf(stderr, "nodes: %s\n", what);
+  abort();
+}
+
+static void claim(struct worker *w, uint64_t first, uint64_t count) {
+  for (uint64_t f = first; f < first + count; f++)
+    must(atomic_exchange_explicit(&claims[f - FIRST], w->number + 1, memory_order_relaxed) == 0, "a frame is in two hands");
+}
+
+static void give_back(struct worker *w) {
+  const size_t i = dice_below(&w->dice, w->held_count);
+  const struct run r = w->held[i];
+  w->held[i] = w->held[--w->held_count];
+  enum frame_owner owner = TEST;
+  if (dice_one_in(&w->dice, 8)) {
+    owner = FRAME_OWNER_USER;
+    must(nodes_give_run(m.nodes, TEST, owner, pfn(r.first), r.count) == OK, "a gift was refused");
+  }
+  for (uint64_t f = r.first; f < r.first + r.count; f++) atomic_store_explicit(&claims[f - FIRST], 0, memory_order_relaxed);
+  must(nodes_free_run(m.nodes, owner, pfn(r.first), r.count) == OK, "a run was not taken back");
+}
+
+static void allocate(struct worker *w) {
+  const uint32_t node = (uint32_t)dice_below(&w->dice, 3);
+  const uint64_t kind = dice_below(&w->dice, 100);
+  struct frame_limits around = {0};
+  uint64_t count = 1;
+  pfn_t first = pfn(0);
+  status_t s;
+  if (kind < 15) {
+    s = nodes_alloc_frame(m.nodes, TEST, 0, &first);
+    w->near += s == OK;
+  } else if (kind < 30) {
+    s = nodes_alloc_frame(m.nodes, TEST, NODE(node) | (kind < 22 ? NODE_EXACT : 0), &first);
+    must(s != OK || kind >= 22 || nodes_node_of(m.nodes, first.raw) == node, "an exact node was not");
+    w->far += s == OK;
+  } else {
+    const uint64_t border = borders[dice_below(&w->dice, ARRAY_COUNT(borders))];
+    count = 2 + dice_any_size(&w->dice, 7);
+    if (kind < 95) around = (struct frame_limits){.min = border - count + 1, .max = border + count - 1};
+    s = nodes_alloc_run(m.nodes, TEST, 0, count, &around, &first);
+    w->across += s == OK && first.raw < border && first.raw + count > border;
+  }
+  w->refused += s != OK;
+  if (s != OK) return;
+  claim(w, first.raw, count);
+  w->held[w->held_count++] = (struct run){first.raw, count};
+}
+
+static void read_failures(struct worker *w) {
+  struct nodes_failure list[NODES_FAILURES_KEPT];
+  const size_t n = nodes_failures(m.nodes, list, NODES_FAILURES_KEPT);
+  for (size_t i = 0; i < n; i++) must(list[i].owner == TEST && list[i].status == ERR_NO_MEMORY, "a failure is torn");
+  w->failures += n;
+}
+
+static void *work(void *argument) {
+  struct worker *w = argument;
+  unsigned share = 60;
+  fake_platform_set_slot_hint(w->number);
+  pthread_barrier_wait(&gate);
+  for (uint64_t i = 0; i < ops_each; i++) {
+    if (i % 1024 == 0) share = (unsigned)dice_between(&w->dice, 30, 80);
+    if (i % 512 == 0) read_failures(w);
+    if (i % 4096 == 0) must(nodes_set_home(m.nodes, w->number, (uint32_t)dice_below(&w->dice, 3)) == OK, "no home");
+    const bool is_alloc = w->held_count == 0 || (w->held_count < HELD_MAX && dice_below(&w->dice, 100) < share);
+    if (is_alloc)
+      allocate(w);
+    else
+      give_back(w);
+  }
+  while (w->held_count > 0) give_back(w);
+  return NULL;
+}
+
+static void eight_threads_share_three_nodes(void **state) {
+  (void)state;
+  const char *wanted = getenv("CAIRN_OPS");
+  const struct boot_region region = {FIRST * FRAME_SIZE, (FIRST + FRAMES) * FRAME_SIZE, BOOT_MEMORY_USABLE, 7, 8};
+  const struct nodes_range ranges[] = {{0, borders[0], 0}, {borders[0], borders[1], 1}, {borders[1], FIRST + FRAMES, 2}};
+  const struct nodes_layout layout = {3, ranges, ARRAY_COUNT(ranges), NULL, 0};
+  struct worker *workers = calloc(THREADS, sizeof *workers);
+  struct worker sum = {0};
+  struct ledger l;
+  m = machine_create(&region, 1, &layout, NULL, 0);
+  assert_int_equal(m.status, OK);
+  const uint64_t digest = machine_digest(&m);
+  claims = calloc(FRAMES, sizeof *claims);
+  assert_true(workers && claims);
+  ops_each = (wanted ? strtoull(wanted, NULL, 0) : 400000) / THREADS;
+  pthread_barrier_init(&gate, NULL, THREADS);
+  for (unsigned i = 0; i < THREADS; i++) {
+    workers[i].number = i;
+    workers[i].dice = dice_of(seed_of_run() + i);
+    assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+  }
+  for (unsigned i = 0; i < THREADS; i++) {
+    pthread_join(workers[i].thread, NULL);
+    sum.near += workers[i].near, sum.far += workers[i].far, sum.across += workers[i].across;
+    sum.refused += workers[i].refused, sum.failures += workers[i].failures;
+  }
+  nodes_ledger_read(m.nodes, NODES_ALL, &l);
+  assert_true(ledger_balances(&l));
+  assert_int_equal(l.frames[FRAME_OWNER_FREE], FRAMES);
+  machine_must_be_sound(&m, "after the threads");
+  assert_int_equal(machine_digest(&m), digest);
+  printf(
+      "# threads: %llu operations: %llu at home, %llu of a node, %llu across a border, %llu refused; %llu failures read\n",
+      (unsigned long long)ops_each * THREADS, (unsigned long long)sum.near, (unsigned long long)sum.far,
+      (unsigned long long)sum.across, (unsigned long long)sum.refused, (unsigned long long)sum.failures);
+  assert_true(sum.across > 0);
+  pthread_barrier_destroy(&gate);
+  machine_destroy(&m);
+  free(claims);
+  free(workers);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(eight_threads_share_three_nodes)};
+  return cmocka_run_group_tests_name("threads/nodes", tests, NULL, NULL);
+}
