@@ -24,7 +24,8 @@ forbid, screen, type, file, config.
     type      a line typed at the prompt; what it prints can be expected
     check     memory: walk the page tables from outside; pat: and read IA32_PAT; levels4, levels5: so many levels of tables;
               trace: the trace on the serial port, asked again on the host, has the same answers;
-              screen: the prompt is on the screen; wx-seen: the walk must find a page that is writable and executable
+              screen: the prompt is on the screen; wx-seen: the walk must find a page that is writable and executable;
+              combining-seen: it must find 600 frames of RAM that are write-combining, by IA32_PAT too
     silence   seconds without output after which the machine counts as hanging
     timeout   seconds for everything
 """
@@ -323,6 +324,11 @@ class Boot:
             problems = witness.problems_of_memory(self.qmp, self.result, cpus=self.cpus())
             if not any("writable and executable" in p for p in problems):
                 self.result["problems"].append("the walk did not find the page that is writable and executable")
+        if "combining-seen" in self.s.checks:
+            problems = witness.problems_of_memory(self.qmp, self.result, pat=True, cpus=self.cpus())
+            self.result["problems"] += [p for p in problems if "not write-back" not in p]
+            if self.result["combining"] != 600 * 4096:
+                self.result["problems"].append(f"{self.result['combining']} bytes of RAM are write-combining, not 600 frames")
         if "memory" in self.s.checks or "pat" in self.s.checks:
             self.result["problems"] += witness.problems_of_memory(self.qmp, self.result, pat="pat" in self.s.checks,
                                                                          cpus=self.cpus())

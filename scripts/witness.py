@@ -139,9 +139,9 @@ def problems_of_memory(qmp, result, pat=False, cpus=1):
             if not regs[register] >> bit & 1:
                 problems.append(f"{name} is off")
         video = video_memory(qmp)
+        values = result["pat"] = pat_register(qmp) if pat else None
         if video:
             windows = [l for l in found if l.pa < video[1] and video[0] < l.pa + l.size]
-            values = result["pat"] = pat_register(qmp) if pat else None
             for l in windows:
                 if l.pat_index == 0:
                     problems.append(f"video memory with PAT entry 0, which is write-back: {l}")
@@ -155,10 +155,14 @@ def problems_of_memory(qmp, result, pat=False, cpus=1):
                 result["bases"]["framebuffer"] = windows[0].va
         # What was drawn: the code, the direct map (the commonest distance between virtual and physical), the stack.
         distance = {}
-        for l in found:
+        for l in (l for l in found if l.pat_index == 0):
             distance[l.va - l.pa] = distance.get(l.va - l.pa, 0) + l.size
         result["bases"]["image"] = min((c.va for c in code), default=0)
-        result["bases"]["direct map"] = max(distance, key=distance.get)
+        direct = result["bases"]["direct map"] = max(distance, key=distance.get)
+        # RAM that is not write-back has been left so by somebody who gave it to a device.
+        odd = [l for l in found if l.va - l.pa == direct and l.pat_index]
+        result["combining"] = sum(l.size for l in odd if not pat or values >> (8 * l.pat_index) & 0xFF == WRITE_COMBINING)
+        problems += [f"RAM that is not write-back: {l}" for l in odd]
         result["bases"]["stack"] = regs["RSP"] & ~0xFFFF
         result["leaves"], result["levels"] = len(found), 5 if regs["CR4"] & (1 << 12) else 4
         return problems[:8]

@@ -45,9 +45,19 @@ static status_t break_dma_mask(void) {
   return OK;
 }
 
+/* 600 frames, with parts of large leaves at both ends, that nobody will make write-back again. */
+static status_t break_combining(void) {
+  const struct dma_limits limits = {0};
+  struct dma_device *d;
+  struct dma_segment s;
+  const status_t made = dma_device_create(memory_nodes(), "breaker", &limits, &d);
+  return made == OK ? dma_alloc(d, 600 * FRAME_SIZE, DMA_WRITE_COMBINING, &s) : made;
+}
+
 static status_t break_it(const char *name) {
   if (strcmp(name, "wxorx") == 0) return break_wxorx();
   if (strcmp(name, "dma-mask") == 0) return break_dma_mask();
+  if (strcmp(name, "combining") == 0) return break_combining();
   return mm_check_nodes_break(memory_nodes(), name);
 }
 
