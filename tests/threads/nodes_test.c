@@ -28,7 +28,7 @@
 #define TEST     FRAME_OWNER_TEST
 
 /* Borders in the middle of blocks of 2 MiB. */
-static const uint64_t borders[] = {FIRST + 32 * 512 + 100, FIRST + 64 * 512 + 255};
+static const uint64_t borders[] = {FIRST + UINT64_C(32) * 512 + 100, FIRST + UINT64_C(64) * 512 + 255};
 
 struct run {
   uint64_t first, count;
