@@ -63,11 +63,6 @@ static void init_consoles(const struct boot_handoff *h) {
   if (options->fb) fbconsole_init(&h->framebuffer, layout_framebuffer(&h->framebuffer));
 }
 
-static void init_acpi(const struct boot_handoff *h) {
-  const status_t s = acpi_init(paddr(h->rsdp));
-  if (s != OK) klog(KLOG_WARN, "acpi", "no tables that can be used: %s", status_name(s));
-}
-
 static void init_pci(void) {
   const status_t s = pci_init();
   if (s != OK) klog(KLOG_WARN, "pci", "no devices: %s", status_name(s));
@@ -105,7 +100,6 @@ void kmain(const struct boot_handoff *h) {
   init_cpu_memory();
   firmware_prepare();
   keyboard_init();
-  init_acpi(h);
   (void)clock_init(acpi_pm_timer());
   init_pci();
   smp_init();

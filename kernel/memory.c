@@ -143,6 +143,22 @@ static void keep_attributes(struct early *e, const struct boot_handoff *h) {
   firmware_init(h, list, count);
 }
 
+static struct early *keeper; /* While memory_keep may be called. */
+
+const void *memory_keep(const void *bytes, uint64_t size) {
+  paddr_t at;
+  if (!keeper || early_alloc(keeper, FRAME_OWNER_KERNEL, size, FRAME_SIZE, &at) != OK) return nullptr;
+  return memcpy(physmap_at(at), bytes, size);
+}
+
+/* While the tables are as the firmware left them, wherever they are. */
+static void read_acpi(struct early *e, const struct boot_handoff *h) {
+  keeper = e;
+  const status_t s = acpi_init(paddr(h->rsdp));
+  keeper = nullptr;
+  if (s != OK) klog(KLOG_WARN, "acpi", "no tables that can be used: %s", status_name(s));
+}
+
 /* --- 3: frame records --------------------------------------------------------------------------------------------- */
 
 static struct frame_records records_of(const struct boot_handoff *h) {
@@ -346,7 +362,7 @@ void memory_init(const struct boot_handoff *h) {
   init_maps(&early);
   keep_vendor(h);
   keep_attributes(&early, h);
-  acpi_find_nodes(paddr(h->rsdp)); /* While the tables are as the firmware left them, wherever they are. */
+  read_acpi(&early, h);
   early_add_boot_services(&early);
   map_records(&early, h);
   create_nodes(&early, h);

@@ -21,13 +21,10 @@ struct acpi_ecam {
 #define ACPI_ECAMS_MAX     8
 
 /**
- * Finds SRAT, SLIT and MADT from the RSDP's physical address and reads them: acpi_numa and acpi_cpu are right from here on.
- *   => boot, after kspace_init and before the allocator: nothing is allocated but for tables outside the direct map.
- */
-void acpi_find_nodes(paddr_t rsdp);
-/**
- * Finds the tables from the RSDP's physical address (0: there are none) and reads FADT, MCFG and \_S5.
- *   => boot, after kspace_init.  Nothing in the tables is believed before its checksum and bounds are right.
+ * Finds the tables from the RSDP's physical address (0: there are none) and reads SRAT, SLIT, MADT, FADT, MCFG and \_S5: all
+ * that is said below is right from here on, and no table is looked at again, for some firmware leaves them in memory of its
+ * boot services.
+ *   => memory_init, before the allocator.  Nothing in the tables is believed before its checksum and bounds are right.
  * Returns OK, ERR_NOT_FOUND (no RSDP, or no root table), ERR_CORRUPT (what is there does not hold together).
  */
 status_t acpi_init(paddr_t rsdp);

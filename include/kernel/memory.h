@@ -22,6 +22,8 @@ void memory_seal(void);
  * NULL for address 0, nothing, and what this CPU cannot address.
  */
 const void *memory_look(uint64_t at, uint64_t size);
+/** Copies bytes to memory that stays.  => memory_init alone, before what the firmware left is taken.  NULL: no memory. */
+const void *memory_keep(const void *bytes, uint64_t size);
 
 struct nodes *memory_nodes(void); /* The door to RAM; NULL before memory_init. */
 const struct boot_region *memory_regions(size_t *count);

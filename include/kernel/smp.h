@@ -21,7 +21,7 @@ void smp_init(void);
 
 /** CPUs that run. */
 unsigned smp_cpu_count(void);
-/** How many may ever run: the firmware's list, and cpus=.  => from acpi_find_nodes on; constant. */
+/** How many may ever run: the firmware's list, and cpus=.  => from acpi_init on; constant. */
 unsigned smp_cpu_room(void);
 /** One more than the highest number ever given. */
 unsigned smp_cpu_limit(void);

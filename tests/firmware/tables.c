@@ -115,6 +115,45 @@ static void add_missing_cpus(const EFI_CONFIGURATION_TABLE *entry) {
   if (madt) enable_missing(madt);
 }
 
+/* --- tables where they should not be -------------------------------------------------------------------------------- */
+
+static void *copy_of(const void *from, uint32_t size) { return memcpy(shim_pages(size), from, size); }
+
+static void set_checksum(uint8_t *table, uint32_t size, uint32_t at) {
+  uint8_t sum = 0;
+  table[at] = 0;
+  for (uint32_t i = 0; i < size; i++) sum = (uint8_t)(sum + table[i]);
+  table[at] = (uint8_t)-sum;
+}
+
+static void *copy_of_table(uint64_t at) {
+  const uint8_t *table = (const uint8_t *)(uintptr_t)at;
+  uint32_t size;
+  memcpy(&size, table + 4, sizeof size);
+  return copy_of(table, size);
+}
+
+/* The RSDP, the XSDT and all tables that it lists, in memory that is boot services'. */
+static void move_to_boot_memory(EFI_CONFIGURATION_TABLE *entry) {
+  uint64_t at;
+  uint32_t size;
+  if (!shim_same_guid(&entry->VendorGuid, &acpi_2) || !quirks_play(QUIRK_ACPI_BOOT)) return;
+  uint8_t *rsdp = copy_of(entry->VendorTable, 36);
+  memcpy(&at, rsdp + 24, sizeof at);
+  uint8_t *xsdt = copy_of_table(at);
+  at = (uintptr_t)xsdt;
+  memcpy(rsdp + 24, &at, sizeof at);
+  set_checksum(rsdp, 36, 32);
+  memcpy(&size, xsdt + 4, sizeof size);
+  for (uint32_t i = 36; i + 8 <= size; i += 8) {
+    memcpy(&at, xsdt + i, sizeof at);
+    at = (uintptr_t)copy_of_table(at);
+    memcpy(xsdt + i, &at, sizeof at);
+  }
+  set_checksum(xsdt, size, 9);
+  entry->VendorTable = rsdp;
+}
+
 static void copy_configuration(EFI_SYSTEM_TABLE *table) {
   UINTN kept = 0;
   EFI_CONFIGURATION_TABLE *copy = runtime_pool((table->NumberOfTableEntries + 1) * sizeof *copy);
@@ -122,6 +161,7 @@ static void copy_configuration(EFI_SYSTEM_TABLE *table) {
     if (is_dropped(&shim_firmware->ConfigurationTable[i].VendorGuid)) continue;
     copy[kept] = shim_firmware->ConfigurationTable[i];
     add_missing_cpus(&copy[kept]);
+    move_to_boot_memory(&copy[kept]);
     misplace(&copy[kept++]);
   }
   table->NumberOfTableEntries = kept;

@@ -3,8 +3,8 @@
  * kernel/drivers/acpi/acpi.c — finds the tables, keeps the facts, pulls the levers.
  *
  * WHAT   RSDP -> XSDT (or RSDT) -> FADT, MADT, MCFG, SRAT, SLIT, DSDT and SSDTs; facts are read once at boot, so that the
- *        levers (reset, power off) need no table when they are pulled, perhaps from a panic.  SRAT, SLIT and
- *        MADT come first, in walks of their own: the allocator is built over what they say.
+ *        levers (reset, power off) need no table when they are pulled, perhaps from a panic, and before the allocator is
+ *        built: it is built over what SRAT and SLIT say, and over the memory in which some firmware leaves the tables.
  * HOW    A table is looked at through the direct map where that covers it, else through a mapping of its own; header first,
  *        then the length it claims, then its checksum.
  * WHY NOT an AML interpreter: \_S5 is a constant package on every machine known; what is missing falls through to the next
@@ -32,7 +32,7 @@ RO_AFTER_INIT static struct {
   bool has_fadt, has_s5;
   uint8_t s5_a, s5_b;
   unsigned cpus;
-  const void *madt; /* Stays mapped. */
+  const void *madt; /* A copy. */
   uint32_t madt_length;
   struct acpi_ecam ecams[ACPI_ECAMS_MAX];
   size_t ecam_count;
@@ -120,8 +120,9 @@ static void visit_madt(uint64_t address) {
   const void *table = open_if(address, "APIC", &length);
   const unsigned cpus = table ? acpi_madt_cpus(table, length) : 0;
   if (cpus == 0 || facts.madt) return;
+  facts.madt = memory_keep(table, length);
+  if (!facts.madt) return;
   facts.cpus = cpus;
-  facts.madt = table;
   facts.madt_length = length;
 }
 
@@ -175,18 +176,14 @@ static status_t each_table(paddr_t rsdp, visit_t visit, uint32_t *count) {
   return OK;
 }
 
-/* Two walks: an SLIT may come before the SRAT, whose nodes it is about. */
-void acpi_find_nodes(paddr_t rsdp) {
-  uint32_t count;
-  if (each_table(rsdp, visit_srat, &count) != OK) return;
-  (void)each_table(rsdp, visit_slit, &count);
-  (void)each_table(rsdp, visit_madt, &count);
-}
-
+/* Several walks: an SLIT may come before the SRAT, whose nodes it is about. */
 status_t acpi_init(paddr_t rsdp) {
   uint32_t count;
-  const status_t s = each_table(rsdp, read_table, &count);
+  const status_t s = each_table(rsdp, visit_srat, &count);
   if (s != OK) return s;
+  (void)each_table(rsdp, visit_slit, &count);
+  (void)each_table(rsdp, visit_madt, &count);
+  (void)each_table(rsdp, read_table, &count);
   klog(KLOG_INFO, "acpi", "%u tables, %u CPUs, %u nodes, timer port 0x%x, S5 %s", (unsigned)count, facts.cpus,
        facts.numa.node_count, (unsigned)acpi_pm_timer(), facts.has_s5 ? "known" : "not found");
   return OK;
