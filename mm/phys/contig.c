@@ -29,6 +29,7 @@
 #include "mm/contig.h"
 
 #include "base/assert.h"
+#include "base/atomic.h"
 #include "base/bits.h"
 #include "base/compiler.h"
 #include "lib/string.h"
@@ -41,9 +42,7 @@ void contig_init(struct contig *c, struct pmm *p) { *c = (struct contig){.pmm = 
 status_t contig_mover_set(struct contig *c, enum frame_owner owner, const struct frame_mover *mover) {
   if (owner < FRAME_OWNER_FIRST_OURS || owner >= FRAME_OWNER_COUNT || owner == FRAME_OWNER_GATHERED) return ERR_INVALID;
   const struct frame_mover *none = NULL;
-  const bool was_free =
-      __atomic_compare_exchange_n(&c->movers[owner], &none, mover, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-  return was_free ? OK : ERR_EXISTS;
+  return atomic_cas(&c->movers[owner], &none, mover) ? OK : ERR_EXISTS;
 }
 
 /* --- taking and giving back ------------------------------------------------------------------------------------------ */
@@ -169,10 +168,21 @@ static bool settle_word(struct gathering *g, struct stretch s, uint64_t *movable
   return false;
 }
 
+/* Whole blocks go in one step; how far that leads. */
+static uint64_t take_blocks(struct gathering *g, uint64_t at, uint64_t end) {
+  while (at % WINDOW_BLOCK == 0 && end - at >= WINDOW_BLOCK && window_spare(g->c, at / WINDOW_BLOCK) == WINDOW_BLOCK) {
+    if (take(g->c, at, WINDOW_BLOCK) != OK) break;
+    at += WINDOW_BLOCK;
+  }
+  return at;
+}
+
 static status_t gather(struct gathering *g) {
   const uint64_t end = g->first + g->count;
   for (uint64_t at = g->first; at < end; at = bits_align_down(at, WINDOW_WORD) + WINDOW_WORD) {
     uint64_t movable;
+    at = take_blocks(g, at, end);
+    if (at == end) break;
     if (!settle_word(g, stretch_at(at, end), &movable)) return ERR_BUSY;
     g->movable += bits_count(movable);
     if (g->movable > g->moves_max) return ERR_BUSY;
@@ -203,7 +213,7 @@ static void ungather(struct gathering *g) {
 static const struct frame_mover *mover_of(const struct gathering *g, uint64_t frame) {
   bool is_movable;
   const enum frame_owner owner = window_owner(g->c, frame, &is_movable);
-  return is_movable ? __atomic_load_n(&g->c->movers[owner], __ATOMIC_ACQUIRE) : NULL;
+  return is_movable ? atomic_get_acquire(&g->c->movers[owner]) : NULL;
 }
 
 /* The lowest movable frame of [frame, end), or end: what is not movable is gathered. */
@@ -269,8 +279,8 @@ static void move(struct gathering *g) {
 
 /* --- the door ---------------------------------------------------------------------------------------------------------- */
 
-bool contig_gather_begin(struct contig *c) { return __atomic_exchange_n(&c->is_committing, 1, __ATOMIC_ACQUIRE) == 0; }
-void contig_gather_end(struct contig *c) { __atomic_store_n(&c->is_committing, 0, __ATOMIC_RELEASE); }
+bool contig_gather_begin(struct contig *c) { return atomic_swap(&c->is_committing, 1U) == 0; }
+void contig_gather_end(struct contig *c) { atomic_set_release(&c->is_committing, 0U); }
 
 status_t contig_gather(struct gathering *g, struct refuge *refuge) {
   g->destinations = END;
@@ -279,12 +289,12 @@ status_t contig_gather(struct gathering *g, struct refuge *refuge) {
   if (s == OK) s = hold(g);
   if (s != OK) {
     ungather(g);
-    __atomic_fetch_add(&g->c->stats.refused, 1, __ATOMIC_RELAXED);
+    (void)atomic_add(&g->c->stats.refused, UINT64_C(1));
     return s;
   }
   move(g);
-  __atomic_fetch_add(&g->c->stats.commits, 1, __ATOMIC_RELAXED);
-  __atomic_fetch_add(&g->c->stats.moves, g->moved, __ATOMIC_RELAXED);
+  (void)atomic_add(&g->c->stats.commits, UINT64_C(1));
+  (void)atomic_add(&g->c->stats.moves, g->moved);
   return OK;
 }
 

@@ -25,6 +25,7 @@
  * WHY NOT  counts of movable frames for each block: they would have to be kept by every allocation, for a question that is
  *          asked once in a while.
  */
+#include "base/atomic.h"
 #include "base/bits.h"
 #include "base/compiler.h"
 #include "mm/phys/window.h"
@@ -251,7 +252,7 @@ status_t contig_quote(struct contig *c, uint64_t count, const struct frame_limit
   if (window_free_frames(c) < count) return ERR_NO_MEMORY;
   if (s.best == NEVER || !count_moves(c, s.best_first, count, &moves)) return ERR_BUSY;
   *out = (struct contig_quote){.first = pfn(s.best_first), .count = count, .moves = moves};
-  __atomic_fetch_add(&c->stats.quotes, 1, __ATOMIC_RELAXED);
+  (void)atomic_add(&c->stats.quotes, UINT64_C(1));
   return OK;
 }
 

@@ -292,6 +292,8 @@ static void a_broken_promise_is_denied_and_a_wrong_free_refused(void **state) {
   assert_int_equal(more.raw, 7);
   assert_int_equal(contig_pool_free(b.pool, four, 3), ERR_INVALID);
   assert_int_equal(contig_pool_free(b.pool, four, 5), ERR_INVALID);
+  assert_int_equal(three.raw, four.raw + 4);
+  assert_int_equal(contig_pool_free(b.pool, four, 7), ERR_INVALID); /* Two blocks are not one. */
   assert_int_equal(contig_pool_free(b.pool, pfn_add(four, 1), 3), ERR_STATE);
   assert_int_equal(contig_pool_free(b.pool, pfn_add(one, 1), 1), ERR_STATE);
   assert_int_equal(contig_pool_free(b.pool, pfn(one.raw - 1), 1), ERR_RANGE);
