@@ -38,7 +38,7 @@ static bool is_intact(uint64_t frame, uint64_t object) {
   return w[0] == object;
 }
 
-/* --- the mover -------------------------------------------------------------------------------------------------------- */
+/* --- the mover --------------------------------------------------------------------------------------------------- */
 
 static bool object_at(uint64_t frame, uint64_t *object) {
   *object = words_of(frame)[0];
@@ -69,8 +69,7 @@ static const struct frame_mover mover = {hold, move, release, NULL};
 
 void jumble_pin(uint64_t from) { jumble.pinned_from = from; }
 
-/* --- making and clearing --------------------------------------------------------------------------------------------------
- */
+/* --- making and clearing ----------------------------------------------------------------------------------------- */
 
 static void give_back(uint64_t object) {
   (void)!nodes_free_frame(memory_nodes(), FRAME_OWNER_TEST, pfn(jumble.frame_of[object]));

@@ -20,8 +20,7 @@
 
 static struct picture out;
 
-/* --- the picture of a window ----------------------------------------------------------------------------------------------
- */
+/* --- the picture of a window ------------------------------------------------------------------------------------- */
 
 struct cell {
   uint32_t free, movable, fixed;
@@ -76,8 +75,7 @@ static void draw_window(uint64_t first, uint64_t count) {
   shell_print(&out);
 }
 
-/* --- quote
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- quote ------------------------------------------------------------------------------------------------------- */
 
 static void show_quote(const struct contig_quote *q) {
   char moves[12], size[12];
@@ -117,8 +115,7 @@ void shell_quote(size_t count, const char *const *words) {
     shell_complain("That cannot be: align= and boundary= are powers of two, and the run must fit in a boundary.");
 }
 
-/* --- jumble and compact
- * ------------------------------------------------------------------------------------------------------- */
+/* --- jumble and compact ------------------------------------------------------------------------------------------ */
 
 static void show_jumble(void) {
   struct jumble_state j;

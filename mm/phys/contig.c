@@ -45,7 +45,7 @@ status_t contig_mover_set(struct contig *c, enum frame_owner owner, const struct
   return atomic_cas(&c->movers[owner], &none, mover) ? OK : ERR_EXISTS;
 }
 
-/* --- taking and giving back ------------------------------------------------------------------------------------------ */
+/* --- taking and giving back -------------------------------------------------------------------------------------- */
 
 /* Exactly these frames; ERR_NO_MEMORY when one of them is not free. */
 static status_t take(struct contig *c, uint64_t first, uint64_t count) {
@@ -59,7 +59,7 @@ static void give(struct contig *c, uint64_t first, uint64_t count) {
   if (s != OK) platform_panic("INV-G2: frame %#llx was gathered: %s", (unsigned long long)first, status_name(s));
 }
 
-/* --- destinations: a list through their first words -------------------------------------------------------------------- */
+/* --- destinations: a list through their first words -------------------------------------------------------------- */
 
 #define END UINT64_MAX
 
@@ -120,7 +120,7 @@ static status_t provide(struct gathering *g, struct refuge *refuge) {
   return OK;
 }
 
-/* --- the window ------------------------------------------------------------------------------------------------------- */
+/* --- the window -------------------------------------------------------------------------------------------------- */
 
 /* The part of a word that is in the window. */
 struct stretch {
@@ -208,7 +208,7 @@ static void ungather(struct gathering *g) {
   while (g->destination_count > 0) give(g->c, pop(g), 1);
 }
 
-/* --- holding and moving ------------------------------------------------------------------------------------------------ */
+/* --- holding and moving ------------------------------------------------------------------------------------------ */
 
 static const struct frame_mover *mover_of(const struct gathering *g, uint64_t frame) {
   bool is_movable;
@@ -277,7 +277,7 @@ static void move(struct gathering *g) {
   while (g->destination_count > 0) give(g->c, pop(g), 1); /* For frames that their owners have freed. */
 }
 
-/* --- the door ---------------------------------------------------------------------------------------------------------- */
+/* --- the door ---------------------------------------------------------------------------------------------------- */
 
 bool contig_gather_begin(struct contig *c) { return atomic_swap(&c->is_committing, 1U) == 0; }
 void contig_gather_end(struct contig *c) { atomic_set_release(&c->is_committing, 0U); }

@@ -21,7 +21,7 @@
 #include "base/bits.h"
 #include "mm/phys/gather.h"
 
-/* --- groups ------------------------------------------------------------------------------------------------------------ */
+/* --- groups ------------------------------------------------------------------------------------------------------ */
 
 /* Groups of RAM, in order.  A group cut by the end of a range is none. */
 struct groups {
@@ -67,8 +67,7 @@ static uint64_t find_level(const struct groups *gs, uint64_t wanted) {
   return low;
 }
 
-/* --- where moved frames go -----------------------------------------------------------------------------------------------
- */
+/* --- where moved frames go --------------------------------------------------------------------------------------- */
 
 static bool is_no_source(struct refuge *r, const struct gathering *g, uint64_t block) {
   const struct groups gs = {g->c, r->group};
@@ -87,8 +86,7 @@ static bool is_spare_source(struct refuge *r, const struct gathering *g, uint64_
   return first != g->first && used_in(&gs, first) >= r->level;
 }
 
-/* --- the sweep ------------------------------------------------------------------------------------------------------------
- */
+/* --- the sweep --------------------------------------------------------------------------------------------------- */
 
 struct sweep {
   struct groups groups;

@@ -53,7 +53,7 @@ struct contig_pool {
 
 static unsigned class_of(uint64_t count) { return count <= 1 ? 0 : bits_log2_floor(count - 1) + 1; }
 
-/* --- the theorem ---------------------------------------------------------------------------------------------------- */
+/* --- the theorem ------------------------------------------------------------------------------------------------- */
 
 /* The shortest block of a class. */
 static uint64_t shortest(unsigned class, enum contig_pool_sizes sizes) {
@@ -96,7 +96,7 @@ uint64_t contig_pool_cost(const struct contig_pool_promise *promise) {
   return most;
 }
 
-/* --- bitmaps -------------------------------------------------------------------------------------------------------- */
+/* --- bitmaps ----------------------------------------------------------------------------------------------------- */
 
 static uint64_t ones(uint64_t n) { return n >= 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1; }
 static bool bit(const uint64_t *words, uint64_t at) { return words[at / 64] >> at % 64 & 1; }
@@ -149,7 +149,7 @@ static bool find(const struct contig_pool *p, uint64_t count, uint64_t *at) REQU
   return false;
 }
 
-/* --- the door ------------------------------------------------------------------------------------------------------- */
+/* --- the door ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t frames_for_self(uint64_t reserved) {
   const uint64_t words = (reserved + 63) / 64;

@@ -69,7 +69,7 @@ static bool clip(const struct shape *s, uint64_t *start, uint64_t *end) {
   return bits_add(lowest, s->count, &last) && last <= *end;
 }
 
-/* --- used frames, counted from the start of a block ------------------------------------------------------------------ */
+/* --- used frames, counted from the start of a block -------------------------------------------------------------- */
 
 #define BLOCK_WORDS (WINDOW_BLOCK / WINDOW_WORD)
 
@@ -95,7 +95,7 @@ static int64_t edge_count(const struct edge *e, uint64_t n) {
   return e->before[word] + (bit == 0 ? 0 : bits_count(e->used[word] << (WINDOW_WORD - bit)));
 }
 
-/* --- unmovable frames ------------------------------------------------------------------------------------------------ */
+/* --- unmovable frames -------------------------------------------------------------------------------------------- */
 
 static uint64_t unmovable_of(const struct contig *c, uint64_t base) {
   const struct window_word w = window_word_at(c, base);
@@ -125,7 +125,7 @@ static bool is_clean(struct search *s, uint64_t first) {
   return false;
 }
 
-/* --- strides --------------------------------------------------------------------------------------------------------- */
+/* --- strides ----------------------------------------------------------------------------------------------------- */
 
 static void consider(struct search *s, uint64_t first, int64_t price) {
   if (price >= s->best || crosses(&s->shape, first) || !is_clean(s, first)) return;
@@ -208,7 +208,7 @@ static void try_range(struct search *s, uint64_t start, uint64_t end) {
   }
 }
 
-/* --- the door -------------------------------------------------------------------------------------------------------- */
+/* --- the door ---------------------------------------------------------------------------------------------------- */
 
 /* Movable frames of a window; false when something else is in it after all. */
 static bool count_moves(const struct contig *c, uint64_t first, uint64_t count, uint64_t *moves) {
@@ -256,7 +256,7 @@ status_t contig_quote(struct contig *c, uint64_t count, const struct frame_limit
   return OK;
 }
 
-/* --- explaining ------------------------------------------------------------------------------------------------------ */
+/* --- explaining -------------------------------------------------------------------------------------------------- */
 
 /* A reader of single frames that keeps the word it read last. */
 struct reader {

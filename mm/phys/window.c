@@ -14,7 +14,7 @@
 #include "mm/phys/instance.h"
 #include "mm/phys/tier_place.h"
 
-/* --- where our RAM is ------------------------------------------------------------------------------------------------- */
+/* --- where our RAM is -------------------------------------------------------------------------------------------- */
 
 static uint64_t first_of(const struct boot_region *r) { return r->start / FRAME_SIZE; }
 static uint64_t end_of(const struct boot_region *r) { return r->end / FRAME_SIZE; }
@@ -56,8 +56,7 @@ static uint64_t ours(const struct pmm *p, uint64_t base) {
   return mask;
 }
 
-/* --- what the frames are ------------------------------------------------------------------------------------------------
- */
+/* --- what the frames are ----------------------------------------------------------------------------------------- */
 
 #define LOW_BITS  UINT64_C(0x7f7f7f7f7f7f7f7f)
 #define HIGH_BITS UINT64_C(0x8080808080808080)

@@ -30,7 +30,7 @@ static bool bytes_are(const struct movers *m, uint64_t frame, uint64_t object) {
   return w[WORDS - 1] == ~object;
 }
 
-/* --- the mover -------------------------------------------------------------------------------------------------------- */
+/* --- the mover --------------------------------------------------------------------------------------------------- */
 
 static status_t hold(void *context, pfn_t frame) {
   struct movers *m = context;
@@ -79,7 +79,7 @@ void movers_fini(struct movers *m) {
   free(m->object_of);
 }
 
-/* --- frames ------------------------------------------------------------------------------------------------------------ */
+/* --- frames ------------------------------------------------------------------------------------------------------ */
 
 static struct frame_cold *cold_of(const struct movers *m, uint64_t frame) { return &m->h->pmm->records.cold[frame]; }
 

@@ -23,8 +23,7 @@
 #define MOVER FRAME_OWNER_USER
 #define BLOCK UINT64_C(512)
 
-/* --- the least number of moves -------------------------------------------------------------------------------------------
- */
+/* --- the least number of moves ----------------------------------------------------------------------------------- */
 
 static int compare_counts(const void *a, const void *b) {
   const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -59,8 +58,7 @@ static struct least least_of(const struct movers *m, const uint8_t *is_fixed, co
   return least;
 }
 
-/* --- small machines
- * -------------------------------------------------------------------------------------------------------- */
+/* --- small machines ---------------------------------------------------------------------------------------------- */
 
 static void compaction_moves_the_least_there_is(void **state) {
   (void)state;
@@ -129,8 +127,27 @@ static void an_owner_who_refuses_costs_his_blocks_only(void **state) {
   hosted_destroy(&h);
 }
 
-/* --- the standard workload
- * --------------------------------------------------------------------------------------------------- */
+/* Three blocks with 200, 200 and 100 frames: one of the first two has to take in the other, and the third. */
+static void what_is_to_be_emptied_is_never_filled(void **state) {
+  (void)state;
+  static struct boot_region ram = {BLOCK * FRAME_SIZE, 4 * BLOCK * FRAME_SIZE, BOOT_MEMORY_USABLE, 7, 8};
+  const uint64_t used[] = {0, 200, 200, 100};
+  struct hosted h = hosted_create(&ram, 1, NULL, 0);
+  struct movers m;
+  struct contig_compaction c;
+  movers_init(&m, &h, MOVER, 4 * BLOCK, true);
+  for (uint64_t b = 1; b < 4; b++)
+    for (uint64_t f = b * BLOCK; f < b * BLOCK + used[b]; f++) assert_true(movers_take_at(&m, f));
+  assert_int_equal(contig_compact(&m.contig, 512, UINT64_MAX, &c), OK);
+  assert_int_equal(c.possible, 2);
+  assert_int_equal(c.made, 2);
+  assert_int_equal(c.moves, 300);
+  movers_must_be_intact(&m);
+  movers_fini(&m);
+  hosted_destroy(&h);
+}
+
+/* --- the standard workload --------------------------------------------------------------------------------------- */
 
 /* 90 % filled with single movable frames, a random half of them freed. */
 static void fragment(struct movers *m, const struct boot_region *ram, uint64_t seed) {
@@ -215,8 +232,7 @@ static void quotes_one_by_one_come_close(void **state) {
   hosted_destroy(&h);
 }
 
-/* --- the kinder workload: memory is freed by owner
- * ------------------------------------------------------------------------------- */
+/* --- the kinder workload: memory is freed by owner --------------------------------------------------------------- */
 
 #define KIND_FRAMES  UINT64_C(65536) /* 256 MiB. */
 #define KIND_OWNERS  96
@@ -351,9 +367,13 @@ static void memory_freed_by_owner_becomes_whole_again(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(compaction_moves_the_least_there_is), cmocka_unit_test(an_owner_who_refuses_costs_his_blocks_only),
-      cmocka_unit_test(all_possible_2_mib_blocks_are_made),  cmocka_unit_test(all_possible_gibs_are_made),
-      cmocka_unit_test(quotes_one_by_one_come_close),        cmocka_unit_test(memory_freed_by_owner_becomes_whole_again),
+      cmocka_unit_test(compaction_moves_the_least_there_is),
+      cmocka_unit_test(what_is_to_be_emptied_is_never_filled),
+      cmocka_unit_test(an_owner_who_refuses_costs_his_blocks_only),
+      cmocka_unit_test(all_possible_2_mib_blocks_are_made),
+      cmocka_unit_test(all_possible_gibs_are_made),
+      cmocka_unit_test(quotes_one_by_one_come_close),
+      cmocka_unit_test(memory_freed_by_owner_becomes_whole_again),
   };
   return cmocka_run_group_tests_name("mm/phys/contig_compact", tests, NULL, NULL);
 }

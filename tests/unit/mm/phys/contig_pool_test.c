@@ -20,8 +20,7 @@
 #include "movers.h"
 #include "platform.h"
 
-/* --- aligned first fit, as plainly as it can be written ------------------------------------------------------------------
- */
+/* --- aligned first fit, as plainly as it can be written ---------------------------------------------------------- */
 
 static uint64_t class_size(uint64_t count) {
   uint64_t size = 1;
@@ -29,8 +28,7 @@ static uint64_t class_size(uint64_t count) {
   return size;
 }
 
-/* --- every client there is: states of up to 32 frames as two words --------------------------------------------------------
- */
+/* --- every client there is: states of up to 32 frames as two words ----------------------------------------------- */
 
 struct state {
   uint32_t live, starts;
@@ -114,8 +112,7 @@ static void no_client_at_all_needs_more(void **state) {
   printf("# %llu states\n", (unsigned long long)all);
 }
 
-/* --- real pools
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- real pools -------------------------------------------------------------------------------------------------- */
 
 #define RAM_FRAMES 80000
 

@@ -31,7 +31,7 @@ static struct {
   uint64_t requests, found, made;
 } allocs;
 
-/* --- machines --------------------------------------------------------------------------------------------------------- */
+/* --- machines ---------------------------------------------------------------------------------------------------- */
 
 enum { FREE_FRAME, MOVABLE_FRAME, FIXED_FRAME };
 
@@ -108,7 +108,7 @@ static void machine_end(struct machine *m) {
   free(m->is_fixed);
 }
 
-/* --- the oracle ------------------------------------------------------------------------------------------------------- */
+/* --- the oracle -------------------------------------------------------------------------------------------------- */
 
 static bool start_fits(uint64_t start, uint64_t count, const struct frame_limits *w) {
   const uint64_t align = w->align ? w->align : 1, max = w->max ? w->max : UINT64_MAX;
@@ -162,8 +162,7 @@ static uint64_t some_count(struct dice *d) {
   return 1 + dice_any_size(d, dice_one_in(d, 3) ? 11 : 7);
 }
 
-/* --- quotes -------------------------------------------------------------------------------------------------------------
- */
+/* --- quotes ------------------------------------------------------------------------------------------------------ */
 
 static void explanation_must_hold(struct machine *m, uint64_t count, const struct frame_limits *w, struct verdict v) {
   struct contig_obstacle o;
@@ -251,8 +250,7 @@ static void a_quote_is_the_least_of_all_windows_and_the_commit_moves_exactly_tha
          (unsigned long long)tally.in_the_way, (unsigned long long)tally.never);
 }
 
-/* --- the one door: found, made, or refused for the right reason
- * ------------------------------------------------------------- */
+/* --- the one door: found, made, or refused for the right reason -------------------------------------------------- */
 
 /* What contig_alloc must say, by the oracle: a run that costs nothing exists. */
 static status_t verdict_on_alloc(const struct verdict *v, uint64_t moves_max) {
