@@ -24,6 +24,8 @@
 #define atomic_and(p, v)  __atomic_fetch_and(p, v, __ATOMIC_ACQ_REL)
 /* True when *p was *expected and is v now; else *expected is what it was. */
 #define atomic_cas(p, expected, v) __atomic_compare_exchange_n(p, expected, v, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
+/* What stands before it in the program is done before what stands behind it, as far as the compiler is concerned. */
+#define atomic_fence_compiler() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 /* Once in every round of a loop that waits for somebody else. */
 #if defined(CAIRN_INTERLEAVE)
 void interleave_pause(void);

@@ -14,13 +14,18 @@
 /* The invariants, INV-xx in comments and messages.  Each has a breaker: break=<id> damages exactly that. */
 #define MM_INVARIANTS(X)                                                                                                    \
   X(1, map, "the region list is sorted, disjoint and maximal")                                                              \
-  X(2, record, "a frame has a record exactly where the map has RAM, and its state is legal")                                \
+  X(2, record, "the owner of each frame of RAM is one that it may have where it lies")                                      \
   X(3, bitmap, "a frame's bit is set exactly when its state is free")                                                       \
   X(4, tier, "each tier word is what the tier below it says")                                                               \
-  X(5, counter, "the free counts are the number of free bits")                                                              \
+  X(5, counter, "the counts of whole blocks and GiB are what the tiers say")                                                \
   X(6, owner, "each owner's count is the number of its frames")                                                             \
   X(7, ledger, "the owners add up to the RAM that the firmware reported")                                                   \
-  X(8, forbidden, "no frame of firmware, low or absent memory is free or allocated")
+  X(8, forbidden, "no frame of firmware, low or absent memory is free or allocated")                                        \
+  X(9, slot, "a block that a slot has is named by that slot alone, and the other way round")                                \
+  X(10, mail, "mail lies only with the slot that owns the block, for free frames that have no bit")                         \
+  X(11, entry, "a block's entry counts its bits, and nobody has left it locked")                                            \
+  X(12, held, "held is the number of slots that have something")                                                            \
+  X(13, bound, "no free run is longer than the bound that was learnt")
 
 /* Of the door in front of the nodes' allocators. */
 #define MM_DOOR_INVARIANTS(X) X(20, nodes, "every frame of RAM is in exactly one node's books, and its number says in which")

@@ -56,8 +56,8 @@ static inline struct frame_records pmm_records_at(void *base, uint64_t frames) {
  * Builds the allocator over a canonical map.
  *
  * `metadata` is pmm_metadata_size bytes, 64-byte aligned, and stays in use for the life of the instance, as does `regions`;
- * `records` is where the frames' records are, mapped at least for every frame that pmm_next_record_range names, the hot
- * bytes zeros there; instances over other regions may share the arrays.  `taken` names what boot has used of general memory.
+ * `records` is where the frames' records are, mapped at least for every frame that pmm_next_record_range names, with any
+ * contents; instances over other regions may share the arrays.  `taken` names what boot has used of general memory.
  *   => boot, one CPU.   => cost follows metadata and what is not free, not RAM.
  * Returns OK; ERR_CORRUPT (the map is not canonical), ERR_INVALID (a taken range is empty or its owner is not one of ours),
  * ERR_OVERLAP (taken ranges overlap, or lie outside general memory), ERR_NOT_FOUND (no general memory).
@@ -71,8 +71,9 @@ status_t pmm_create(void *metadata, struct frame_records records, const struct b
 #define PMM_BELOW_BITS(flags) ((flags) >> 8 & 0xff)   /* 0 when nothing was said. */
 
 /**
- * Allocates one frame: the highest of a 2 MiB block that is broken already, so that whole blocks stay whole.
- *   => any CPU, interrupts may be off, never sleeps.   => O(tiers); with PMM_BELOW as a run of one frame.
+ * Allocates one frame, of the 2 MiB block that the CPU works in; the next such block is the highest that is broken already,
+ * so that whole blocks stay whole.
+ *   => any CPU, interrupts may be off, never sleeps.   => no lock, as a rule; with PMM_BELOW as a run of one frame.
  * Returns OK; ERR_NO_MEMORY; ERR_INVALID (not one of our owners, unknown flags).  On failure nothing has changed.
  */
 status_t pmm_alloc_frame(struct pmm *p, enum frame_owner owner, uint32_t flags, pfn_t *out);
@@ -82,9 +83,9 @@ status_t pmm_free_frame(struct pmm *p, enum frame_owner owner, pfn_t frame);
 /**
  * Allocates `count` physically contiguous frames, any count; found if and only if such a run exists.
  *
- * `where` limits addresses, alignment and boundary; NULL means anywhere.  The highest run that fits is taken; a 2 MiB block
- * without limits comes from a 1 GiB group that is broken already.  On OK the caller owns [*first, *first + count) and gives
- * it back with pmm_free_run, whole or in parts.
+ * `where` limits addresses, alignment and boundary; NULL means anywhere.  The highest run that fits is taken, of those that
+ * no CPU keeps for itself; a 2 MiB block without limits comes from a 1 GiB group that is broken already.  On OK the caller
+ * owns [*first, *first + count) and gives it back with pmm_free_run, whole or in parts.
  *   => any CPU; never sleeps.   => the search costs tier words, not frames; 2 MiB and 1 GiB blocks are O(tiers).
  * Returns OK, ERR_NO_MEMORY (no such run now), ERR_INVALID (count 0, alignment or boundary not a power of two, count over
  * boundary, min >= max, not one of our owners, unknown flags).
@@ -102,6 +103,12 @@ status_t pmm_mark_bad(struct pmm *p, pfn_t frame);
 
 /** Takes an allocated frame out of service for ever: it is never free in between.  Statuses as pmm_free_frame. */
 status_t pmm_retire_frame(struct pmm *p, enum frame_owner owner, pfn_t frame);
+
+/**
+ * Brings home what CPUs keep for their next requests: a block of 2 MiB each, and some whole ones.
+ *   => nobody needs it to get memory: whatever would be refused does this first.   => costs a barrier on all CPUs.
+ */
+void pmm_drain(struct pmm *p);
 
 /* What pmm knows about one address. */
 struct pmm_story {
@@ -124,7 +131,12 @@ struct pmm_stats {
   uint64_t largest_free_run; /* Frames. */
   uint64_t allocations;      /* Calls that succeeded. */
   uint64_t frees;
-  uint64_t failures;
+  uint64_t failures;          /* Requests that could not be met. */
+  uint64_t refusals;          /* Illegal steps: frames of somebody else, freed twice, no frames at all. */
+  uint64_t refills;           /* Blocks that CPUs took to serve single frames from. */
+  uint64_t drains;            /* Blocks that they gave back, */
+  uint64_t called_in;         /* and how often a CPU had to give back all that it had, because somebody asked. */
+  uint64_t mails;             /* Frames freed into a block of another CPU's. */
   uint64_t metadata_bytes;    /* Bitmaps and tiers. */
   uint64_t record_bytes;      /* Records, as mapped. */
   uint64_t free_by_order[19]; /* Free runs cut into aligned powers of two: [0] 4 KiB .. [9] 2 MiB .. [18] 1 GiB. */

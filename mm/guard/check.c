@@ -5,10 +5,14 @@
  * WHAT   mm_check knows the layout of the data (instance.h, tier.h, record.h) and none of the functions that keep it: what
  *        belongs to whom is worked out here a second time, from the map and the records, one tier after the other.
  * HOW    Two passes, each once over everything:
- *          records   region by region of the map: is each frame's record legal where it lies?   -> INV-2, INV-8
- *                    The owners are counted on the way.                                          -> INV-6
- *          bits      section by section: 64 records make the word that ought to be there.       -> INV-3, INV-8
- *                    The tiers above are made again from the words.                              -> INV-4, INV-5
+ *          bytes     region by region of the map: is each frame's byte legal where it lies?      -> INV-2, INV-8
+ *                    The owners are counted on the way.                                           -> INV-6
+ *          bits      section by section: 64 bytes make the word that ought to be there, in the    -> INV-3, INV-8,
+ *                    line of bits, or in line and mailbox of the slot that owns the block.           INV-10
+ *                    Entries are compared with lines and slots, the tiers above with entries.     -> INV-4, INV-5,
+ *                                                                                                    INV-9, INV-11
+ *                    Free runs are measured as they pass by.                                      -> INV-13
+ *        then the slots, each against its block's entry,                                          -> INV-9, INV-12
  *        and two sums: the map's RAM and the owners' counts.                                      -> INV-7
  *        Every invariant keeps the first place where it broke; the lowest number is the one reported, for a broken map or
  *        record explains whatever comes after it.
@@ -23,7 +27,23 @@
 #include "lib/string.h"
 #include "mm/phys/instance.h"
 
-enum { INV_NONE, INV_MAP, INV_RECORD, INV_BITMAP, INV_TIER, INV_COUNTER, INV_OWNER, INV_LEDGER, INV_FORBIDDEN, INV_COUNT };
+enum {
+  INV_NONE,
+  INV_MAP,
+  INV_RECORD,
+  INV_BITMAP,
+  INV_TIER,
+  INV_COUNTER,
+  INV_OWNER,
+  INV_LEDGER,
+  INV_FORBIDDEN,
+  INV_SLOT,
+  INV_MAIL,
+  INV_ENTRY,
+  INV_HELD,
+  INV_BOUND,
+  INV_COUNT
+};
 
 static const struct {
   const char *name, *text;
@@ -49,6 +69,7 @@ struct checker {
   uint64_t frames_checked;
   uint64_t owned[FRAME_OWNER_COUNT];
   uint64_t ram_frames;
+  uint64_t run_end, run_frames, run_longest; /* Free runs, as the words pass by. */
   struct finding findings[INV_COUNT];
 };
 
@@ -102,15 +123,15 @@ static bool byte_is_legal(uint8_t hot) {
   return said.state < FRAME_ABSENT && (!said.is_movable || said.state == FRAME_ALLOCATED);
 }
 
-static void check_record(struct checker *c, enum standing standing, uint64_t frame) {
-  const uint8_t hot = c->p->records.hot[frame];
+/* A byte that stands for so many frames from `frame` on. */
+static void check_byte(struct checker *c, enum standing standing, uint64_t frame, uint64_t count, uint8_t hot) {
   if (standing == STANDING_OURS && hot == FRAME_OWNER_FREE) { /* Most frames of most machines: decides how long it takes. */
-    c->owned[FRAME_OWNER_FREE]++;
+    c->owned[FRAME_OWNER_FREE] += count;
     return;
   }
   const struct frame_said said = frame_said_by(hot);
   bool is_handed = said.state == FRAME_FREE || said.state == FRAME_ALLOCATED;
-  if (said.owner < FRAME_OWNER_COUNT) c->owned[said.owner]++;
+  if (said.owner < FRAME_OWNER_COUNT) c->owned[said.owner] += count;
   if (standing != STANDING_OURS && is_handed) {
     expect(c, INV_FORBIDDEN, frame, standing == STANDING_BAD ? FRAME_BAD : FRAME_FIRMWARE, said.state);
     return;
@@ -119,6 +140,34 @@ static void check_record(struct checker *c, enum standing standing, uint64_t fra
               : standing == STANDING_BAD    ? said.state == FRAME_BAD
                                             : said.state != FRAME_FIRMWARE;
   if (!fits || !byte_is_legal(hot)) expect(c, INV_RECORD, frame, UINT64_MAX, hot);
+}
+
+/* What an entry is. */
+enum kind { KIND_PLAIN, KIND_WHOLE, KIND_POCKET, KIND_HUGE, KIND_OWNED };
+
+static enum kind kind_of(uint32_t e) {
+  bool has_slot = (e & ENTRY_SLOT) != 0;
+  if (e & ENTRY_HUGE) return KIND_HUGE;
+  if ((e & ENTRY_TAKEN) == 0) return has_slot ? KIND_POCKET : KIND_WHOLE;
+  return has_slot ? KIND_OWNED : KIND_PLAIN;
+}
+
+/* Frames of one block: the entry speaks for all of them, or each has its byte. */
+static void check_part(struct checker *c, enum standing standing, uint64_t first, uint64_t count) {
+  struct place at;
+  uint32_t e = ENTRY_FULL;
+  if (standing == STANDING_OURS && place_find(&c->p->tier, first, &at)) e = c->p->tier.entries[at.block];
+  switch (kind_of(e)) {
+  case KIND_HUGE:
+    check_byte(c, standing, first, count, (uint8_t)(e >> ENTRY_BYTE_SHIFT));
+    return;
+  case KIND_WHOLE:
+  case KIND_POCKET:
+    check_byte(c, standing, first, count, FRAME_OWNER_FREE);
+    return;
+  default:
+    for (uint64_t i = first; i < first + count; i++) check_byte(c, standing, i, 1, c->p->records.hot[i]);
+  }
 }
 
 static void check_records(struct checker *c) {
@@ -132,7 +181,10 @@ static void check_records(struct checker *c) {
     c->frames_checked += n;
     c->is_partial |= n < frames;
     budget -= n;
-    for (uint64_t frame = first; frame < first + n; frame++) check_record(c, standing, frame);
+    for (uint64_t at = first, stop; at < first + n; at = stop) {
+      stop = bits_min(bits_align_down(at, FRAMES_PER_2M) + FRAMES_PER_2M, first + n);
+      check_part(c, standing, at, stop - at);
+    }
   }
 }
 
@@ -161,29 +213,111 @@ static uint64_t word_expected(const struct checker *c, struct finger *f, uint64_
 
 /* What was counted on the way up. */
 struct sums {
-  uint64_t frames, blocks, gigs;
+  uint64_t frames;       /* Free. */
+  uint64_t seen;         /* Of these, without those that slots have: what the tiers ought to know of. */
+  uint64_t blocks, gigs; /* Whole, and seen. */
 };
 
-static void check_block(struct checker *c, struct finger *f, uint64_t block, uint64_t base, struct sums *sums) {
-  const uint64_t *words = &c->p->tier.bits[block * TIER_WORDS_PER_BLOCK];
-  const struct tier_block *b = &c->p->tier.blocks[block];
-  uint32_t whole = 0, broken = 0;
-  for (unsigned i = 0; i < TIER_WORDS_PER_BLOCK; i++) {
-    uint64_t managed, word = words[i], want = word_expected(c, f, base + UINT64_C(64) * i, &managed);
-    uint64_t alien = word & ~managed, wrong = (word ^ want) & managed;
-    if (alien) expect(c, INV_FORBIDDEN, base + UINT64_C(64) * i + bits_lowest(alien), 0, 1);
-    if (wrong)
-      expect(c, INV_BITMAP, base + UINT64_C(64) * i + bits_lowest(wrong), want >> bits_lowest(wrong) & 1,
-             word >> bits_lowest(wrong) & 1);
-    sums->frames += bits_count(word);
-    for (unsigned g = 0; g < 4; g++) {
-      unsigned free = bits_count(word >> 16 * g & 0xffff);
-      whole |= (uint32_t)(free == 16) << (4 * i + g);
-      broken |= (uint32_t)(free > 0 && free < 16) << (4 * i + g);
-    }
+/* Adds a word to the free runs seen so far. */
+static void follow_runs(struct checker *c, uint64_t word, uint64_t base) {
+  while (word != 0) {
+    unsigned from = bits_lowest(word);
+    uint64_t used = ~(word >> from);
+    unsigned n = used != 0 ? (unsigned)bits_min(bits_lowest(used), 64 - from) : 64;
+    c->run_frames = c->run_end == base + from ? c->run_frames + n : n;
+    c->run_end = base + from + n;
+    c->run_longest = bits_max(c->run_longest, c->run_frames);
+    if (from + n == 64) return;
+    word = word >> (from + n) << (from + n);
   }
-  expect(c, INV_TIER, base, whole, b->whole);
-  expect(c, INV_TIER, base, broken, b->broken);
+}
+
+/* The words that a block ought to have; *any is false when none of its frames is ours. */
+struct wanted {
+  uint64_t word[TIER_WORDS_PER_BLOCK], managed[TIER_WORDS_PER_BLOCK];
+  bool any;
+};
+
+static struct wanted block_expected(const struct checker *c, struct finger *f, uint64_t base) {
+  struct wanted w = {0};
+  for (unsigned i = 0; i < TIER_WORDS_PER_BLOCK; i++) {
+    w.word[i] = word_expected(c, f, base + UINT64_C(64) * i, &w.managed[i]);
+    w.any |= w.managed[i] != 0;
+  }
+  return w;
+}
+
+/* A block that an entry speaks for: wholly ours, and what is written of it says that nothing was ever taken singly. */
+static uint64_t check_spoken_for(struct checker *c, struct finger *f, uint64_t block, uint64_t base, uint32_t e) {
+  const uint64_t *line = &c->p->tier.bits[block * TIER_WORDS_PER_BLOCK];
+  const struct wanted w = block_expected(c, f, base);
+  for (unsigned i = 0; i < TIER_WORDS_PER_BLOCK; i++) {
+    expect(c, INV_FORBIDDEN, base + UINT64_C(64) * i, UINT64_MAX, w.managed[i]);
+    if (!(e & ENTRY_WRITTEN)) continue;
+    expect(c, INV_BITMAP, base + UINT64_C(64) * i, UINT64_MAX, w.word[i]);
+    expect(c, INV_BITMAP, base + UINT64_C(64) * i, UINT64_MAX, line[i]);
+  }
+  expect(c, INV_ENTRY, base, e & ENTRY_HUGE ? ENTRY_FRAMES : 0, e & ENTRY_TAKEN);
+  return e & ENTRY_HUGE ? 0 : FRAMES_PER_2M;
+}
+
+/* A block with bits: the line of whoever has it, and a slot's mail besides.  No line is kept where nothing is ours. */
+static uint64_t check_line(struct checker *c, struct finger *f, uint64_t block, uint64_t base, const struct slot *owner) {
+  const uint64_t *line = &c->p->tier.bits[block * TIER_WORDS_PER_BLOCK];
+  const struct wanted w = block_expected(c, f, base);
+  uint64_t frames = 0;
+  for (unsigned i = 0; i < TIER_WORDS_PER_BLOCK && w.any; i++) {
+    uint64_t at = base + UINT64_C(64) * i, mail = owner ? owner->mail[i] : 0, word = line[i] | mail;
+    uint64_t alien = word & ~w.managed[i], wrong = (word ^ w.word[i]) & w.managed[i];
+    if (line[i] & mail) expect(c, INV_MAIL, at + bits_lowest(line[i] & mail), 0, 1);
+    if (alien) expect(c, INV_FORBIDDEN, at + bits_lowest(alien), 0, 1);
+    if (wrong)
+      expect(c, INV_BITMAP, at + bits_lowest(wrong), w.word[i] >> bits_lowest(wrong) & 1, word >> bits_lowest(wrong) & 1);
+    if (!owner) follow_runs(c, word, at);
+    frames += bits_count(word);
+  }
+  return frames;
+}
+
+/* The slot that owns the block, if the entry names it and it names the block in turn. */
+static const struct slot *check_owner(struct checker *c, uint64_t base, uint32_t e) {
+  uint32_t number = (e & ENTRY_SLOT) >> ENTRY_SLOT_SHIFT;
+  if (number == 0) return NULL;
+  if (number > c->p->slot_count) {
+    expect(c, INV_SLOT, base, c->p->slot_count, number);
+    return NULL;
+  }
+  const struct slot *s = &c->p->slots[number - 1];
+  if (kind_of(e) == KIND_POCKET) {
+    bool is_in = s->in_pocket >> (base >> TIER_2M) % TIER_BLOCKS_PER_SECTION & 1;
+    expect(c, INV_SLOT, base, true, is_in && s->pocket == base >> TIER_32M);
+    return NULL;
+  }
+  expect(c, INV_SLOT, base, s->block, base >> TIER_2M);
+  return s->block == base >> TIER_2M ? s : NULL;
+}
+
+static void check_block(struct checker *c, struct finger *f, uint64_t block, uint64_t base, struct sums *sums) {
+  uint32_t e = c->p->tier.entries[block];
+  const struct slot *owner = check_owner(c, base, e);
+  expect(c, INV_ENTRY, base, 0, e & ENTRY_LOCK);
+  switch (kind_of(e)) {
+  case KIND_WHOLE:
+    for (unsigned i = 0; i < TIER_WORDS_PER_BLOCK; i++) follow_runs(c, UINT64_MAX, base + UINT64_C(64) * i);
+    sums->seen = sums->frames = check_spoken_for(c, f, block, base, e);
+    return;
+  case KIND_POCKET:
+  case KIND_HUGE:
+    sums->frames = check_spoken_for(c, f, block, base, e);
+    return;
+  case KIND_OWNED:
+    sums->frames = check_line(c, f, block, base, owner);
+    expect(c, INV_ENTRY, base, ENTRY_FRAMES, e & ENTRY_TAKEN);
+    return;
+  case KIND_PLAIN:
+    sums->seen = sums->frames = check_line(c, f, block, base, NULL);
+    expect(c, INV_ENTRY, base, ENTRY_FRAMES - sums->frames, e & ENTRY_TAKEN);
+  }
 }
 
 static void check_section(struct checker *c, struct finger *f, uint64_t section, uint64_t base, struct sums *sums) {
@@ -193,9 +327,10 @@ static void check_section(struct checker *c, struct finger *f, uint64_t section,
     struct sums block = {0};
     check_block(c, f, section * TIER_BLOCKS_PER_SECTION + i, base + i * FRAMES_PER_2M, &block);
     sums->frames += block.frames;
-    sums->blocks += block.frames == FRAMES_PER_2M;
-    whole |= (unsigned)(block.frames == FRAMES_PER_2M) << i;
-    broken |= (unsigned)(block.frames > 0 && block.frames < FRAMES_PER_2M) << i;
+    sums->seen += block.seen;
+    sums->blocks += block.seen == FRAMES_PER_2M;
+    whole |= (unsigned)(block.seen == FRAMES_PER_2M) << i;
+    broken |= (unsigned)(block.seen > 0 && block.seen < FRAMES_PER_2M) << i;
   }
   expect(c, INV_TIER, base, whole, s->whole);
   expect(c, INV_TIER, base, broken, s->broken);
@@ -206,7 +341,7 @@ static bool ladder_bit(const struct ladder *l, uint64_t bit) { return l->rung[0]
 static void check_gig(struct checker *c, struct finger *f, uint64_t gig, uint64_t *section, struct sums *sums) {
   const struct tier *t = &c->p->tier;
   const struct tier_gig *g = &t->gigs[gig];
-  uint64_t start = g->number * FRAMES_PER_1G, frames = 0;
+  uint64_t start = g->number * FRAMES_PER_1G, seen = 0;
   uint32_t whole = 0, has_whole = 0, has_broken = 0;
   for (unsigned i = 0; i < TIER_SECTIONS_PER_GIG; i++) {
     if (!(g->present >> i & 1)) continue;
@@ -215,19 +350,19 @@ static void check_gig(struct checker *c, struct finger *f, uint64_t gig, uint64_
     bool is_whole = s.blocks == TIER_BLOCKS_PER_SECTION;
     whole |= (uint32_t)is_whole << i;
     has_whole |= (uint32_t)(!is_whole && s.blocks > 0) << i;
-    has_broken |= (uint32_t)(s.frames != s.blocks * FRAMES_PER_2M) << i;
-    frames += s.frames;
+    has_broken |= (uint32_t)(s.seen != s.blocks * FRAMES_PER_2M) << i;
+    seen += s.seen;
+    sums->frames += s.frames;
     sums->blocks += s.blocks;
     (*section)++;
   }
   expect(c, INV_TIER, start, whole, g->whole);
   expect(c, INV_TIER, start, has_whole, g->has_whole);
   expect(c, INV_TIER, start, has_broken, g->has_broken);
-  expect(c, INV_TIER, start, frames == FRAMES_PER_1G, ladder_bit(&t->whole, gig));
-  expect(c, INV_TIER, start, frames < FRAMES_PER_1G && (whole | has_whole) != 0, ladder_bit(&t->has_whole, gig));
+  expect(c, INV_TIER, start, seen == FRAMES_PER_1G, ladder_bit(&t->whole, gig));
+  expect(c, INV_TIER, start, seen < FRAMES_PER_1G && (whole | has_whole) != 0, ladder_bit(&t->has_whole, gig));
   expect(c, INV_TIER, start, has_broken != 0, ladder_bit(&t->has_broken, gig));
-  sums->frames += frames;
-  sums->gigs += frames == FRAMES_PER_1G;
+  sums->gigs += seen == FRAMES_PER_1G;
 }
 
 /* A bit of a higher rung says that the word below it is not empty. */
@@ -287,9 +422,39 @@ static void check_bits(struct checker *c) {
   check_ladder(c, &t->whole);
   check_ladder(c, &t->has_whole);
   check_ladder(c, &t->has_broken);
-  expect(c, INV_COUNTER, NO_FRAME, sums.frames, t->free_frames);
+  if (!c->findings[INV_FORBIDDEN].is_broken) expect(c, INV_OWNER, NO_FRAME, sums.frames, pmm_owned(c->p, FRAME_OWNER_FREE));
   expect(c, INV_COUNTER, NO_FRAME, sums.blocks, t->free_2m);
   expect(c, INV_COUNTER, NO_FRAME, sums.gigs, t->free_1g);
+  if (c->run_longest > c->p->run_bound) expect(c, INV_BOUND, NO_FRAME, c->p->run_bound, c->run_longest);
+}
+
+/* --- slots ---------------------------------------------------------------------------------------------------------- */
+
+/* What a slot names has to name the slot. */
+static void check_named(struct checker *c, uint64_t first, uint32_t number, enum kind kind) {
+  struct place at;
+  if (!place_find(&c->p->tier, first, &at)) {
+    expect(c, INV_SLOT, first, true, false);
+    return;
+  }
+  uint32_t e = c->p->tier.entries[at.block];
+  expect(c, INV_SLOT, first, kind, kind_of(e));
+  expect(c, INV_SLOT, first, number + 1, (e & ENTRY_SLOT) >> ENTRY_SLOT_SHIFT);
+}
+
+static void check_slots(struct checker *c) {
+  uint64_t held = 0;
+  for (uint32_t i = 0; i < c->p->slot_count; i++) {
+    const struct slot *s = &c->p->slots[i];
+    held += s->block != SLOT_NONE || s->pocket != SLOT_NONE;
+    if (s->block != SLOT_NONE) check_named(c, s->block << TIER_2M, i, KIND_OWNED);
+    for (unsigned w = 0; w < TIER_WORDS_PER_BLOCK && s->block == SLOT_NONE; w++)
+      expect(c, INV_MAIL, NO_FRAME, 0, s->mail[w]);
+    for (uint32_t left = s->in_pocket; left != 0; left &= left - 1)
+      check_named(c, (s->pocket << TIER_32M) + ((uint64_t)bits_lowest(left) << TIER_2M), i, KIND_POCKET);
+    expect(c, INV_SLOT, NO_FRAME, 0, s->called);
+  }
+  expect(c, INV_HELD, NO_FRAME, held, c->p->held);
 }
 
 /* --- sums and the verdict ------------------------------------------------------------------------------------------- */
@@ -299,8 +464,9 @@ static void check_sums(struct checker *c) {
   bool can_compare = !c->is_partial && !c->findings[INV_FORBIDDEN].is_broken;
   uint64_t sum = 0;
   for (unsigned i = 0; i < FRAME_OWNER_COUNT; i++) {
-    sum += c->p->owned[i];
-    if (can_compare) expect(c, INV_OWNER, NO_FRAME, c->owned[i], c->p->owned[i]);
+    uint64_t owned = pmm_owned(c->p, (enum frame_owner)i);
+    sum += owned;
+    if (can_compare) expect(c, INV_OWNER, NO_FRAME, c->owned[i], owned);
   }
   expect(c, INV_LEDGER, NO_FRAME, c->ram_frames, c->p->total_frames);
   expect(c, INV_LEDGER, NO_FRAME, c->p->total_frames, sum);
@@ -331,6 +497,7 @@ bool mm_check(const struct pmm *p, uint64_t limit, struct mm_check_report *out) 
   if (!c.findings[INV_MAP].is_broken) { /* Without a map one can trust there is nothing to compare with. */
     check_records(&c);
     check_bits(&c);
+    check_slots(&c);
     check_sums(&c);
   }
   for (unsigned i = INV_MAP; i < INV_COUNT && out->invariant == INV_NONE; i++) {

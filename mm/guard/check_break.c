@@ -43,19 +43,22 @@ static status_t break_record(struct pmm *p) {
 }
 
 static status_t break_bitmap(struct pmm *p) {
-  uint64_t frame;
-  if (!tier_find_frame(&p->tier, &frame)) return ERR_NOT_FOUND;
-  tier_take(&p->tier, frame, 1); /* Tiers and counts follow; the record is left behind. */
+  struct place at;
+  if (!tier_find_broken(&p->tier, &at)) return ERR_NOT_FOUND;
+  uint64_t *word = place_line(&p->tier, at.block);
+  while (*word == 0) word++;
+  *word &= *word - 1;
+  p->tier.entries[at.block]++; /* The entry follows; the byte is left behind. */
   return OK;
 }
 
 static status_t break_tier(struct pmm *p) {
-  p->tier.blocks[0].whole ^= 1;
+  p->tier.sections[0].broken ^= 1;
   return OK;
 }
 
 static status_t break_counter(struct pmm *p) {
-  p->tier.free_frames++;
+  p->tier.free_2m++;
   return OK;
 }
 
@@ -74,6 +77,41 @@ static status_t break_forbidden(struct pmm *p) {
   uint64_t frame;
   if (!find_frame(p, false, &frame)) return ERR_NOT_FOUND;
   p->records.hot[frame] = FRAME_OWNER_TEST;
+  return OK;
+}
+
+/* An entry says that a slot has its block, and the slot knows nothing of it.  Of a full block, so that nobody wants it. */
+static status_t break_slot(struct pmm *p) {
+  const uint64_t blocks = p->tier.section_count * TIER_BLOCKS_PER_SECTION;
+  for (uint64_t i = 0; i < blocks; i++) {
+    uint32_t *entry = &p->tier.entries[i];
+    if (entry_taken(*entry) != ENTRY_FRAMES || entry_slot(*entry) != 0 || (*entry & ENTRY_HUGE)) continue;
+    *entry |= entry_of_slot(p->slot_count - 1);
+    return OK;
+  }
+  return ERR_NOT_FOUND;
+}
+
+static status_t break_mail(struct pmm *p) {
+  pmm_drain(p); /* No slot has a block, so no mail can be right. */
+  p->slots[p->slot_count - 1].mail[0] = 1;
+  return OK;
+}
+
+static status_t break_entry(struct pmm *p) {
+  struct place at;
+  if (!tier_find_broken(&p->tier, &at)) return ERR_NOT_FOUND;
+  p->tier.entries[at.block] ^= ENTRY_LOCK;
+  return OK;
+}
+
+static status_t break_held(struct pmm *p) {
+  p->held++;
+  return OK;
+}
+
+static status_t break_bound(struct pmm *p) {
+  p->run_bound = 0;
   return OK;
 }
 

@@ -5,35 +5,49 @@
  * WHAT   The one door to RAM after boot.  Callers say how many frames, where they may lie and who pays; they never learn
  *        how frames are found.  Finding is tier.c's work and judging is frame.c's; this file keeps their promises together
  *        with the ledger's counts.
- * HOW    Every operation has three parts: it decodes its arguments, judges every frame it would touch, and only then
- *        commits: tiers, records and counts change together, under one lock, and nothing in there can fail.
+ * HOW    Two ways lead through the door.
  *
- *             caller ──► decode ──► judge (frame.c: records)  ──► commit ──► tiers   (tier.c)
- *                          │         │      or find (tier.c)                 records (frame.c)
- *                          ▼         ▼                                       counts  (read by ledger.c)
+ *        The usual one: a single frame or a block of 2 MiB, with what the CPU's slot has (slot.c).  No lock, no atomic
+ *        operation, one line of bits, one of bytes and the slot's own.  A frame that goes back to somebody else's block
+ * costs the lock of that block's entry.
+ *
+ *        The other one: everything else, and whatever the first cannot do, under the instance's lock:
+ *
+ *             caller ──► decode ──► judge (frame.c: bytes)  ──► commit ──► tiers and bytes  (tier.c)
+ *                          │         │      or find (tier.c)                counts           (read by ledger.c)
+ *                          ▼         ▼
  *                     ERR_INVALID   ERR_RANGE, ERR_STATE, ERR_OWNER, ERR_NO_MEMORY: nothing has changed
  *
  *        A refused step is a bug of the caller or worse, so it is logged, once, with frame, state and owner.
- * LOCKING  p->lock guards tiers, records and counts, and is never held while something is logged or visited.
+ *
+ *        NOTHING IS REFUSED THAT A SLOT HOLDS.  Before ERR_NO_MEMORY all slots are called in, unless none has anything:
+ * then, and after that, "there is none" is answered in constant time.
+ *
+ *        A RUN THAT CANNOT BE MET is expensive to look for once: every broken block is read.  run_bound remembers how long a
+ *        run there was not.  Taking frames cannot make that wrong; giving them back can, and looks at its neighbours.  A
+ * free into nobody's block does that without the lock, so the bound is set before the search: a barrier on all CPUs stands
+ *        between, and a free that the search has missed has seen the bound and waits for the lock.  What slots free in their
+ *        own blocks is looked at when they give them back; a slot that has freed anything since is called in first.
+ * LOCKING  p->lock guards tiers and counts, and is never held while something is logged or visited.  Without it only slots
+ * work, by the rules of slot.c.  Two calls that free one frame at the same moment are a bug that is found, but not always at
+ *        once: bits that are set twice end in a panic (INV-10, CHECK in flip_bits).
  * INVARIANTS
- *   INV-3   a frame's bit is set exactly when its record says FREE.
- *   INV-6   owned[o] is the number of frames whose owner is o; owned[FREE] are the free ones.
- *   INV-12  a frame handed out was FREE, in bit and record, and is ALLOCATED before the caller sees it.
- * WHY NOT  a lock for each tier or none at all: the next floor of this house is a cache for each CPU in front of the tiers.
- *        Until it stands, one lock is what can be read and believed.
+ *   INV-3   a frame's bit is set exactly when its byte says free.
+ *   INV-6   owned[o] and the slots' deltas together are the number of frames whose owner is o.
+ *   INV-12  held is the number of slots that have something.
+ *   INV-13  no free run is longer than run_bound.
+ *   INV-14  a frame handed out was free, in bit and byte, and is allocated before the caller sees it.
+ * WHY NOT  locked counters for each gig and compare-and-swap on every word, instead of one lock: with a block a slot and a
+ *        pocket of sixteen the lock is taken once in 512 frames and once in 16 blocks, and what is behind it can be read.
  */
 #include "base/assert.h"
 #include "base/bits.h"
 #include "lib/memmap.h"
-#include "lib/string.h"
 #include "mm/phys/instance.h"
 #include "mm/phys/trace_instance.h"
 
-#define LINE UINT64_C(64)
-
-static uint64_t region_first(const struct boot_region *r) { return r->start / FRAME_SIZE; }
-static uint64_t region_last_end(const struct boot_region *r) { return r->end / FRAME_SIZE; }
-static uint64_t region_frames(const struct boot_region *r) { return (r->end - r->start) / FRAME_SIZE; }
+/* At most a sixty-fourth of what is whole waits in one pocket. */
+#define POCKET_SHARE 64U
 
 /* --- refusals ------------------------------------------------------------------------------------------------------- */
 
@@ -63,7 +77,7 @@ static size_t regions_below(const struct pmm *p, uint64_t frame) {
   size_t low = 0, high = p->region_count;
   while (low < high) {
     size_t middle = low + (high - low) / 2;
-    if (region_last_end(&p->regions[middle]) <= frame)
+    if (p->regions[middle].end / FRAME_SIZE <= frame)
       low = middle + 1;
     else
       high = middle;
@@ -74,23 +88,40 @@ static size_t regions_below(const struct pmm *p, uint64_t frame) {
 /* The first frame at or above `first` that is no RAM and has no record, or `end` when that comes first. */
 static uint64_t ram_end(const struct pmm *p, uint64_t first, uint64_t end) {
   for (size_t i = regions_below(p, first); i < p->region_count && first < end; i++) {
-    if (region_first(&p->regions[i]) > first || !memmap_kind_is_ram(p->regions[i].kind)) break;
-    first = region_last_end(&p->regions[i]);
+    if (p->regions[i].start / FRAME_SIZE > first || !memmap_kind_is_ram(p->regions[i].kind)) break;
+    first = p->regions[i].end / FRAME_SIZE;
   }
   return bits_min(first, end);
 }
 
+/* Judges frames of one block, or of none that is managed. */
+static status_t judge_part(const struct pmm *p, enum frame_step step, enum frame_owner owner, uint64_t first, uint64_t count,
+                           uint64_t *refused) {
+  struct place at;
+  if (place_find(&p->tier, first, &at)) {
+    uint32_t e = atomic_get_acquire(&p->tier.entries[at.block]);
+    if ((e & ENTRY_HUGE) || entry_taken(e) == 0) {
+      *refused = first;
+      return frame_judge_byte(e & ENTRY_HUGE ? entry_byte(e) : FRAME_OWNER_FREE, step, owner);
+    }
+  }
+  return frame_judge(p->records.hot, first, count, step, owner, refused);
+}
+
 /* May all these frames take the step?  OK, or the refusal of the first that may not. */
-static struct refusal judge(const struct pmm *p, enum frame_step step, enum frame_owner owner, uint64_t first,
-                            uint64_t count) REQUIRES(p->lock) {
+static struct refusal judge(struct pmm *p, enum frame_step step, enum frame_owner owner, uint64_t first, uint64_t count)
+    REQUIRES(p->lock) {
   struct refusal r = {.step = step, .claimed = owner};
   uint64_t end;
   if (count == 0 || !bits_add(first, count, &end)) {
     r.status = ERR_INVALID;
     return r;
   }
-  uint64_t with_record = ram_end(p, first, end);
-  r.status = frame_judge(p->records.hot, first, with_record - first, step, owner, &r.frame);
+  uint64_t with_record = ram_end(p, first, end), stop;
+  for (uint64_t at = first; at < with_record && r.status == OK; at = stop) {
+    stop = bits_min(bits_align_down(at, FRAMES_PER_2M) + FRAMES_PER_2M, with_record);
+    r.status = judge_part(p, step, owner, at, stop - at, &r.frame);
+  }
   if (r.status != OK) {
     struct frame_said said = pmm_frame_said(p, r.frame);
     r.state = said.state;
@@ -98,48 +129,206 @@ static struct refusal judge(const struct pmm *p, enum frame_step step, enum fram
   } else if (with_record < end) {
     r = (struct refusal){ERR_RANGE, step, with_record, FRAME_ABSENT, FRAME_OWNER_NONE, owner};
   }
+  p->refusals += r.status != OK;
   return r;
 }
 
 /* --- commits: nothing here can fail --------------------------------------------------------------------------------- */
 
 static void move_count(struct pmm *p, enum frame_owner from, enum frame_owner to, uint64_t count) REQUIRES(p->lock) {
-  p->owned[from] -= count;
-  p->owned[to] += count;
+  slot_count_up(&p->owned[from], -count);
+  slot_count_up(&p->owned[to], count);
 }
 
-/* Free frames become somebody's.  That the records agree with the bits is asked once more: INV-12 is worth it. */
-static void commit_take(struct pmm *p, enum frame_step step, uint8_t after, uint64_t first, uint64_t count)
-    REQUIRES(p->lock) {
-  enum frame_owner owner = (enum frame_owner)(after & FRAME_OWNER_MASK);
-  uint64_t bad = first;
-  if (frame_judge(p->records.hot, first, count, step, owner, &bad) != OK) {
-    platform_panic("INV-3: frame %#llx has a free bit and a byte that says %s", (unsigned long long)bad,
-                   frame_state_name(pmm_frame_said(p, bad).state));
-  }
-  tier_take(&p->tier, first, count);
-  frame_commit(p->records.hot, first, count, step, after);
-  move_count(p, FRAME_OWNER_FREE, owner, count);
+/* Free frames that are to be had become somebody's. */
+static void commit_take(struct pmm *p, uint8_t byte, uint64_t first, uint64_t count) REQUIRES(p->lock) {
+  tier_take(&p->tier, first, count, byte);
+  move_count(p, FRAME_OWNER_FREE, (enum frame_owner)(byte & FRAME_OWNER_MASK), count);
+}
+
+/* Frames are free that were not: is the free run around them longer than any was known to be?  Looks no further than that.
+ */
+static void forget_bound(struct pmm *p, uint64_t first, uint64_t count) REQUIRES(p->lock) {
+  uint64_t bound = p->run_bound, end = first + count;
+  if (bound == UINT64_MAX) return;
+  uint64_t start = tier_free_start(&p->tier, first, first - bits_min(first, bound));
+  if (tier_free_end(&p->tier, end, end + bound) - start > bound) atomic_set(&p->run_bound, UINT64_MAX);
 }
 
 static void commit_put(struct pmm *p, enum frame_owner owner, uint64_t first, uint64_t count) REQUIRES(p->lock) {
   tier_put(&p->tier, first, count);
-  frame_commit(p->records.hot, first, count, FRAME_STEP_FREE, FRAME_OWNER_FREE);
   move_count(p, owner, FRAME_OWNER_FREE, count);
-}
-
-/* Ends an allocation that has found its run, or has not. */
-static status_t finish_alloc(struct pmm *p, bool found, uint8_t after, uint64_t first, uint64_t count) REQUIRES(p->lock) {
-  if (!found) {
-    p->failures++;
-    return ERR_NO_MEMORY;
+  for (uint64_t end = first + count, stop; first < end && p->run_bound != UINT64_MAX; first = stop) {
+    stop = tier_free_end(&p->tier, first, end); /* A part of them may have gone to a slot by mail. */
+    if (stop > first) forget_bound(p, first, stop - first);
+    if (stop == first) stop++;
   }
-  commit_take(p, FRAME_STEP_ALLOC, after, first, count);
-  p->allocations++;
-  return OK;
 }
 
-/* --- the door ------------------------------------------------------------------------------------------------------- */
+/* --- slots, under the lock -------------------------------------------------------------------------------------------- */
+
+/* The slot `number`, if there is one and no operation of the same CPU, which this one interrupted, is using it. */
+static struct slot *idle_slot(struct pmm *p, uint32_t number) REQUIRES(p->lock) {
+  struct slot *s = number < p->slot_count ? &p->slots[number] : NULL;
+  return s && atomic_get(&s->busy) == 0 ? s : NULL;
+}
+
+static void drop_block(struct pmm *p, struct slot *s) REQUIRES(p->lock) {
+  uint64_t first = atomic_get(&s->block) * FRAMES_PER_2M, end = first + FRAMES_PER_2M;
+  slot_drop_block(&p->tier, s);
+  p->drains++;
+  for (uint64_t at = first; at < end && p->run_bound != UINT64_MAX; at++) { /* INV-13, run by run. */
+    uint64_t stop = tier_free_end(&p->tier, at, end);
+    if (stop > at) forget_bound(p, at, stop - at);
+    at = stop;
+  }
+}
+
+static void drop_pocket(struct pmm *p, struct slot *s) REQUIRES(p->lock) {
+  uint64_t first = atomic_get(&s->pocket) << TIER_32M;
+  uint32_t blocks = atomic_get(&s->in_pocket);
+  slot_drop_pocket(&p->tier, s);
+  for (; blocks != 0; blocks &= blocks - 1) forget_bound(p, first + bits_lowest(blocks) * FRAMES_PER_2M, FRAMES_PER_2M);
+}
+
+/* Gives back all that a slot has.  => it is the caller's, or has been called in. */
+static void drop_all(struct pmm *p, struct slot *s) REQUIRES(p->lock) {
+  if (!slot_holds(s)) return;
+  if (atomic_get(&s->block) != SLOT_NONE) drop_block(p, s);
+  if (atomic_get(&s->pocket) != SLOT_NONE) drop_pocket(p, s);
+  s->last_section = SLOT_NONE;
+  p->held--;
+  p->called_in++;
+}
+
+/* Calls in every slot that has something; `number` is the caller's own. */
+static void call_in(struct pmm *p, uint32_t number) REQUIRES(p->lock) {
+  struct slot *mine = idle_slot(p, number);
+  bool any = false;
+  if (p->held == 0) return;
+  if (mine) drop_all(p, mine);
+  for (uint32_t i = 0; i < p->slot_count; i++) {
+    if (i == number || !slot_holds(&p->slots[i])) continue;
+    atomic_set(&p->slots[i].called, 1U);
+    any = true;
+  }
+  if (!any) return;
+  platform_barrier_all();
+  for (uint32_t i = 0; i < p->slot_count; i++) {
+    struct slot *s = &p->slots[i];
+    if (atomic_get(&s->called) == 0) continue;
+    while (atomic_get_acquire(&s->busy) != 0) atomic_pause();
+    drop_all(p, s);
+    atomic_set_release(&s->called, 0U);
+  }
+}
+
+void pmm_bring_home(struct pmm *p) {
+  call_in(p, platform_slot_enter());
+  platform_slot_leave();
+}
+
+void pmm_drain(struct pmm *p) {
+  platform_lock_acquire(&p->lock);
+  pmm_bring_home(p);
+  platform_lock_release(&p->lock);
+}
+
+static uint32_t pocket_room(const struct pmm *p) REQUIRES(p->lock) {
+  uint64_t share = p->tier.free_2m / POCKET_SHARE;
+  return (uint32_t)bits_min(bits_max(share, 1), TIER_BLOCKS_PER_SECTION);
+}
+
+/* Sees to it that the pocket is not empty; false when no whole block is to be had. */
+static bool refill_pocket(struct pmm *p, struct slot *s, uint32_t number) REQUIRES(p->lock) {
+  bool held = slot_holds(s);
+  if (atomic_get(&s->in_pocket) != 0) return true;
+  if (atomic_get(&s->pocket) != SLOT_NONE) drop_pocket(p, s);
+  bool found = slot_fill_pocket(&p->tier, s, number, pocket_room(p));
+  p->held = p->held + slot_holds(s) - held;
+  return found;
+}
+
+/* Sees to it that the slot owns a block with a free frame: the highest broken one, else a whole one. */
+static bool refill(struct pmm *p, struct slot *s, uint32_t number) REQUIRES(p->lock) {
+  struct place at;
+  unsigned in_block;
+  bool held = slot_holds(s);
+  if (slot_find(s, &in_block) || (atomic_get(&s->block) != SLOT_NONE && slot_read_mail(s))) return true;
+  if (atomic_get(&s->block) != SLOT_NONE) drop_block(p, s);
+  p->held = p->held + slot_holds(s) - held;
+  held = slot_holds(s);
+  if (tier_find_broken(&p->tier, &at)) {
+    slot_take_block(&p->tier, s, number, &at);
+    p->held = p->held + slot_holds(s) - held;
+  } else {
+    if (!refill_pocket(p, s, number)) return false;
+    slot_take_from_pocket(&p->tier, s, number);
+  }
+  p->refills++;
+  return true;
+}
+
+/* --- single frames ---------------------------------------------------------------------------------------------------- */
+
+static status_t refuse(struct pmm *p) REQUIRES(p->lock) {
+  p->failures++;
+  return ERR_NO_MEMORY;
+}
+
+/* A frame out of the slot, which has one. */
+static uint64_t take_from(struct slot *s, uint8_t byte) {
+  unsigned at;
+  if (UNLIKELY(!slot_find(s, &at) || !slot_take(s, at, byte))) {
+    platform_panic("INV-3: block %#llx has a free bit and a byte that says another thing", (unsigned long long)s->block);
+  }
+  return s->block * FRAMES_PER_2M + at;
+}
+
+static bool try_alloc_frame(struct pmm *p, uint32_t number, uint8_t byte, uint64_t *frame) REQUIRES(p->lock) {
+  struct slot *s = idle_slot(p, number);
+  if (s) {
+    if (!refill(p, s, number)) return false;
+    *frame = take_from(s, byte);
+    return true;
+  }
+  if (!tier_find_frame(&p->tier, frame)) return false;
+  commit_take(p, byte, *frame, 1);
+  p->allocations++;
+  return true;
+}
+
+static status_t alloc_frame_locked(struct pmm *p, uint32_t number, uint8_t byte, pfn_t *out) {
+  uint64_t frame = 0;
+  status_t status = OK;
+  platform_lock_acquire(&p->lock);
+  if (!try_alloc_frame(p, number, byte, &frame)) {
+    call_in(p, number);
+    if (!try_alloc_frame(p, number, byte, &frame)) status = refuse(p);
+  }
+  platform_lock_release(&p->lock);
+  if (status == OK) *out = pfn(frame);
+  return status;
+}
+
+static status_t alloc_frame(struct pmm *p, uint8_t byte, pfn_t *out) {
+  uint32_t number = platform_slot_enter();
+  status_t status = OK;
+  if (LIKELY(number < p->slot_count) && LIKELY(slot_begin(&p->slots[number]))) {
+    struct slot *s = &p->slots[number];
+    unsigned at;
+    if (LIKELY(slot_find(s, &at)) || (s->block != SLOT_NONE && slot_read_mail(s))) {
+      *out = pfn(take_from(s, byte));
+      slot_end(s);
+      platform_slot_leave();
+      return OK;
+    }
+    slot_end(s);
+  }
+  status = alloc_frame_locked(p, number, byte, out);
+  platform_slot_leave();
+  return status;
+}
 
 /* The byte of frames of that owner; false when owner or flags make no sense. */
 static bool byte_for(enum frame_owner owner, uint32_t flags, uint8_t *byte) {
@@ -151,31 +340,317 @@ static bool byte_for(enum frame_owner owner, uint32_t flags, uint8_t *byte) {
 }
 
 status_t pmm_alloc_frame(struct pmm *p, enum frame_owner owner, uint32_t flags, pfn_t *out) {
-  uint8_t byte;
-  if (PMM_BELOW_BITS(flags) != 0) return pmm_alloc_run(p, owner, flags, 1, NULL, out);
-  if (!byte_for(owner, flags, &byte)) return ERR_INVALID;
-  uint64_t frame = 0;
-  platform_lock_acquire(&p->lock);
-  bool found = tier_find_frame(&p->tier, &frame);
-  status_t status = finish_alloc(p, found, byte, frame, 1);
-  platform_lock_release(&p->lock);
-  if (UNLIKELY(p->trace)) trace_frame(p, owner, flags, status, frame);
-  if (status == OK) *out = pfn(frame);
+  static_assert(FRAME_MOVABLE == PMM_MOVABLE << 7);
+  if (UNLIKELY(flags > PMM_MOVABLE)) return pmm_alloc_run(p, owner, flags, 1, NULL, out);
+  if (UNLIKELY(!owner_is_ours(owner))) return ERR_INVALID;
+  pfn_t frame = {0};
+  status_t status = alloc_frame(p, (uint8_t)(owner | flags << 7), &frame);
+  if (UNLIKELY(p->trace)) trace_frame(p, owner, flags, status, frame.raw);
+  if (LIKELY(status == OK)) *out = frame;
   return status;
 }
+
+/* What a free into nobody's block, or another slot's, has left to do for one who holds the instance's lock. */
+enum after { AFTER_NOTHING, AFTER_SETTLE, AFTER_REFUSE };
+
+/* Could the free run around a frame be longer than the bound?  Asks its word alone. */
+static bool may_exceed_bound(const struct pmm *p, const uint64_t *line, unsigned at) {
+  atomic_fence_compiler(); /* The bit first, then the bound: see A RUN THAT CANNOT BE MET. */
+  uint64_t bound = atomic_get(&p->run_bound);
+  if (LIKELY(bound == UINT64_MAX)) return false;
+  uint64_t word = atomic_get(&line[at / 64]);
+  unsigned bit = at % 64, low = bit, high = bit;
+  while (low > 0 && word >> (low - 1) & 1) low--;
+  while (high < 63 && word >> (high + 1) & 1) high++;
+  return low == 0 || high == 63 || high - low + 1 > bound;
+}
+
+/* Frees a frame that is not in the slot's own block. */
+static enum after free_elsewhere(struct pmm *p, struct slot *s, enum frame_owner owner, uint64_t frame, struct place *at) {
+  uint8_t *hot = &p->records.hot[frame];
+  unsigned bit = (unsigned)(frame % FRAMES_PER_2M);
+  uint32_t e, after;
+  if (UNLIKELY(!place_find(&p->tier, frame, at))) return AFTER_REFUSE;
+  uint32_t *entry = &p->tier.entries[at->block];
+  uint64_t *line = place_line(&p->tier, at->block), mask = UINT64_C(1) << bit % 64;
+  if (UNLIKELY(atomic_get(entry) & ENTRY_MIXED) && ram_end(p, frame, frame + 1) == frame) return AFTER_REFUSE;
+  if (UNLIKELY(!entry_lock(entry, &e))) return AFTER_REFUSE; /* Or HUGE: there the other way leads further. */
+  if (UNLIKELY((atomic_get(hot) & FRAME_OWNER_MASK) != owner)) {
+    entry_unlock(entry, e);
+    return AFTER_REFUSE;
+  }
+  atomic_set(hot, FRAME_OWNER_FREE);
+  slot_count_up(&s->delta[owner], UINT64_MAX);
+  slot_count_up(&s->frees, 1);
+  if (entry_slot(e) != 0) {
+    atomic_or(&p->slots[entry_slot(e) - 1].mail[bit / 64], mask);
+    entry_unlock(entry, e);
+    slot_count_up(&s->mails, 1);
+    return AFTER_NOTHING;
+  }
+  after = e - 1;
+  CHECK((atomic_get(&line[bit / 64]) & mask) == 0);
+  atomic_set(&line[bit / 64], atomic_get(&line[bit / 64]) | mask);
+  entry_unlock(entry, after);
+  bool is_other_kind = entry_taken(e) == ENTRY_FRAMES || entry_taken(after) == 0;
+  return UNLIKELY(is_other_kind) || UNLIKELY(may_exceed_bound(p, line, bit)) ? AFTER_SETTLE : AFTER_NOTHING;
+}
+
+/* Frees a frame of the slot's own block; false when it is not the owner's to free. */
+static bool free_own(struct slot *s, enum frame_owner owner, uint64_t frame) {
+  unsigned at = (unsigned)(frame % FRAMES_PER_2M);
+  if (UNLIKELY((atomic_get(&s->hot[at]) & FRAME_OWNER_MASK) != owner)) return false;
+  uint64_t *word = &s->line[at / 64], mask = UINT64_C(1) << at % 64;
+  CHECK((atomic_get(word) & mask) == 0);
+  atomic_set(&s->hot[at], FRAME_OWNER_FREE);
+  atomic_set(word, atomic_get(word) | mask);
+  slot_count_up(&s->delta[owner], UINT64_MAX);
+  slot_count_up(&s->frees, 1);
+  return true;
+}
+
+static void settle(struct pmm *p, const struct place *at, uint64_t frame) {
+  platform_lock_acquire(&p->lock);
+  tier_settle(&p->tier, at, 1);
+  if (tier_is_free(&p->tier, frame)) forget_bound(p, frame, 1);
+  platform_lock_release(&p->lock);
+}
+
+static status_t free_locked(struct pmm *p, enum frame_owner owner, uint64_t first, uint64_t count) {
+  platform_lock_acquire(&p->lock);
+  struct refusal refusal = judge(p, FRAME_STEP_FREE, owner, first, count);
+  if (refusal.status == OK) {
+    commit_put(p, owner, first, count);
+    p->frees++;
+  }
+  platform_lock_release(&p->lock);
+  return report(&refusal);
+}
+
+static status_t free_frame(struct pmm *p, enum frame_owner owner, pfn_t frame) {
+  uint32_t number = platform_slot_enter();
+  enum after after = AFTER_REFUSE;
+  struct place at;
+  if (LIKELY(number < p->slot_count) && LIKELY(owner_is_ours(owner)) && LIKELY(slot_begin(&p->slots[number]))) {
+    struct slot *s = &p->slots[number];
+    if (LIKELY(frame.raw / FRAMES_PER_2M == s->mine)) {
+      if (LIKELY(free_own(s, owner, frame.raw))) after = AFTER_NOTHING;
+    } else {
+      bool were_on = platform_mask();
+      after = free_elsewhere(p, s, owner, frame.raw, &at);
+      platform_unmask(were_on);
+    }
+    slot_end(s);
+  }
+  platform_slot_leave();
+  if (LIKELY(after == AFTER_NOTHING)) return OK;
+  if (after == AFTER_REFUSE) return free_locked(p, owner, frame.raw, 1);
+  settle(p, &at, frame.raw);
+  return OK;
+}
+
+status_t pmm_free_frame(struct pmm *p, enum frame_owner owner, pfn_t frame) {
+  status_t status = free_frame(p, owner, frame);
+  if (UNLIKELY(p->trace)) trace_free(p, owner, frame.raw, 1, status);
+  return status;
+}
+
+/* --- blocks of 2 MiB -------------------------------------------------------------------------------------------------- */
+
+/* A block out of the pocket, which has one. */
+static uint64_t take_block_from(struct slot *s, uint32_t number, uint8_t byte) {
+  unsigned i = highest(s->in_pocket);
+  uint32_t *entry = &s->entries[i], e = atomic_get(entry);
+  if (UNLIKELY((e & ~ENTRY_WRITTEN) != entry_of_slot(number))) {
+    platform_panic("INV-9: block %u of section %#llx is in a pocket and its entry says %#x", i,
+                   (unsigned long long)s->pocket, e);
+  }
+  atomic_set(&s->in_pocket, s->in_pocket & ~(1U << i));
+  atomic_set_release(entry, entry_huge(e, byte));
+  slot_count_up(&s->delta[byte & FRAME_OWNER_MASK], FRAMES_PER_2M);
+  slot_count_up(&s->huge_allocs, 1);
+  return (s->pocket << TIER_32M) + i * FRAMES_PER_2M;
+}
+
+static bool try_alloc_block(struct pmm *p, uint32_t number, uint8_t byte, uint64_t *first) REQUIRES(p->lock) {
+  struct slot *s = idle_slot(p, number);
+  if (s) {
+    if (!refill_pocket(p, s, number)) return false;
+    *first = take_block_from(s, number, byte);
+    return true;
+  }
+  if (!tier_find_block(&p->tier, first)) return false;
+  commit_take(p, byte, *first, FRAMES_PER_2M);
+  p->allocations++;
+  return true;
+}
+
+/* Is a whole block among what the slots have?  Peeks; what it says is true when nothing goes on meanwhile. */
+static bool slots_have_block(const struct pmm *p) REQUIRES(p->lock) {
+  for (uint32_t i = 0; i < p->slot_count && p->held != 0; i++) {
+    const struct slot *s = &p->slots[i];
+    uint32_t free = 0;
+    if (atomic_get(&s->in_pocket) != 0) return true;
+    if (atomic_get(&s->block) == SLOT_NONE) continue;
+    for (unsigned w = 0; w < TIER_WORDS_PER_BLOCK; w++)
+      free += bits_count(atomic_get(&s->line[w]) | atomic_get(&s->mail[w]));
+    if (free == FRAMES_PER_2M) return true;
+  }
+  return false;
+}
+
+static status_t alloc_block_locked(struct pmm *p, uint32_t number, uint8_t byte, uint64_t *first) {
+  status_t status = OK;
+  platform_lock_acquire(&p->lock);
+  if (!try_alloc_block(p, number, byte, first)) {
+    bool may_be = slots_have_block(p);
+    if (may_be) call_in(p, number);
+    if (!may_be || !try_alloc_block(p, number, byte, first)) status = refuse(p);
+  }
+  platform_lock_release(&p->lock);
+  return status;
+}
+
+static status_t alloc_block(struct pmm *p, uint8_t byte, pfn_t *out) {
+  uint32_t number = platform_slot_enter();
+  uint64_t first = 0;
+  status_t status = ERR_NO_MEMORY;
+  if (LIKELY(number < p->slot_count) && LIKELY(slot_begin(&p->slots[number]))) {
+    struct slot *s = &p->slots[number];
+    if (LIKELY(s->in_pocket != 0)) {
+      first = take_block_from(s, number, byte);
+      status = OK;
+    }
+    slot_end(s);
+  }
+  if (UNLIKELY(status != OK)) status = alloc_block_locked(p, number, byte, &first);
+  platform_slot_leave();
+  if (LIKELY(status == OK)) *out = pfn(first);
+  return status;
+}
+
+/* Puts a block back into the pocket it came from; false when it is not of that section, or not the owner's. */
+static bool free_to_pocket(struct slot *s, uint32_t number, enum frame_owner owner, uint64_t first) {
+  if (first >> TIER_32M != s->pocket) return false;
+  unsigned i = (unsigned)(first >> TIER_2M) % TIER_BLOCKS_PER_SECTION;
+  uint32_t e = atomic_get(&s->entries[i]);
+  if (!(e & ENTRY_HUGE) || (entry_byte(e) & FRAME_OWNER_MASK) != owner) return false;
+  if (!atomic_cas(&s->entries[i], &e, (e & ENTRY_WRITTEN) | entry_of_slot(number))) return false;
+  atomic_set(&s->in_pocket, s->in_pocket | 1U << i);
+  slot_count_up(&s->delta[owner], -FRAMES_PER_2M);
+  slot_count_up(&s->huge_frees, 1);
+  return true;
+}
+
+/* The second block in a row that goes back to a section that is not the pocket's: then the pocket moves there. */
+static void follow_frees(struct pmm *p, uint32_t number, uint64_t section) {
+  platform_lock_acquire(&p->lock);
+  struct slot *s = idle_slot(p, number);
+  if (s && s->last_section == section && pocket_room(p) > 1) {
+    bool held = slot_holds(s);
+    if (atomic_get(&s->pocket) != SLOT_NONE) drop_pocket(p, s);
+    slot_open_pocket(&p->tier, s, section);
+    p->held = p->held + slot_holds(s) - held;
+  }
+  if (s) s->last_section = section;
+  platform_lock_release(&p->lock);
+}
+
+static status_t free_block(struct pmm *p, enum frame_owner owner, uint64_t first) {
+  uint32_t number = platform_slot_enter();
+  bool done = false;
+  if (LIKELY(number < p->slot_count) && LIKELY(owner_is_ours(owner)) && LIKELY(slot_begin(&p->slots[number]))) {
+    done = free_to_pocket(&p->slots[number], number, owner, first);
+    slot_end(&p->slots[number]);
+  }
+  status_t status = OK;
+  if (!done) {
+    status = free_locked(p, owner, first, FRAMES_PER_2M);
+    if (status == OK) follow_frees(p, number, first >> TIER_32M);
+  }
+  platform_slot_leave();
+  return status;
+}
+
+/* --- runs ------------------------------------------------------------------------------------------------------------- */
 
 static bool limits_are_valid(uint64_t count, const struct frame_limits *w) {
   return count > 0 && w->min < w->max && (w->align == 0 || bits_is_power_of_two(w->align)) &&
          (w->boundary == 0 || (bits_is_power_of_two(w->boundary) && count <= w->boundary));
 }
 
-/* Frames, 2 MiB and 1 GiB that may lie anywhere have a way of their own: one step, and whole groups are spared. */
+/* Any place will do, but for alignment: what is aligned to its own size crosses no boundary. */
+static bool is_anywhere(const struct frame_limits *w) { return w->min == 0 && w->max == UINT64_MAX; }
+
 static bool find(const struct tier *t, uint64_t count, const struct frame_limits *w, uint64_t *first) {
-  bool is_limited = w->min != 0 || w->max != UINT64_MAX; /* What is aligned to its own size crosses no boundary. */
-  if (!is_limited && count == 1 && w->align <= 1) return tier_find_frame(t, first);
-  if (!is_limited && count == FRAMES_PER_2M && w->align == count) return tier_find_block(t, first);
-  if (!is_limited && count == FRAMES_PER_1G && w->align == count) return tier_find_gig(t, first);
+  if (is_anywhere(w) && count == FRAMES_PER_1G && w->align == count) return tier_find_gig(t, first);
   return tier_find_run(t, count, w, first);
+}
+
+/* Has any slot freed something, or got mail, since run_bound was learnt? */
+static bool slots_have_news(const struct pmm *p) REQUIRES(p->lock) {
+  for (uint32_t i = 0; i < p->slot_count && p->held != 0; i++) {
+    const struct slot *s = &p->slots[i];
+    uint64_t mail = 0;
+    if (!slot_holds(s)) continue;
+    for (unsigned w = 0; w < TIER_WORDS_PER_BLOCK; w++) mail |= atomic_get(&s->mail[w]);
+    if (mail != 0 || atomic_get(&s->frees) + atomic_get(&s->huge_frees) != s->frees_seen) return true;
+  }
+  return false;
+}
+
+static void note_news_seen(struct pmm *p) REQUIRES(p->lock) {
+  for (uint32_t i = 0; i < p->slot_count; i++) {
+    struct slot *s = &p->slots[i];
+    if (!slot_holds(s)) s->frees_seen = atomic_get(&s->frees) + atomic_get(&s->huge_frees);
+  }
+}
+
+/* Is it known that there is no such run? */
+static bool is_known_not_to_be(struct pmm *p, uint32_t number, uint64_t count) REQUIRES(p->lock) {
+  if (count <= p->run_bound) return false;
+  if (slots_have_news(p)) {
+    call_in(p, number);
+    note_news_seen(p);
+  }
+  return count > p->run_bound;
+}
+
+/* Finds a run, with everything that slots have if need be; learns from it when there is none (INV-13). */
+static bool find_or_learn(struct pmm *p, uint32_t number, uint64_t count, const struct frame_limits *w, uint64_t *first)
+    REQUIRES(p->lock) {
+  bool learns = is_anywhere(w) && w->align <= 1 && w->boundary == 0;
+  if (is_known_not_to_be(p, number, count)) return false;
+  if (find(&p->tier, count, w, first)) return true;
+  if (p->held == 0 && !learns) return false;
+  call_in(p, number);
+  if (p->held != 0) learns = false; /* An operation that this one interrupted keeps its slot's. */
+  if (learns) {
+    uint64_t before = p->run_bound;
+    atomic_set(&p->run_bound, bits_min(before, count - 1));
+    platform_barrier_all();
+    note_news_seen(p);
+  }
+  if (!find(&p->tier, count, w, first)) return false;
+  if (learns) atomic_set(&p->run_bound, UINT64_MAX);
+  return true;
+}
+
+static status_t alloc_run_locked(struct pmm *p, uint8_t byte, uint64_t count, const struct frame_limits *w, pfn_t *first) {
+  uint32_t number = platform_slot_enter();
+  uint64_t start = 0;
+  status_t status = OK;
+  platform_lock_acquire(&p->lock);
+  if (find_or_learn(p, number, count, w, &start)) {
+    commit_take(p, byte, start, count);
+    p->allocations++;
+  } else {
+    status = refuse(p);
+  }
+  platform_lock_release(&p->lock);
+  platform_slot_leave();
+  if (status == OK) *first = pfn(start);
+  return status;
 }
 
 status_t pmm_alloc_run(struct pmm *p, enum frame_owner owner, uint32_t flags, uint64_t count,
@@ -187,36 +662,33 @@ status_t pmm_alloc_run(struct pmm *p, enum frame_owner owner, uint32_t flags, ui
   if (within.max == 0) within.max = UINT64_MAX;
   if (bits != 0 && bits < 64) within.max = bits_min(within.max, UINT64_C(1) << (bits - FRAME_SHIFT));
   if (!limits_are_valid(count, &within)) return ERR_INVALID;
-  uint64_t start = 0;
-  platform_lock_acquire(&p->lock);
-  bool found = find(&p->tier, count, &within, &start);
-  status_t status = finish_alloc(p, found, byte, start, count);
-  platform_lock_release(&p->lock);
-  if (UNLIKELY(p->trace)) trace_run(p, owner, flags, count, where, status, start);
-  if (status == OK) *first = pfn(start);
+  status_t status;
+  pfn_t start = {0};
+  if (is_anywhere(&within) && count == FRAMES_PER_2M && within.align == count)
+    status = alloc_block(p, byte, &start);
+  else if (is_anywhere(&within) && count == 1 && within.align <= 1)
+    status = alloc_frame(p, byte, &start);
+  else
+    status = alloc_run_locked(p, byte, count, &within, &start);
+  if (UNLIKELY(p->trace)) trace_run(p, owner, flags, count, where, status, start.raw);
+  if (status == OK) *first = start;
   return status;
 }
 
 status_t pmm_free_run(struct pmm *p, enum frame_owner owner, pfn_t first, uint64_t count) {
-  platform_lock_acquire(&p->lock);
-  struct refusal refusal = judge(p, FRAME_STEP_FREE, owner, first.raw, count);
-  if (refusal.status == OK) {
-    commit_put(p, owner, first.raw, count);
-    p->frees++;
-  }
-  platform_lock_release(&p->lock);
-  if (UNLIKELY(p->trace)) trace_free(p, owner, first.raw, count, refusal.status);
-  return report(&refusal);
+  if (count == 1) return pmm_free_frame(p, owner, first);
+  bool is_block = count == FRAMES_PER_2M && bits_is_aligned(first.raw, count);
+  status_t status = is_block ? free_block(p, owner, first.raw) : free_locked(p, owner, first.raw, count);
+  if (UNLIKELY(p->trace)) trace_free(p, owner, first.raw, count, status);
+  return status;
 }
-
-status_t pmm_free_frame(struct pmm *p, enum frame_owner owner, pfn_t frame) { return pmm_free_run(p, owner, frame, 1); }
 
 status_t pmm_give_run(struct pmm *p, enum frame_owner from, enum frame_owner to, pfn_t first, uint64_t count) {
   if (!owner_is_ours(to)) return ERR_INVALID;
   platform_lock_acquire(&p->lock);
   struct refusal refusal = judge(p, FRAME_STEP_GIVE, from, first.raw, count);
   if (refusal.status == OK) {
-    frame_commit(p->records.hot, first.raw, count, FRAME_STEP_GIVE, (uint8_t)to);
+    tier_give(&p->tier, first.raw, count, to);
     move_count(p, from, to, count);
   }
   platform_lock_release(&p->lock);
@@ -227,7 +699,9 @@ status_t pmm_give_run(struct pmm *p, enum frame_owner from, enum frame_owner to,
 status_t pmm_mark_bad(struct pmm *p, pfn_t frame) {
   platform_lock_acquire(&p->lock);
   struct refusal refusal = judge(p, FRAME_STEP_RETIRE, FRAME_OWNER_BAD, frame.raw, 1);
-  if (refusal.status == OK) commit_take(p, FRAME_STEP_RETIRE, FRAME_OWNER_BAD, frame.raw, 1);
+  if (refusal.status == OK && !tier_is_free(&p->tier, frame.raw)) pmm_bring_home(p);
+  if (refusal.status == OK && !tier_is_free(&p->tier, frame.raw)) refusal.status = ERR_BUSY;
+  if (refusal.status == OK) commit_take(p, FRAME_OWNER_BAD, frame.raw, 1);
   platform_lock_release(&p->lock);
   if (UNLIKELY(p->trace)) trace_retire(p, frame.raw, refusal.status);
   return report(&refusal);
@@ -238,7 +712,7 @@ status_t pmm_retire_frame(struct pmm *p, enum frame_owner owner, pfn_t frame) {
   platform_lock_acquire(&p->lock);
   struct refusal refusal = judge(p, FRAME_STEP_CONDEMN, owner, frame.raw, 1);
   if (refusal.status == OK) {
-    frame_commit(p->records.hot, frame.raw, 1, FRAME_STEP_CONDEMN, FRAME_OWNER_BAD);
+    tier_give(&p->tier, frame.raw, 1, FRAME_OWNER_BAD);
     move_count(p, owner, FRAME_OWNER_BAD, 1);
   }
   platform_lock_release(&p->lock);
@@ -247,120 +721,16 @@ status_t pmm_retire_frame(struct pmm *p, enum frame_owner owner, pfn_t frame) {
   return report(&refusal);
 }
 
-/* --- building ------------------------------------------------------------------------------------------------------- */
-
-uint64_t pmm_metadata_size(const struct boot_region *regions, size_t count) {
-  return bits_align_up(sizeof(struct pmm), LINE) + tier_size(regions, count);
-}
-
-bool pmm_next_record_range(const struct boot_region *regions, size_t count, size_t *cursor, uint64_t *start, uint64_t *end) {
-  size_t i = *cursor;
-  while (i < count && !memmap_kind_is_ram(regions[i].kind)) i++;
-  *cursor = i;
-  if (i == count) return false;
-  *start = region_first(&regions[i]);
-  do *end = region_last_end(&regions[i++]);
-  while (i < count && memmap_kind_is_ram(regions[i].kind) && region_first(&regions[i]) == *end);
-  *cursor = i;
-  return true;
-}
-
-/* Frames of [start, end) that lie in general memory. */
-static uint64_t general_frames(const struct boot_region *regions, size_t count, uint64_t start, uint64_t end) {
-  uint64_t frames = 0;
-  for (size_t i = 0; i < count; i++) {
-    if (!memmap_kind_is_general(regions[i].kind)) continue;
-    uint64_t from = bits_max(region_first(&regions[i]), start), to = bits_min(region_last_end(&regions[i]), end);
-    frames += from < to ? to - from : 0;
-  }
-  return frames;
-}
-
-/* Lies each taken range in general memory, and does none touch another? */
-static status_t judge_taken(const struct boot_region *regions, size_t count, const struct pmm_taken *taken,
-                            size_t taken_count) {
-  for (size_t i = 0; i < taken_count; i++) {
-    const struct pmm_taken *a = &taken[i];
-    if (a->start >= a->end || !owner_is_ours(a->owner)) return ERR_INVALID;
-    if (general_frames(regions, count, a->start, a->end) != a->end - a->start) return ERR_OVERLAP;
-    for (size_t j = 0; j < i; j++) {
-      if (a->start < taken[j].end && taken[j].start < a->end) return ERR_OVERLAP;
-    }
-  }
-  return OK;
-}
-
-/* Who has the frames of a kept region. */
-static enum frame_owner owner_of_kind(uint32_t kind) {
-  switch (kind) {
-  case BOOT_MEMORY_HANDOFF:
-    return FRAME_OWNER_HANDOFF;
-  case BOOT_MEMORY_BOOT_STACK:
-    return FRAME_OWNER_STACKS;
-  case BOOT_MEMORY_PAGE_TABLES:
-    return FRAME_OWNER_PAGE_TABLES;
-  case BOOT_MEMORY_KERNEL:
-    return FRAME_OWNER_KERNEL_IMAGE;
-  case BOOT_MEMORY_TRAMPOLINE:
-    return FRAME_OWNER_TRAMPOLINE;
-  case BOOT_MEMORY_ACPI_RECLAIM:
-  case BOOT_MEMORY_ACPI_NVS:
-    return FRAME_OWNER_ACPI;
-  case BOOT_MEMORY_UNACCEPTED:
-    return FRAME_OWNER_UNACCEPTED;
-  case BOOT_MEMORY_UNUSABLE:
-    return FRAME_OWNER_BAD;
-  case BOOT_MEMORY_RUNTIME_DATA:
-  case BOOT_MEMORY_RUNTIME_CODE:
-    return FRAME_OWNER_FIRMWARE;
-  default:
-    return FRAME_OWNER_LOW;
-  }
-}
-
-/* Who has the frames of a region.  Where none is managed nothing is ever given back, so what the loader had there is LOW. */
-static enum frame_owner owner_of_region(const struct boot_region *r) {
-  enum frame_owner owner = owner_of_kind(r->kind);
-  return owner >= FRAME_OWNER_FIRST_OURS && !tier_manages(r) ? FRAME_OWNER_LOW : owner;
-}
-
-/* Enters one region of RAM into tiers, records and counts. */
-static void enter_region(struct pmm *p, const struct boot_region *r) REQUIRES(p->lock) {
-  uint64_t first = region_first(r), frames = region_frames(r);
-  p->total_frames += frames;
-  if (r->kind == BOOT_MEMORY_BOOT_SERVICES) p->reclaimed_boot_services += frames;
-  if (r->kind == BOOT_MEMORY_LOADER) p->reclaimed_loader += frames;
-  p->owned[FRAME_OWNER_FREE] += frames;
-  if (memmap_kind_is_general(r->kind)) {
-    tier_put(&p->tier, first, frames);
-    return;
-  }
-  enum frame_owner owner = owner_of_region(r);
-  enum frame_step step = owner == FRAME_OWNER_BAD ? FRAME_STEP_RETIRE : tier_manages(r) ? FRAME_STEP_ALLOC : FRAME_STEP_KEEP;
-  frame_commit(p->records.hot, first, frames, step, (uint8_t)owner);
-  move_count(p, FRAME_OWNER_FREE, owner, frames);
-}
-
-status_t pmm_create(void *metadata, struct frame_records records, const struct boot_region *regions, size_t count,
-                    const struct pmm_taken *taken, size_t taken_count, struct pmm **out) {
-  size_t bad;
-  if (memmap_check(regions, count, &bad) != OK) return ERR_CORRUPT;
-  if (general_frames(regions, count, 0, UINT64_MAX) == 0) return ERR_NOT_FOUND;
-  status_t status = judge_taken(regions, count, taken, taken_count);
-  if (status != OK) return status;
-
-  struct pmm *p = metadata;
-  *p = (struct pmm){.regions = regions, .region_count = count, .records = records};
-  p->metadata_bytes = pmm_metadata_size(regions, count);
+void pmm_exchange(struct pmm *p, uint64_t a, uint64_t b) {
+  struct frame_records *r = &p->records;
   platform_lock_acquire(&p->lock);
-  tier_init(&p->tier, (char *)metadata + bits_align_up(sizeof *p, LINE), regions, count);
-  for (size_t i = 0; i < count; i++) {
-    if (memmap_kind_is_ram(regions[i].kind)) enter_region(p, &regions[i]);
-  }
-  for (size_t i = 0; i < taken_count; i++) {
-    commit_take(p, FRAME_STEP_ALLOC, (uint8_t)taken[i].owner, taken[i].start, taken[i].end - taken[i].start);
-  }
+  tier_split(&p->tier, a);
+  tier_split(&p->tier, b);
+  const struct frame_cold cold = r->cold[a];
+  const uint8_t hot = atomic_get(&r->hot[a]);
+  r->cold[a] = r->cold[b];
+  r->cold[b] = cold;
+  atomic_set(&r->hot[a], atomic_get(&r->hot[b]));
+  atomic_set(&r->hot[b], hot);
   platform_lock_release(&p->lock);
-  *out = p;
-  return OK;
 }

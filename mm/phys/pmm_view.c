@@ -4,7 +4,8 @@
  *
  * LOCKING  each look takes the instance's lock, for that look alone: pmm_visit lets go of it while the visitor runs, so what
  *        is visited is true range by range, not as one moment.  Reading is no change, hence const; the lock is not part of
- *        that promise, and `unlocked` is where that is said.
+ *        that promise, and `unlocked` is where that is said.  Who asks the bits calls the slots in first; a visit asks the
+ *        bytes and does not.
  */
 #include "base/bits.h"
 #include "lib/memmap.h"
@@ -31,6 +32,7 @@ void pmm_describe(const struct pmm *p, paddr_t address, struct pmm_story *out) {
   if (!out->has_record) return;
   struct pmm *u = unlocked(p);
   platform_lock_acquire(&u->lock);
+  pmm_bring_home(u); /* The free run is asked of the bits. */
   struct frame_said said = pmm_frame_said(u, frame);
   out->state = said.state;
   out->owner = said.owner;
@@ -41,16 +43,27 @@ void pmm_describe(const struct pmm *p, paddr_t address, struct pmm_story *out) {
   platform_lock_release(&u->lock);
 }
 
+/* How far one look tells that frames are like this one: to the end of its block when the entry speaks for all of it. */
+static uint64_t look_end(const struct pmm *p, uint64_t frame) {
+  struct place at;
+  if (!place_find(&p->tier, frame, &at)) return frame + 1;
+  uint32_t e = atomic_get_acquire(&p->tier.entries[at.block]);
+  bool is_one = (e & ENTRY_HUGE) || entry_taken(e) == 0;
+  return is_one ? bits_align_down(frame, FRAMES_PER_2M) + FRAMES_PER_2M : frame + 1;
+}
+
 /*
- * How far the frame's state and owner reach; `end` is the end of its region.  At least one frame, also where bit and record
+ * How far the frame's state and owner reach; `end` is the end of its region.  At least one frame, also where bit and byte
  * disagree (INV-3): who looks at memory in that state must not hang for it.
  */
 static uint64_t like_end(const struct pmm *p, uint64_t frame, uint64_t end) {
-  struct frame_said said = pmm_frame_said(p, frame);
-  if (said.state == FRAME_FREE) return bits_max(tier_free_end(&p->tier, frame, end), frame + 1);
-  uint64_t at = frame + 1;
-  while (at < end && pmm_frame_said(p, at).owner == said.owner) at++;
-  return at;
+  enum frame_owner owner = pmm_frame_said(p, frame).owner;
+  uint64_t at = frame;
+  do {
+    at = look_end(p, at);
+    if (owner == FRAME_OWNER_FREE) at = tier_free_end(&p->tier, at, end);
+  } while (at < end && pmm_frame_said(p, at).owner == owner);
+  return bits_min(at, end);
 }
 
 /* The range of equal frames from `from` on, in region *index or a later one; false when there is no more RAM. */
@@ -101,14 +114,25 @@ void pmm_stats_read(const struct pmm *p, struct pmm_stats *out) {
   struct pmm *u = unlocked(p);
   platform_lock_acquire(&u->lock);
   *out = (struct pmm_stats){.total_frames = u->total_frames,
-                            .free_frames = u->tier.free_frames,
-                            .free_2m = u->tier.free_2m,
-                            .free_1g = u->tier.free_1g,
+                            .free_frames = pmm_owned(u, FRAME_OWNER_FREE),
                             .allocations = u->allocations,
                             .frees = u->frees,
                             .failures = u->failures,
+                            .refusals = u->refusals,
+                            .refills = u->refills,
+                            .drains = u->drains,
+                            .called_in = u->called_in,
                             .metadata_bytes = u->metadata_bytes,
                             .record_bytes = u->total_frames * PMM_RECORD_SIZE};
+  for (uint32_t i = 0; i < u->slot_count; i++) {
+    const struct slot *s = &u->slots[i];
+    out->allocations += atomic_get(&s->allocs) + atomic_get(&s->huge_allocs);
+    out->frees += atomic_get(&s->frees) + atomic_get(&s->huge_frees);
+    out->mails += atomic_get(&s->mails);
+  }
+  pmm_bring_home(u); /* Blocks and runs are asked of the bits. */
+  out->free_2m = u->tier.free_2m;
+  out->free_1g = u->tier.free_1g;
   tier_each_run(&u->tier, add_run, out);
   platform_lock_release(&u->lock);
 }

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "base/atomic.h"
 #include "base/status.h"
 #include "mm/frame.h"
 #include "mm/pmm.h"
@@ -44,5 +45,10 @@ status_t frame_judge_byte(uint8_t hot, enum frame_step step, enum frame_owner ow
  * nobody's), with FRAME_MOVABLE or without; a step GIVE leaves that bit as it was.
  */
 void frame_commit(uint8_t *hot, uint64_t first, uint64_t count, enum frame_step step, uint8_t after);
+
+/** Writes the bytes of so many frames. */
+static inline void frame_fill(uint8_t *hot, uint64_t first, uint64_t count, uint8_t byte) {
+  for (uint64_t i = first; i < first + count; i++) atomic_set(&hot[i], byte);
+}
 
 const char *frame_step_verb(enum frame_step step);

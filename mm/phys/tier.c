@@ -2,40 +2,41 @@
 /*
  * mm/phys/tier.c — tiered bitmaps: which frames are free, and where the free ones lie together.
  *
- * WHAT   One bit a frame, and above it groups of 64 KiB, 2 MiB, 32 MiB and 1 GiB that say what lies in them, so that every
- *        question is answered from a few words: a single frame, a 2 MiB block, a GiB, or any run of frames.
- * HOW
- *        1 GiB    gig      whole | has_whole | has_broken   32 bits each, one a section; ladders over all gigs on top
- *                  x 32
- *        32 MiB   section  whole | broken                   16 bits each, one a block
- *                  x 16
- *        2 MiB    block    whole | broken                   32 bits each, one a group of 64 KiB
- *                  x 32
- *        64 KiB   16 of the bits below
- *                  x 16
- *        4 KiB    bits     1 is free
+ * WHAT   One bit a frame, one word a block of 2 MiB, and above it groups of 32 MiB and 1 GiB that say what lies in them, so
+ * that every question is answered from a few words: a single frame, a 2 MiB block, a GiB, or any run of frames. HOW 1 GiB
+ * gig      whole | has_whole | has_broken   32 bits each, one a section; ladders over all gigs on top x 32 32 MiB   section
+ * whole | broken                   16 bits each, one a block x 16 2 MiB    entry    how much is taken, by whom
+ * mm/phys/entry.h; the 16 of a section are one cache line x 512 4 KiB    bits     1 is free                        the 512
+ * of a block are one cache line
  *
- *        A group is whole (every frame free), broken (some free) or full.  Two bits are enough up to 2 MiB.  Above it,
- *        "broken" cannot tell whether there is a whole block of 2 MiB below or only crumbs, and a search that trusts it
- *        must walk; so a gig asks the two questions themselves: has_whole, has_broken.  With them
+ *        A block is whole (every frame free), broken (some free), full, or in the hands of a slot, and then it looks full
+ * from here: what a slot has is the slot's alone (slot.c).  Above 2 MiB "broken" cannot tell whether there is a whole block
+ *        below or only crumbs, and a search that trusts it must walk; so a gig asks the two questions themselves: has_whole,
+ *        has_broken.  With them
  *          a frame   comes from the highest broken block, or breaks the block that tier_find_block names;
  *          2 MiB     comes from a section and a gig that are not whole, if there is one, else breaks the highest whole one;
  *          1 GiB     is the highest bit of a ladder;
  *        and "there is none" is the first thing each of them sees.
+ *
+ *        Nothing is written for memory that nobody has touched: an entry of zeros is a whole block whose bits and bytes are
+ *        garbage.  They are written when the block is broken (tier_write_block), one line and eight; a block handed out as
+ *        one never needs them, for its entry says whose all 512 frames are.  So 4 TiB are ready when 8 MiB of entries are.
  *
  *        Metadata follows RAM: only sections with managed memory have bits, and only GiB with such sections have a gig.
  *        Sections stand in one array in order of address; a gig knows where its own begin (`first`) and which of its 32
  *        there are (`present`), so a section's place is a population count.  A hole of terabytes costs nothing.
  *
  *        Runs of frames and their limits are sought in tier_run.c; here are the tiers themselves.
- * LOCKING  none here: pmm.c holds the lock of the instance.
+ * LOCKING  pmm.c holds the instance's lock for everything here.  Bits and entries are also changed without it, by slots in
+ *        their own blocks and by frees in nobody's (slot.c), which lock the block's entry; then the words above are behind
+ *        until tier_settle.  They never say more than there is: what is free without a slot stays so while the lock is held.
  * INVARIANTS
  *   INV-4  every tier word is what the tier below it says (change_block and the settle_ functions keep it).
- *   INV-5  free_frames, free_2m, free_1g count what the bits say.
- * WHY NOT  a bit "partly used" alone: see above.  Counters of free frames for each group: they answer "how many", and the
- *        question is always "where".
- * SOURCE the fan-outs 16 and 32 lead from 4 KiB to both huge page sizes, 2 MiB and 1 GiB (SDM 3A 4.5); that a group needs
- *        more than one summary is what LLFree's child and tree entries show.
+ *   INV-5  free_2m and free_1g count what the tiers say.
+ *   INV-11 an entry counts the bits of its line.
+ * WHY NOT  a bit "partly used" alone: see above.  A tier of 64 KiB groups: the line of a block says at once what it said.
+ * SOURCE the fan-outs lead from 4 KiB to both huge page sizes, 2 MiB and 1 GiB (SDM 3A 4.5); that a group needs more than
+ * one summary is what LLFree's child and tree entries show.
  */
 #include "mm/phys/tier.h"
 
@@ -44,6 +45,8 @@
 #include "base/compiler.h"
 #include "lib/memmap.h"
 #include "lib/string.h"
+#include "mm/phys/record.h"
+#include "mm/phys/slot.h"
 #include "mm/phys/tier_place.h"
 
 #define LINE 64 /* Bytes of a cache line. */
@@ -81,14 +84,14 @@ static uint64_t count_groups(const struct boot_region *regions, size_t count, un
 /* Offsets of the arrays in the tiers' memory; the widest come first after the bits, so that all are aligned. */
 struct shape {
   uint64_t gigs, sections;
-  uint64_t at_gigs, at_ladders, at_blocks, at_sections, size;
+  uint64_t at_gigs, at_ladders, at_entries, at_sections, size;
 };
 
 static struct shape shape_of(const struct boot_region *regions, size_t count) {
   struct shape s = {.gigs = count_groups(regions, count, TIER_1G), .sections = count_groups(regions, count, TIER_32M)};
   uint64_t blocks = s.sections * TIER_BLOCKS_PER_SECTION;
-  s.at_blocks = blocks * TIER_WORDS_PER_BLOCK * sizeof(uint64_t);
-  s.at_gigs = s.at_blocks + blocks * sizeof(struct tier_block);
+  s.at_entries = blocks * TIER_WORDS_PER_BLOCK * sizeof(uint64_t);
+  s.at_gigs = s.at_entries + blocks * sizeof(uint32_t);
   s.at_ladders = s.at_gigs + s.gigs * sizeof(struct tier_gig);
   s.at_sections = s.at_ladders + 3 * ladder_words(s.gigs) * sizeof(uint64_t);
   s.size = bits_align_up(s.at_sections + s.sections * sizeof(struct tier_section), LINE);
@@ -97,54 +100,130 @@ static struct shape shape_of(const struct boot_region *regions, size_t count) {
 
 uint64_t tier_size(const struct boot_region *regions, size_t count) { return shape_of(regions, count).size; }
 
-/* Gives the section with this number a place, and its gig too when it is the first in there. */
+/* Gives the section with this number a place, and its gig too when it is the first in there; none of it is managed yet. */
 static void add_section(struct tier *t, uint64_t section_number) {
   uint64_t number = section_number / TIER_SECTIONS_PER_GIG;
   if (t->gig_count == 0 || t->gigs[t->gig_count - 1].number != number) {
     t->gigs[t->gig_count++] = (struct tier_gig){.number = number, .first = (uint32_t)t->section_count};
   }
   t->gigs[t->gig_count - 1].present |= UINT32_C(1) << (section_number % TIER_SECTIONS_PER_GIG);
-  t->section_count++;
+  t->sections[t->section_count++] = (struct tier_section){0};
 }
 
-void *tier_init(struct tier *t, void *memory, const struct boot_region *regions, size_t count) {
+/* Makes `count` frames of a block free that is not wholly managed. */
+static void enter_part(struct tier *t, uint64_t first, uint64_t count) {
+  struct place p;
+  CHECK(place_find(t, first, &p));
+  unsigned at = (unsigned)(first % FRAMES_PER_2M);
+  uint32_t *entry = &t->entries[p.block];
+  if (entry_taken(*entry) == ENTRY_FRAMES) memset(place_line(t, p.block), 0, LINE);
+  for (unsigned i = at; i < at + count; i++) place_line(t, p.block)[i / 64] |= UINT64_C(1) << i % 64;
+  memset(&t->hot[first], FRAME_OWNER_FREE, count);
+  *entry -= (uint32_t)count;
+  t->sections[p.section].broken |= (uint16_t)(1U << p.in_section);
+}
+
+/* Enters whole blocks [first, end): entries of zeros, and all of it that is a section's in the section's word. */
+static void enter_blocks(struct tier *t, uint64_t first, uint64_t end) {
+  struct place p;
+  CHECK(place_find(t, first, &p));
+  memset(&t->entries[p.block], 0, (end - first) / FRAMES_PER_2M * sizeof *t->entries);
+  t->free_2m += (end - first) / FRAMES_PER_2M;
+  for (struct tier_section *s = &t->sections[p.section]; first < end; s++) {
+    uint64_t stop = bits_min(bits_align_down(first, group_frames(TIER_32M)) + group_frames(TIER_32M), end);
+    unsigned from = (unsigned)(first >> TIER_2M) % TIER_BLOCKS_PER_SECTION, n = (unsigned)((stop - first) >> TIER_2M);
+    s->whole |= (uint16_t)bits_mask(from, n);
+    first = stop;
+  }
+}
+
+/* Enters a region: its sections, if they are new, and its frames, all free. */
+static void enter_region(struct tier *t, uint64_t first, uint64_t end, uint64_t *next) {
+  uint64_t section = bits_max(first >> TIER_32M, *next), last = (end - 1) >> TIER_32M;
+  uint64_t start = bits_align_up(first, FRAMES_PER_2M), stop = bits_align_down(end, FRAMES_PER_2M), old = t->section_count;
+  for (*next = section; *next <= last; (*next)++) add_section(t, *next);
+  /* Of the new sections the first and the last may hold blocks without managed memory; the others are written below. */
+  uint64_t edges[] = {old, t->section_count - 1};
+  for (unsigned i = 0; i < 2 && t->section_count > old; i++) {
+    uint32_t *entry = &t->entries[edges[i] * TIER_BLOCKS_PER_SECTION];
+    for (unsigned b = 0; b < TIER_BLOCKS_PER_SECTION; b++) entry[b] = ENTRY_FULL | ENTRY_MIXED;
+  }
+  if (start >= stop) { /* No whole block in it. */
+    for (uint64_t at = first; at < end; at = bits_min(bits_align_down(at, FRAMES_PER_2M) + FRAMES_PER_2M, end))
+      enter_part(t, at, bits_min(bits_align_down(at, FRAMES_PER_2M) + FRAMES_PER_2M, end) - at);
+    return;
+  }
+  if (first < start) enter_part(t, first, start - first);
+  enter_blocks(t, start, stop);
+  if (stop < end) enter_part(t, stop, end - stop);
+}
+
+/* Makes the words of a gig and its bits in the ladders from its sections. */
+static void raise_gig(struct tier *t, uint64_t gig) {
+  struct tier_gig *g = &t->gigs[gig];
+  const struct tier_section *s = &t->sections[g->first];
+  for (uint32_t left = g->present; left != 0; left &= left - 1, s++) {
+    uint32_t bit = left & -left;
+    if (s->whole == SECTION_ALL)
+      g->whole |= bit;
+    else if (s->whole != 0)
+      g->has_whole |= bit;
+    if (s->broken != 0) g->has_broken |= bit;
+  }
+  t->free_1g += gig_is_whole(g);
+  if (gig_is_whole(g)) ladder_write(&t->whole, gig, true);
+  if (!gig_is_whole(g) && (g->whole | g->has_whole) != 0) ladder_write(&t->has_whole, gig, true);
+  if (g->has_broken != 0) ladder_write(&t->has_broken, gig, true);
+}
+
+void *tier_init(struct tier *t, void *memory, uint8_t *hot, const struct boot_region *regions, size_t count) {
   struct shape s = shape_of(regions, count);
   char *base = memory;
-  memset(memory, 0, s.size);
+  uint64_t next = 0, first = 0, end = 0;
   *t = (struct tier){.bits = memory,
-                     .blocks = (void *)(base + s.at_blocks),
+                     .entries = (void *)(base + s.at_entries),
                      .gigs = (void *)(base + s.at_gigs),
-                     .sections = (void *)(base + s.at_sections)};
+                     .sections = (void *)(base + s.at_sections),
+                     .hot = hot};
   uint64_t *words = (void *)(base + s.at_ladders);
+  memset(words, 0, s.at_sections - s.at_ladders);
   words = ladder_init(&t->whole, words, s.gigs);
   words = ladder_init(&t->has_whole, words, s.gigs);
   ladder_init(&t->has_broken, words, s.gigs);
-  uint64_t next = 0;
-  for (size_t i = 0; i < count; i++) {
+  for (size_t i = 0; i < count; i++) { /* Neighbours become one, for a block may lie in two regions and be wholly ours. */
     if (!tier_manages(&regions[i])) continue;
-    uint64_t first = regions[i].start >> (FRAME_SHIFT + TIER_32M), last = (regions[i].end - 1) >> (FRAME_SHIFT + TIER_32M);
-    for (next = bits_max(first, next); next <= last; next++) add_section(t, next);
+    if (regions[i].start / FRAME_SIZE != end) {
+      if (first < end) enter_region(t, first, end, &next);
+      first = regions[i].start / FRAME_SIZE;
+    }
+    end = regions[i].end / FRAME_SIZE;
   }
+  if (first < end) enter_region(t, first, end, &next);
   CHECK(t->gig_count == s.gigs && t->section_count == s.sections);
+  for (uint64_t i = 0; i < t->gig_count; i++) raise_gig(t, i);
   return base + s.size;
 }
 
 bool tier_is_free(const struct tier *t, uint64_t frame) { return place_word(t, frame) >> (frame % 64) & 1; }
 
-/* --- changing bits -------------------------------------------------------------------------------------------------- */
-
-/* Brings the ladders up to date after a gig's words have changed. */
-static void settle_gig(struct tier *t, uint64_t gig, bool was_whole) {
-  const struct tier_gig *g = &t->gigs[gig];
-  bool is_whole = gig_is_whole(g);
-  if (is_whole != was_whole) t->free_1g += is_whole ? 1 : UINT64_MAX;
-  ladder_write(&t->whole, gig, is_whole);
-  ladder_write(&t->has_whole, gig, !is_whole && (g->whole | g->has_whole) != 0);
-  ladder_write(&t->has_broken, gig, g->has_broken != 0);
-}
+/* --- words above the blocks ----------------------------------------------------------------------------------------- */
 
 static void write_bit32(uint32_t *word, unsigned bit, bool value) {
   *word = (*word & ~(UINT32_C(1) << bit)) | (uint32_t)value << bit;
+}
+
+/* Brings the ladders up to date after a gig's words have changed. */
+static void settle_gig(struct tier *t, uint64_t gig, const struct tier_gig *before) {
+  const struct tier_gig *g = &t->gigs[gig];
+  bool is_whole = gig_is_whole(g), was_whole = gig_is_whole(before);
+  bool has_whole = !is_whole && (g->whole | g->has_whole) != 0,
+       had_whole = !was_whole && (before->whole | before->has_whole) != 0;
+  if (is_whole != was_whole) {
+    t->free_1g += is_whole ? 1 : UINT64_MAX;
+    ladder_write(&t->whole, gig, is_whole);
+  }
+  if (has_whole != had_whole) ladder_write(&t->has_whole, gig, has_whole);
+  if ((g->has_broken != 0) != (before->has_broken != 0)) ladder_write(&t->has_broken, gig, g->has_broken != 0);
 }
 
 /* Brings a gig up to date after a section's words have changed. */
@@ -157,61 +236,147 @@ static void settle_section(struct tier *t, const struct place *p) {
   write_bit32(&g->has_whole, p->in_gig, !is_whole && s->whole != 0);
   write_bit32(&g->has_broken, p->in_gig, s->broken != 0);
   if (g->whole == before.whole && g->has_whole == before.has_whole && g->has_broken == before.has_broken) return;
-  settle_gig(t, p->gig, gig_is_whole(&before));
+  settle_gig(t, p->gig, &before);
 }
 
-/* Brings a section up to date after a block's words have changed. */
-static void settle_block(struct tier *t, const struct place *p) {
-  const struct tier_block *b = &t->blocks[p->block];
-  struct tier_section *s = &t->sections[p->section];
-  uint16_t bit = (uint16_t)(1U << p->in_section);
-  bool is_whole = b->whole == BLOCK_ALL, was_whole = (s->whole & bit) != 0;
-  bool is_broken = !is_whole && (b->whole | b->broken) != 0, was_broken = (s->broken & bit) != 0;
-  if (is_whole == was_whole && is_broken == was_broken) return;
-  if (is_whole != was_whole) t->free_2m += is_whole ? 1 : UINT64_MAX;
-  s->whole = (uint16_t)(is_whole ? s->whole | bit : s->whole & ~bit);
-  s->broken = (uint16_t)(is_broken ? s->broken | bit : s->broken & ~bit);
+void tier_settle(struct tier *t, const struct place *p, unsigned n) {
+  struct tier_section *s = &t->sections[p->section], before = *s;
+  for (unsigned i = 0; i < n; i++) {
+    uint32_t e = atomic_get(&t->entries[p->block + i]) & ~ENTRY_LOCK;
+    uint16_t bit = (uint16_t)(1U << (p->in_section + i));
+    s->whole = (uint16_t)(entry_is_whole(e) ? s->whole | bit : s->whole & ~bit);
+    s->broken = (uint16_t)(entry_is_broken(e) ? s->broken | bit : s->broken & ~bit);
+  }
+  if (s->whole == before.whole && s->broken == before.broken) return;
+  t->free_2m += bits_count(s->whole) - (uint64_t)bits_count(before.whole);
   settle_section(t, p);
 }
 
-/* Brings the four groups of 64 KiB of a word up to date. */
-static void settle_word(struct tier_block *b, unsigned word_in_block, uint64_t word) {
-  for (unsigned i = 0; i < 4; i++, word >>= 16) {
-    unsigned group = word_in_block * 4 + i;
-    write_bit32(&b->whole, group, (word & GROUP_WORD) == GROUP_WORD);
-    write_bit32(&b->broken, group, (word & GROUP_WORD) != 0 && (word & GROUP_WORD) != GROUP_WORD);
+/* --- blocks --------------------------------------------------------------------------------------------------------- */
+
+void tier_write_block(struct tier *t, uint64_t block, uint64_t first, uint32_t entry) {
+  if (entry & ENTRY_WRITTEN) return; /* What was whole once and is again has all bits set and all bytes 0. */
+  for (unsigned i = 0; i < TIER_WORDS_PER_BLOCK; i++) atomic_set(&place_line(t, block)[i], UINT64_MAX);
+  frame_fill(t->hot, first, FRAMES_PER_2M, FRAME_OWNER_FREE);
+}
+
+/* A part of a HUGE block is wanted back: from now on its frames are single ones. */
+static void split_block(struct tier *t, uint64_t block, uint64_t first, uint32_t entry) {
+  for (unsigned i = 0; i < TIER_WORDS_PER_BLOCK; i++) atomic_set(&place_line(t, block)[i], UINT64_C(0));
+  frame_fill(t->hot, first, FRAMES_PER_2M, entry_byte(entry));
+  atomic_set_release(&t->entries[block], ENTRY_FULL);
+}
+
+void tier_split(struct tier *t, uint64_t frame) {
+  struct place p;
+  CHECK(place_find(t, frame, &p));
+  uint32_t e = atomic_get_acquire(&t->entries[p.block]);
+  if (e & ENTRY_HUGE) split_block(t, p.block, place_first(t, &p), e);
+}
+
+/* Sets or clears `n` bits of a line, from bit `at` on; all of them were the other way. */
+static void flip_bits(uint64_t *line, unsigned at, unsigned n, bool is_free) {
+  while (n > 0) {
+    unsigned part = (unsigned)bits_min(64 - at % 64, n);
+    uint64_t mask = bits_mask(at % 64, part), word = atomic_get(&line[at / 64]);
+    CHECK((word & mask) == (is_free ? 0 : mask));
+    atomic_set(&line[at / 64], word ^ mask);
+    at += part;
+    n -= part;
   }
 }
 
-/* Frees or takes `count` frames of one block, from frame `at` of it on. */
-static void change_block(struct tier *t, const struct place *p, unsigned at, unsigned count, bool is_free) {
-  uint64_t *words = &t->bits[p->block * TIER_WORDS_PER_BLOCK];
-  while (count > 0) {
-    unsigned n = (unsigned)bits_min(64 - at % 64, count);
-    uint64_t *word = &words[at / 64], mask = bits_mask(at % 64, n);
-    CHECK((*word & mask) == (is_free ? 0 : mask));
-    *word ^= mask;
-    settle_word(&t->blocks[p->block], at / 64, *word);
-    at += n;
-    count -= n;
+/* The block belongs to a slot: its frames go there by mail. */
+static void mail_bits(struct slot *to, unsigned at, unsigned n) {
+  while (n > 0) {
+    unsigned part = (unsigned)bits_min(64 - at % 64, n);
+    atomic_or(&to->mail[at / 64], bits_mask(at % 64, part));
+    at += part;
+    n -= part;
   }
-  settle_block(t, p);
 }
 
-static void change(struct tier *t, uint64_t first, uint64_t count, bool is_free) {
-  t->free_frames += is_free ? count : -count;
+/* Frees `n` frames of a block: bytes first, for who finds the bits may look at them. */
+static void put_in_block(struct tier *t, uint64_t block, uint64_t first, unsigned n) {
+  uint32_t *entry = &t->entries[block], e = atomic_get_acquire(entry);
+  unsigned at = (unsigned)(first % FRAMES_PER_2M);
+  if (e & ENTRY_HUGE) {
+    if (n == FRAMES_PER_2M) {
+      atomic_set_release(entry, e & ENTRY_WRITTEN);
+      return;
+    }
+    split_block(t, block, first - at, e);
+  }
+  frame_fill(t->hot, first, n, FRAME_OWNER_FREE);
+  CHECK(entry_lock(entry, &e));
+  if (entry_slot(e) != 0) {
+    mail_bits(&t->slots[entry_slot(e) - 1], at, n);
+    entry_unlock(entry, e);
+  } else {
+    flip_bits(place_line(t, block), at, n, true);
+    entry_unlock(entry, e - n);
+  }
+}
+
+/* Hands out `n` frames of a block.  That their bytes say "free" is asked once more: INV-14 is worth it. */
+static void take_in_block(struct tier *t, uint64_t block, uint64_t first, unsigned n, uint8_t byte) {
+  uint32_t *entry = &t->entries[block], e = atomic_get_acquire(entry);
+  if (entry_is_whole(e)) {
+    if (n == FRAMES_PER_2M) {
+      atomic_set_release(entry, entry_huge(e, byte));
+      return;
+    }
+    tier_write_block(t, block, bits_align_down(first, FRAMES_PER_2M), e);
+    atomic_set_release(entry, ENTRY_WRITTEN); /* Still nobody's but the holder of the lock's. */
+    e = ENTRY_WRITTEN;
+  } else {
+    CHECK(entry_lock(entry, &e) && entry_slot(e) == 0);
+  }
+  for (uint64_t i = first; i < first + n; i++) CHECK(atomic_get(&t->hot[i]) == FRAME_OWNER_FREE);
+  flip_bits(place_line(t, block), (unsigned)(first % FRAMES_PER_2M), n, false);
+  frame_fill(t->hot, first, n, byte);
+  entry_unlock(entry, e + n);
+}
+
+/* Changes frames section by section, so that the words above are looked at once for each. */
+static void change(struct tier *t, uint64_t first, uint64_t count, const uint8_t *byte) {
   while (count > 0) {
     struct place p;
     CHECK(place_find(t, first, &p));
-    unsigned at = (unsigned)(first % FRAMES_PER_2M), n = (unsigned)bits_min(FRAMES_PER_2M - at, count);
-    change_block(t, &p, at, n, is_free);
-    first += n;
-    count -= n;
+    unsigned blocks = 0;
+    do {
+      unsigned n = (unsigned)bits_min(FRAMES_PER_2M - first % FRAMES_PER_2M, count);
+      if (byte)
+        take_in_block(t, p.block + blocks, first, n, *byte);
+      else
+        put_in_block(t, p.block + blocks, first, n);
+      first += n;
+      count -= n;
+      blocks++;
+    } while (count > 0 && p.in_section + blocks < TIER_BLOCKS_PER_SECTION);
+    tier_settle(t, &p, blocks);
   }
 }
 
-void tier_put(struct tier *t, uint64_t first, uint64_t count) { change(t, first, count, true); }
-void tier_take(struct tier *t, uint64_t first, uint64_t count) { change(t, first, count, false); }
+void tier_put(struct tier *t, uint64_t first, uint64_t count) { change(t, first, count, NULL); }
+void tier_take(struct tier *t, uint64_t first, uint64_t count, uint8_t byte) { change(t, first, count, &byte); }
+
+void tier_give(struct tier *t, uint64_t first, uint64_t count, enum frame_owner to) {
+  for (uint64_t end = first + count, stop; first < end; first = stop) {
+    struct place p;
+    stop = bits_min(bits_align_down(first, FRAMES_PER_2M) + FRAMES_PER_2M, end);
+    CHECK(place_find(t, first, &p));
+    uint32_t *entry = &t->entries[p.block], e = atomic_get_acquire(entry);
+    if (e & ENTRY_HUGE) {
+      if (stop - first == FRAMES_PER_2M) {
+        atomic_set_release(entry, entry_huge(e, (uint8_t)(to | (entry_byte(e) & FRAME_MOVABLE))));
+        continue;
+      }
+      split_block(t, p.block, place_first(t, &p), e);
+    }
+    frame_commit(t->hot, first, stop - first, to == FRAME_OWNER_BAD ? FRAME_STEP_CONDEMN : FRAME_STEP_GIVE, (uint8_t)to);
+  }
+}
 
 /* --- one frame, one block, one GiB ---------------------------------------------------------------------------------- */
 
@@ -233,23 +398,26 @@ bool tier_find_block(const struct tier *t, uint64_t *first) {
   return true;
 }
 
+bool tier_find_broken(const struct tier *t, struct place *p) {
+  if (!ladder_find_below(&t->has_broken, t->gig_count, &p->gig)) return false;
+  const struct tier_gig *g = &t->gigs[p->gig];
+  p->in_gig = highest(g->has_broken);
+  p->section = place_section(g, p->in_gig);
+  p->in_section = highest(t->sections[p->section].broken);
+  p->block = p->section * TIER_BLOCKS_PER_SECTION + p->in_section;
+  return true;
+}
+
 bool tier_find_frame(const struct tier *t, uint64_t *frame) {
-  uint64_t gig;
-  if (!ladder_find_below(&t->has_broken, t->gig_count, &gig)) {
+  struct place p;
+  if (!tier_find_broken(t, &p)) {
     if (!tier_find_block(t, frame)) return false;
     *frame += FRAMES_PER_2M - 1;
     return true;
   }
-  const struct tier_gig *g = &t->gigs[gig];
-  unsigned in_gig = highest(g->has_broken);
-  uint64_t section = place_section(g, in_gig);
-  unsigned in_section = highest(t->sections[section].broken);
-  uint64_t block = section * TIER_BLOCKS_PER_SECTION + in_section;
-  const struct tier_block *b = &t->blocks[block];
-  unsigned group = highest(b->broken ? b->broken : b->whole);
-  uint64_t word = t->bits[block * TIER_WORDS_PER_BLOCK + group / 4] >> (group % 4 * 16) & GROUP_WORD;
-  *frame = gig_start(g) + ((uint64_t)in_gig << TIER_32M) + ((uint64_t)in_section << TIER_2M) +
-           ((uint64_t)group << TIER_64K) + highest(word);
+  unsigned i = TIER_WORDS_PER_BLOCK - 1;
+  while (i > 0 && place_block_word(t, p.block, i) == 0) i--;
+  *frame = place_first(t, &p) + 64 * i + highest(place_block_word(t, p.block, i));
   return true;
 }
 
@@ -285,13 +453,13 @@ static void grow_by_word(struct growing *run, uint64_t word, uint64_t base) {
 static void grow_by_section(struct growing *run, const struct tier *t, uint64_t section, uint64_t base) {
   const struct tier_section *s = &t->sections[section];
   for (unsigned i = 0; i < TIER_BLOCKS_PER_SECTION; i++, base += FRAMES_PER_2M) {
-    const uint64_t *words = &t->bits[(section * TIER_BLOCKS_PER_SECTION + i) * TIER_WORDS_PER_BLOCK];
     if (s->whole >> i & 1) {
       grow(run, base, base + FRAMES_PER_2M);
       continue;
     }
     if (!(s->broken >> i & 1)) continue;
-    for (unsigned w = 0; w < TIER_WORDS_PER_BLOCK; w++) grow_by_word(run, words[w], base + UINT64_C(64) * w);
+    for (unsigned w = 0; w < TIER_WORDS_PER_BLOCK; w++)
+      grow_by_word(run, place_block_word(t, section * TIER_BLOCKS_PER_SECTION + i, w), base + UINT64_C(64) * w);
   }
 }
 

@@ -2,7 +2,7 @@
 /*
  * mm/phys/tier.h — which frames are free: tiered bitmaps.  Private to mm/phys; the theory stands in tier.c.
  *
- * All positions are frame numbers.  Nothing here takes a lock: pmm.c holds the one that guards a struct tier.
+ * All positions are frame numbers.  pmm.c holds the lock that guards a struct tier; only blocks' entries are locked here.
  */
 #pragma once
 
@@ -15,7 +15,7 @@
 
 /* The tiers, by the logarithm of their groups' size in frames. */
 #define TIER_FRAME 0  /* 4 KiB */
-#define TIER_64K   4  /* x 16 */
+#define TIER_64K   4  /* x 16; searched for, but no word stands for it. */
 #define TIER_2M    9  /* x 32 */
 #define TIER_32M   13 /* x 16 */
 #define TIER_1G    18 /* x 32 */
@@ -24,14 +24,12 @@
 #define TIER_BLOCKS_PER_SECTION 16
 #define TIER_SECTIONS_PER_GIG   32
 
-/* Two bits say what a group is: whole (all frames free), broken (some are), full (neither bit is set). */
-struct tier_block { /* 2 MiB, over 32 groups of 64 KiB. */
-  uint32_t whole, broken;
-};
+/* Blocks of 2 MiB that are to be had: wholly free ones and broken ones; neither bit for one that is full or that a slot has.
+ */
 struct tier_section { /* 32 MiB, over 16 blocks of 2 MiB. */
   uint16_t whole, broken;
 };
-/* Above 2 MiB "broken" is no answer to either question asked there, so its two parts are kept: may overlap. */
+/* Above that "broken" is no answer to either question asked there, so its two parts are kept: may overlap. */
 struct tier_gig {      /* 1 GiB, over 32 sections. */
   uint64_t number;     /* First frame >> TIER_1G. */
   uint32_t first;      /* Number of its first section in `sections`. */
@@ -42,19 +40,22 @@ struct tier_gig {      /* 1 GiB, over 32 sections. */
   uint32_t padding;
 };
 
+struct slot;
+
 struct tier {
   struct tier_gig *gigs; /* Sorted; a GiB without managed memory has none. */
   uint64_t gig_count;
   struct tier_section *sections; /* All sections present, in order; section i has blocks 16 i .. 16 i + 15. */
   uint64_t section_count;
-  struct tier_block *blocks; /* Block i has words 8 i .. 8 i + 7. */
-  uint64_t *bits;            /* One bit a frame: 1 is free. */
-  struct ladder whole;       /* Over gigs: wholly free. */
-  struct ladder has_whole;   /* Over gigs: not wholly free, but some block of 2 MiB in it is. */
-  struct ladder has_broken;  /* Over gigs: some block of 2 MiB in it is broken. */
-  uint64_t free_frames;
-  uint64_t free_2m; /* Blocks wholly free. */
-  uint64_t free_1g; /* Gigs wholly free. */
+  uint32_t *entries;   /* One a block, mm/phys/entry.h; block i has words 8 i .. 8 i + 7.  A section's share a cache line. */
+  uint64_t *bits;      /* One bit a frame: 1 is free. */
+  uint8_t *hot;        /* Hot bytes, by frame number (mm/frame.h). */
+  struct slot *slots;  /* Who may have blocks: frames of such a block go to its slot's mailbox. */
+  struct ladder whole; /* Over gigs: wholly free. */
+  struct ladder has_whole;  /* Over gigs: not wholly free, but some block of 2 MiB in it is. */
+  struct ladder has_broken; /* Over gigs: some block of 2 MiB in it is broken. */
+  uint64_t free_2m;         /* Blocks wholly free and to be had. */
+  uint64_t free_1g;         /* Gigs wholly free. */
 };
 
 /** True for a region whose frames the allocator may ever hand out: general memory and what the loader used above 1 MiB. */
@@ -62,15 +63,29 @@ bool tier_manages(const struct boot_region *r);
 
 /** Bytes that tier_init needs for a map. */
 uint64_t tier_size(const struct boot_region *regions, size_t count);
-/** Builds the tiers in tier_size bytes, 64-byte aligned, with no frame free; returns the byte behind them. */
-void *tier_init(struct tier *t, void *memory, const struct boot_region *regions, size_t count);
+/**
+ * Builds the tiers in tier_size bytes, 64-byte aligned, with every managed frame free; returns the byte behind them. Neither
+ * the memory nor the bytes at `hot` need be cleared: what belongs to wholly free blocks is not even written.
+ */
+void *tier_init(struct tier *t, void *memory, uint8_t *hot, const struct boot_region *regions, size_t count);
 
-/** Makes frames free that are not, all of them managed. */
+/** Frees frames that are allocated (judged before), all of them managed: bytes, bits and tiers. */
 void tier_put(struct tier *t, uint64_t first, uint64_t count);
-/** Makes frames not free that are. */
-void tier_take(struct tier *t, uint64_t first, uint64_t count);
+/** Makes free frames that are to be had somebody's: their bytes say `byte` afterwards. */
+void tier_take(struct tier *t, uint64_t first, uint64_t count, uint8_t byte);
+struct place;
+/** Makes the words above so many blocks of a section, from the one at `p` on, say what their entries say now. */
+void tier_settle(struct tier *t, const struct place *p, unsigned blocks);
+/** Makes the frames of a block that was handed out as one single ones, each with a byte of its own. */
+void tier_split(struct tier *t, uint64_t frame);
+/** Gives allocated frames another owner; what may be moved stays movable, but for bad ones. */
+void tier_give(struct tier *t, uint64_t first, uint64_t count, enum frame_owner to);
+/** Writes the line of bits and the bytes of a block all of whose frames are free, unless they are written. */
+void tier_write_block(struct tier *t, uint64_t block, uint64_t first, uint32_t entry);
 
-/** Finds the free frame that costs least to take: in a broken block if there is one.  False when none is free. */
+/** Finds the highest broken block.  False when there is none. */
+bool tier_find_broken(const struct tier *t, struct place *p);
+/** Finds a free frame that costs least to take: in a broken block if there is one.  False when none is to be had. */
 bool tier_find_frame(const struct tier *t, uint64_t *frame);
 /** Finds the wholly free block of 2 MiB that costs least to take.  False when there is none. */
 bool tier_find_block(const struct tier *t, uint64_t *first);
@@ -79,6 +94,7 @@ bool tier_find_gig(const struct tier *t, uint64_t *first);
 /** Finds the highest run within `where` (checked by the caller); false when there is none. */
 bool tier_find_run(const struct tier *t, uint64_t count, const struct frame_limits *where, uint64_t *first);
 
+/** Is it free and to be had?  A frame of a block that a slot has is not. */
 bool tier_is_free(const struct tier *t, uint64_t frame);
 /** First frame at or above `frame` that is not free, or `limit` when that comes first. */
 uint64_t tier_free_end(const struct tier *t, uint64_t frame, uint64_t limit);

@@ -4,11 +4,13 @@
  */
 #pragma once
 
+#include "base/atomic.h"
 #include "base/bits.h"
+#include "base/compiler.h"
+#include "mm/phys/entry.h"
 #include "mm/phys/tier.h"
 
 #define GROUP_WORD  UINT64_C(0xffff) /* The bits of one group of 64 KiB. */
-#define BLOCK_ALL   UINT32_C(0xffffffff)
 #define SECTION_ALL 0xffffU
 #define GIG_ALL     UINT32_C(0xffffffff)
 
@@ -43,13 +45,22 @@ struct place {
 };
 
 static inline uint64_t place_section(const struct tier_gig *g, unsigned in_gig) {
+  if (LIKELY(g->present == GIG_ALL)) return g->first + in_gig;
   return g->first + bits_count(g->present & ((UINT32_C(1) << in_gig) - 1));
+}
+
+/* The gig with this number.  Most RAM of most machines is one range that ends with the last gig: that is tried first. */
+static inline bool place_gig(const struct tier *t, uint64_t number, uint64_t *gig) {
+  uint64_t back = t->gigs[t->gig_count - 1].number - number;
+  *gig = t->gig_count - 1 - back;
+  if (LIKELY(back < t->gig_count && t->gigs[*gig].number == number)) return true;
+  *gig = place_gigs_below(t, number);
+  return *gig < t->gig_count && t->gigs[*gig].number == number;
 }
 
 /* False when no bits are kept for that frame. */
 static inline bool place_find(const struct tier *t, uint64_t frame, struct place *p) {
-  p->gig = place_gigs_below(t, frame >> TIER_1G);
-  if (p->gig == t->gig_count || t->gigs[p->gig].number != frame >> TIER_1G) return false;
+  if (!place_gig(t, frame >> TIER_1G, &p->gig)) return false;
   p->in_gig = (unsigned)(frame >> TIER_32M) % TIER_SECTIONS_PER_GIG;
   if (!(t->gigs[p->gig].present >> p->in_gig & 1)) return false;
   p->section = place_section(&t->gigs[p->gig], p->in_gig);
@@ -58,8 +69,22 @@ static inline bool place_find(const struct tier *t, uint64_t frame, struct place
   return true;
 }
 
+/* First frame of the block at a place. */
+static inline uint64_t place_first(const struct tier *t, const struct place *p) {
+  return gig_start(&t->gigs[p->gig]) + ((uint64_t)p->in_gig << TIER_32M) + ((uint64_t)p->in_section << TIER_2M);
+}
+
+static inline uint64_t *place_line(const struct tier *t, uint64_t block) { return &t->bits[block * TIER_WORDS_PER_BLOCK]; }
+
+/* Word `i` of a block, as far as its frames are to be had: of one that a slot owns, none. */
+static inline uint64_t place_block_word(const struct tier *t, uint64_t block, unsigned i) {
+  uint32_t e = atomic_get_acquire(&t->entries[block]) & ~ENTRY_LOCK;
+  if (entry_is_whole(e)) return UINT64_MAX;
+  return entry_is_broken(e) ? atomic_get(&place_line(t, block)[i]) : 0;
+}
+
 /* The 64 bits around a frame; 0 where none are kept. */
 static inline uint64_t place_word(const struct tier *t, uint64_t frame) {
   struct place p;
-  return place_find(t, frame, &p) ? t->bits[p.block * TIER_WORDS_PER_BLOCK + frame / 64 % TIER_WORDS_PER_BLOCK] : 0;
+  return place_find(t, frame, &p) ? place_block_word(t, p.block, (unsigned)(frame / 64 % TIER_WORDS_PER_BLOCK)) : 0;
 }

@@ -21,7 +21,8 @@
  *        Short runs, below 31 frames, may contain no whole group at all.  They end in some word that has a free frame and
  *        begin in the same word or in the one below it, so all starts in those 128 bits are computed at once: fold the ones
  *        onto themselves n times (in log n steps), and keep the starts that alignment and boundary allow.
- * LOCKING  none here: pmm.c holds the lock of the instance.
+ * LOCKING  pmm.c holds the lock of the instance.  Blocks that a slot has look full.  A frame that is freed meanwhile without
+ *        the lock may be seen or not; one that is seen free stays so.
  * WHY NOT  a buddy system: most large requests are not powers of two, and a run across two buddies is invisible to it.
  */
 #include "base/assert.h"
@@ -32,26 +33,27 @@
 
 /* --- how far free memory reaches ------------------------------------------------------------------------------------ */
 
-/* The highest tier at which the group around `frame` is whole; TIER_FRAME when not even its 64 KiB are. */
-static unsigned whole_tier(const struct tier *t, const struct place *p, uint64_t frame) {
+/* The highest tier at which the group around `frame` is whole; TIER_FRAME when not even its 2 MiB are. */
+static unsigned whole_tier(const struct tier *t, const struct place *p) {
   const struct tier_gig *g = &t->gigs[p->gig];
   if (gig_is_whole(g)) return TIER_1G;
   if (g->whole >> p->in_gig & 1) return TIER_32M;
-  if (t->sections[p->section].whole >> p->in_section & 1) return TIER_2M;
-  return t->blocks[p->block].whole >> (frame >> TIER_64K) % 32 & 1 ? TIER_64K : TIER_FRAME;
+  return t->sections[p->section].whole >> p->in_section & 1 ? TIER_2M : TIER_FRAME;
 }
 
 uint64_t tier_free_end(const struct tier *t, uint64_t frame, uint64_t limit) {
   struct place p;
   while (frame < limit && place_find(t, frame, &p)) {
-    unsigned tier = whole_tier(t, &p, frame);
+    unsigned tier = whole_tier(t, &p);
     if (tier != TIER_FRAME) {
       frame = bits_align_down(frame, group_frames(tier)) + group_frames(tier);
       continue;
     }
-    uint64_t used = ~t->bits[p.block * TIER_WORDS_PER_BLOCK + frame / 64 % TIER_WORDS_PER_BLOCK] >> (frame % 64);
-    if (used & (GROUP_WORD >> frame % 16)) return bits_min(frame + bits_lowest(used), limit);
-    frame = bits_align_up(frame + 1, group_frames(TIER_64K));
+    do {
+      uint64_t used = ~place_block_word(t, p.block, (unsigned)(frame / 64 % TIER_WORDS_PER_BLOCK)) >> (frame % 64);
+      if (used != 0) return bits_min(frame + bits_lowest(used), limit);
+      frame = bits_align_up(frame + 1, 64);
+    } while (frame < limit && frame % FRAMES_PER_2M != 0);
   }
   return bits_min(frame, limit);
 }
@@ -59,16 +61,18 @@ uint64_t tier_free_end(const struct tier *t, uint64_t frame, uint64_t limit) {
 uint64_t tier_free_start(const struct tier *t, uint64_t frame, uint64_t floor) {
   struct place p;
   while (frame > floor && place_find(t, frame - 1, &p)) {
-    uint64_t last = frame - 1;
-    unsigned tier = whole_tier(t, &p, last);
+    unsigned tier = whole_tier(t, &p);
     if (tier != TIER_FRAME) {
-      frame = bits_align_down(last, group_frames(tier));
+      frame = bits_align_down(frame - 1, group_frames(tier));
       continue;
     }
-    uint64_t used = ~t->bits[p.block * TIER_WORDS_PER_BLOCK + last / 64 % TIER_WORDS_PER_BLOCK] >> (last / 16 % 4 * 16);
-    used &= bits_mask(0, (unsigned)(last % 16 + 1));
-    if (used != 0) return bits_max(bits_align_down(last, 16) + highest(used) + 1, floor);
-    frame = bits_align_down(last, group_frames(TIER_64K));
+    do {
+      uint64_t last = frame - 1;
+      uint64_t used = ~place_block_word(t, p.block, (unsigned)(last / 64 % TIER_WORDS_PER_BLOCK));
+      used &= bits_mask(0, (unsigned)(last % 64 + 1));
+      if (used != 0) return bits_max(bits_align_down(last, 64) + highest(used) + 1, floor);
+      frame = bits_align_down(last, 64);
+    } while (frame > floor && frame % FRAMES_PER_2M != 0);
   }
   return bits_max(frame, floor);
 }
@@ -96,22 +100,21 @@ static uint64_t pop_highest(uint32_t *children, uint64_t start, unsigned shift, 
   return start + ((uint64_t)*child << shift);
 }
 
+/* A bit at the first frame of each group of 64 KiB that is whole. */
+static uint64_t whole_groups(uint64_t word) {
+  for (unsigned shift = 1; shift < 16; shift *= 2) word &= word >> shift;
+  return word & UINT64_C(0x0001000100010001);
+}
+
 static bool find_in_block(const struct tier *t, uint64_t block, uint64_t start, unsigned tier, uint64_t limit,
                           uint64_t *out) {
-  const struct tier_block *b = &t->blocks[block];
-  uint32_t groups = children_below(tier == TIER_FRAME ? b->whole | b->broken : b->whole, start, TIER_64K, limit);
-  while (groups != 0) {
-    unsigned group;
-    uint64_t at = pop_highest(&groups, start, TIER_64K, &group);
-    if (tier == TIER_64K) {
-      *out = at;
-      if (at + group_frames(TIER_64K) <= limit) return true;
-      continue;
-    }
-    uint64_t word = t->bits[block * TIER_WORDS_PER_BLOCK + group / 4] >> (group % 4 * 16) & GROUP_WORD;
-    if (limit - at < 16) word &= bits_mask(0, (unsigned)(limit - at));
+  for (unsigned i = TIER_WORDS_PER_BLOCK; i-- > 0;) {
+    uint64_t base = start + UINT64_C(64) * i, word = place_block_word(t, block, i);
+    if (word == 0 || base >= limit) continue;
+    if (limit - base < 64) word &= bits_mask(0, (unsigned)(limit - base));
+    if (tier == TIER_64K) word = whole_groups(word);
     if (word == 0) continue;
-    *out = at + highest(word);
+    *out = base + highest(word);
     return true;
   }
   return false;
@@ -263,11 +266,12 @@ static bool find_short_run(const struct tier *t, uint64_t count, const struct fr
   while (find_whole_below(t, TIER_FRAME, limit, &frame) && frame >= where->min) {
     struct place p;
     CHECK(place_find(t, frame, &p));
-    const uint64_t *words = &t->bits[p.block * TIER_WORDS_PER_BLOCK];
     uint64_t block = bits_align_down(frame, FRAMES_PER_2M);
     for (uint64_t i = (frame - block) / 64 + 1; i-- > 0;) {
-      uint64_t low = i > 0 ? words[i - 1] : place_word(t, block - 1);
-      if (words[i] != 0 && find_in_words(count, where, low, words[i], block + 64 * i, first)) return true;
+      uint64_t high = place_block_word(t, p.block, (unsigned)i);
+      if (high == 0) continue;
+      uint64_t low = i > 0 ? place_block_word(t, p.block, (unsigned)i - 1) : place_word(t, block - 1);
+      if (find_in_words(count, where, low, high, block + 64 * i, first)) return true;
     }
     limit = block;
   }
@@ -276,7 +280,7 @@ static bool find_short_run(const struct tier *t, uint64_t count, const struct fr
 
 bool tier_find_run(const struct tier *t, uint64_t count, const struct frame_limits *where, uint64_t *first) {
   static const unsigned tiers[] = {TIER_1G, TIER_32M, TIER_2M, TIER_64K};
-  if (t->gig_count == 0 || count > t->free_frames) return false;
+  if (t->gig_count == 0) return false;
   struct frame_limits within = *where;
   within.max = bits_min(where->max, (t->gigs[t->gig_count - 1].number + 1) << TIER_1G);
   if (within.align == 0) within.align = 1;

@@ -100,6 +100,7 @@ status_t trace_start(struct trace *t, struct pmm *const *nodes, uint32_t count) 
   t->node_count = count;
   for (uint32_t i = 0; i < count; i++) {
     t->nodes[i] = nodes[i];
+    pmm_drain(nodes[i]); /* Who asks again begins with nothing in slots, too. */
     pmm_visit(nodes[i], note_range, &(struct snapshot){t, (uint8_t)i});
   }
   if (t->next > t->capacity) return ERR_FULL;

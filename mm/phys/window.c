@@ -84,8 +84,18 @@ static uint64_t movable_of(const struct contig *c, uint64_t base, uint64_t mask)
 }
 
 struct window_word window_word_at(const struct contig *c, uint64_t base) {
-  struct window_word w = {.free = place_word(&c->pmm->tier, base)};
-  uint64_t rest = ~w.free & (w.free == UINT64_MAX ? 0 : ours(c->pmm, base)), marked = 0;
+  const struct tier *t = &c->pmm->tier;
+  struct window_word w = {0};
+  struct place p;
+  if (!place_find(t, base, &p)) return w;
+  const uint32_t e = atomic_get_acquire(&t->entries[p.block]);
+  if (e & ENTRY_HUGE) { /* The entry speaks for all frames. */
+    w.movable = has_mover(c, entry_byte(e)) ? UINT64_MAX : 0;
+    return w;
+  }
+  w.free = entry_taken(e) == 0 ? UINT64_MAX : place_word(t, base);
+  const uint64_t rest = ~w.free & (w.free == UINT64_MAX ? 0 : ours(c->pmm, base));
+  uint64_t marked = 0;
   if (rest == 0) return w;
   const eight_bytes *hot = (const eight_bytes *)&c->pmm->records.hot[base];
   for (unsigned i = 0; i < 8; i++) {
@@ -102,7 +112,7 @@ void window_free_of_block(const struct contig *c, uint64_t block, uint64_t free[
   struct place p;
   const bool is_there = place_find(&c->pmm->tier, block * WINDOW_BLOCK, &p);
   for (unsigned i = 0; i < WINDOW_BLOCK / WINDOW_WORD; i++) {
-    free[i] = is_there ? atomic_get(&c->pmm->tier.bits[p.block * TIER_WORDS_PER_BLOCK + i]) : 0;
+    free[i] = is_there ? slot_free_word(&c->pmm->tier, p.block, i) : 0;
   }
 }
 
@@ -110,31 +120,26 @@ uint64_t window_spare(const struct contig *c, uint64_t block) {
   struct place p;
   uint64_t n = 0;
   if (!place_find(&c->pmm->tier, block * WINDOW_BLOCK, &p)) return 0;
-  const uint64_t *words = &c->pmm->tier.bits[p.block * TIER_WORDS_PER_BLOCK];
-  for (unsigned i = 0; i < TIER_WORDS_PER_BLOCK; i++) n += bits_count(atomic_get(&words[i]));
+  for (unsigned i = 0; i < TIER_WORDS_PER_BLOCK; i++) n += bits_count(place_block_word(&c->pmm->tier, p.block, i));
   return n;
 }
 
-uint64_t window_used(const struct contig *c, uint64_t block) { return WINDOW_BLOCK - window_spare(c, block); }
+uint64_t window_used(const struct contig *c, uint64_t block) {
+  uint64_t free[WINDOW_BLOCK / WINDOW_WORD], used = WINDOW_BLOCK;
+  window_free_of_block(c, block, free);
+  for (unsigned i = 0; i < WINDOW_BLOCK / WINDOW_WORD; i++) used -= bits_count(free[i]);
+  return used;
+}
 
-uint64_t window_free_frames(const struct contig *c) { return atomic_get(&c->pmm->tier.free_frames); }
+uint64_t window_free_frames(const struct contig *c) { return pmm_owned(c->pmm, FRAME_OWNER_FREE); }
 
 enum frame_owner window_owner(const struct contig *c, uint64_t frame, bool *is_movable) {
   const uint64_t base = bits_align_down(frame, WINDOW_WORD);
   *is_movable = false;
   if (!(ours(c->pmm, base) >> (frame - base) & 1)) return FRAME_OWNER_NONE;
-  if (place_word(&c->pmm->tier, base) >> (frame - base) & 1) return FRAME_OWNER_FREE;
-  const uint8_t hot = atomic_get(&c->pmm->records.hot[frame]);
-  *is_movable = has_mover(c, hot);
-  return frame_said_by(hot).owner;
+  const struct frame_said said = pmm_frame_said(c->pmm, frame);
+  *is_movable = said.is_movable && said.state == FRAME_ALLOCATED && atomic_get(&c->movers[said.owner]) != NULL;
+  return said.owner;
 }
 
-void window_exchange(struct contig *c, uint64_t from, uint64_t to) {
-  struct frame_records *r = &c->pmm->records;
-  const struct frame_cold cold = r->cold[from];
-  const uint8_t hot = atomic_get(&r->hot[from]);
-  r->cold[from] = r->cold[to];
-  r->cold[to] = cold;
-  atomic_set(&r->hot[from], atomic_get(&r->hot[to]));
-  atomic_set(&r->hot[to], hot);
-}
+void window_exchange(struct contig *c, uint64_t from, uint64_t to) { pmm_exchange(c->pmm, from, to); }

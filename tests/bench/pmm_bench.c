@@ -281,25 +281,25 @@ static void group_full(void) {
 struct impossible {
   struct machine *m;
   uint64_t count, align;
-  unsigned batch; /* Requests between two looks at the clock. */
 };
 
 static void round_impossible(struct worker *w) {
   struct impossible *r = w->context;
   struct frame_limits where = {.align = r->align};
   pfn_t f;
-  uint64_t ops = 0;
+  uint64_t ops = 0, batch = 1;
   measure_begin(w);
   do { /* As often as 20 ms allow: an answer may take nanoseconds or milliseconds. */
-    for (unsigned i = 0; i < r->batch; i++)
+    for (uint64_t i = 0; i < batch; i++)
       must(pmm_alloc_run(r->m->h.pmm, OWNER, 0, r->count, &where, &f) != OK, "there was one");
-    ops += r->batch;
+    ops += batch;
+    batch *= 2; /* Between two looks at the clock. */
   } while (measure_now_ns() - w->began < 20000000);
   measure_end(w, 0, ops);
 }
 
 static void row_impossible(struct machine *m, const char *what, uint64_t gib, uint64_t count, uint64_t align) {
-  struct impossible r = {m, count, align, align == count ? 1000 : 1};
+  struct impossible r = {m, count, align};
   struct measured out[MEASURE_FIGURES];
   char text[64];
   measure_run(1, round_impossible, &r, out);

@@ -71,18 +71,26 @@ static uint64_t mix(uint64_t hash, const void *data, size_t n) {
   return hash;
 }
 
+/* What slots have is brought home first: where it waits is no difference. */
 uint64_t hosted_digest(const struct hosted *h) {
   const struct pmm *p = h->pmm;
   const struct tier *t = &p->tier;
-  uint64_t hash = mix(0xcbf29ce484222325, p->owned, sizeof p->owned);
-  uint64_t blocks = t->section_count * TIER_BLOCKS_PER_SECTION, start, end;
-  hash = mix(hash, t->bits, blocks * TIER_WORDS_PER_BLOCK * sizeof(uint64_t));
-  hash = mix(hash, t->blocks, blocks * sizeof *t->blocks);
+  uint64_t hash = 0xcbf29ce484222325, start, end;
+  pmm_drain(h->pmm);
+  for (unsigned i = 0; i < FRAME_OWNER_COUNT; i++) {
+    const uint64_t owned = pmm_owned(p, (enum frame_owner)i);
+    hash = mix(hash, &owned, sizeof owned);
+  }
   hash = mix(hash, t->sections, t->section_count * sizeof *t->sections);
   hash = mix(hash, t->gigs, t->gig_count * sizeof *t->gigs);
-  hash = mix(hash, &t->free_frames, 3 * sizeof t->free_frames);
+  hash = mix(hash, &t->free_2m, sizeof t->free_2m);
+  hash = mix(hash, &t->free_1g, sizeof t->free_1g);
   for (size_t cursor = 0; pmm_next_record_range(h->regions, h->region_count, &cursor, &start, &end);) {
-    hash = mix(hash, &p->records.hot[start], end - start);
+    for (uint64_t f = start; f < end; f++) {
+      const struct frame_said said = pmm_frame_said(p, f);
+      const uint8_t words[] = {(uint8_t)said.owner, said.is_movable, tier_is_free(t, f)};
+      hash = mix(hash, words, sizeof words);
+    }
   }
   return hash;
 }

@@ -351,6 +351,7 @@ bool replay_run(const struct replay *r, const struct engine *engine, struct repl
   struct play play = {.r = r, .out = out};
   *out = (struct replay_result){0};
   const bool ok = begin(&play, engine);
+  for (uint32_t i = 0; ok && i < r->node_count; i++) pmm_drain(play.nodes[i].pmm);
   for (size_t i = 0; ok && i < r->record_count; i++) play_record(&play, i);
   for (uint32_t i = 0; ok && i < r->node_count; i++) {
     struct pmm_stats s;

@@ -29,6 +29,7 @@ static struct hosted used_instance(void) {
   for (uint64_t i = 1; i < 40; i++) assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_DMA, 0, 37 * i, NULL, &frame), OK);
   assert_int_equal(pmm_free_run(h.pmm, FRAME_OWNER_DMA, frame, 500), OK);
   assert_int_equal(pmm_mark_bad(h.pmm, frame), OK);
+  assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_KERNEL, 0, &frame), OK); /* The slot owns a block again. */
   return h;
 }
 
@@ -79,8 +80,6 @@ static void every_word_of_every_tier_is_looked_at(void **state) {
   (void)state;
   struct hosted h = used_instance();
   struct tier *t = &h.pmm->tier;
-  EXPECT_FOUND(h, t->blocks[1].whole ^= 8, 4, t->blocks[1].whole ^= 8);
-  EXPECT_FOUND(h, t->blocks[1].broken ^= 8, 4, t->blocks[1].broken ^= 8);
   EXPECT_FOUND(h, t->sections[1].whole ^= 1, 4, t->sections[1].whole ^= 1);
   EXPECT_FOUND(h, t->sections[1].broken ^= 1, 4, t->sections[1].broken ^= 1);
   EXPECT_FOUND(h, t->gigs[1].whole ^= 4, 4, t->gigs[1].whole ^= 4);
@@ -94,9 +93,9 @@ static void every_word_of_every_tier_is_looked_at(void **state) {
   EXPECT_FOUND(h, t->gigs[1].number = 0, 4, t->gigs[1].number = 4);
   EXPECT_FOUND(h, t->gig_count++, 4, t->gig_count--);
   EXPECT_FOUND(h, t->section_count--, 4, t->section_count++);
-  EXPECT_FOUND(h, t->free_frames++, 5, t->free_frames--);
   EXPECT_FOUND(h, t->free_2m--, 5, t->free_2m++);
   EXPECT_FOUND(h, t->free_1g++, 5, t->free_1g--);
+  EXPECT_FOUND(h, h.pmm->run_bound = 512, 13, h.pmm->run_bound = UINT64_MAX);
   hosted_destroy(&h);
 }
 
@@ -113,26 +112,80 @@ static void records_that_do_not_fit_the_map_are_found(void **state) {
   saved = r[0x8011];
   EXPECT_FOUND(h, r[0x8011] = FRAME_OWNER_FREE, 8, r[0x8011] = saved);
   EXPECT_FOUND(h, r[0x8011] = FRAME_OWNER_ACPI, 2, r[0x8011] = saved);
-  saved = r[0x200];
-  EXPECT_FOUND(h, r[0x200] = FRAME_MOVABLE, 2, r[0x200] = saved);
-  EXPECT_FOUND(h, r[0x200] = FRAME_OWNER_FIRMWARE, 2, r[0x200] = saved);
-  EXPECT_FOUND(h, r[0x200] = 100, 2, r[0x200] = saved);
-  EXPECT_FOUND(h, r[0x200] = FRAME_OWNER_DMA, 3, r[0x200] = saved);
+  saved = r[0x110];
+  EXPECT_FOUND(h, r[0x110] = FRAME_MOVABLE, 2, r[0x110] = saved);
+  EXPECT_FOUND(h, r[0x110] = FRAME_OWNER_FIRMWARE, 2, r[0x110] = saved);
+  EXPECT_FOUND(h, r[0x110] = 100, 2, r[0x110] = saved);
+  EXPECT_FOUND(h, r[0x110] = FRAME_OWNER_DMA, 3, r[0x110] = saved);
   hosted_destroy(&h);
 }
 
 static void a_free_bit_where_there_is_no_ram_is_found(void **state) {
   (void)state;
   struct hosted h = used_instance();
-  uint64_t *low = &h.pmm->tier.bits[1];    /* Frames 64..127: low memory, in a section that has bits. */
-  EXPECT_FOUND(h, *low |= 1, 4, *low = 0); /* The tiers above do not know it either: the lower number is named. */
+  uint64_t *low = &h.pmm->tier.bits[1]; /* Frames 64..127: low memory, in a section that has bits. */
+  EXPECT_FOUND(h, *low |= 1, 8, *low = 0);
   *low = 1;
-  h.pmm->tier.blocks[0].broken |= 1U << 4;
-  h.pmm->tier.free_frames++;
+  h.pmm->tier.entries[0]--;
+  slot_count_up(&h.pmm->owned[FRAME_OWNER_FREE], 1);
+  slot_count_up(&h.pmm->owned[FRAME_OWNER_TEST], UINT64_MAX);
   struct mm_check_report r;
   assert_false(mm_check(h.pmm, 0, &r));
   assert_int_equal(r.invariant, 8);
   assert_int_equal(r.frame, 64);
+  hosted_destroy(&h);
+}
+
+/* The slot of this thread, which used_instance has made own a block. */
+static struct slot *slot_of(struct hosted *h) {
+  struct slot *s = &h->pmm->slots[platform_slot_enter()];
+  platform_slot_leave();
+  assert_int_not_equal(s->block, SLOT_NONE);
+  return s;
+}
+
+static void what_a_slot_says_is_held_against_entries_and_bits(void **state) {
+  (void)state;
+  struct hosted h = used_instance();
+  struct slot *s = slot_of(&h), *other = s == h.pmm->slots ? s + 1 : s - 1;
+  struct place at;
+  assert_true(place_find(&h.pmm->tier, s->block * FRAMES_PER_2M, &at));
+  uint32_t *entry = &h.pmm->tier.entries[at.block], saved = *entry;
+  EXPECT_FOUND(h, *entry += 1U << ENTRY_SLOT_SHIFT, 9, *entry = saved);
+  EXPECT_FOUND(h, *entry = saved & ~ENTRY_SLOT, 4, *entry = saved);
+  EXPECT_FOUND(h, *entry = saved - 1, 11, *entry = saved);
+  EXPECT_FOUND(h, *entry = saved | ENTRY_LOCK, 11, *entry = saved);
+  EXPECT_FOUND(h, s->called = 1, 9, s->called = 0);
+  EXPECT_FOUND(h, other->mail[3] = 1, 10, other->mail[3] = 0);
+  unsigned w = 0;
+  while (s->line[w] == 0) w++;
+  EXPECT_FOUND(h, s->mail[w] = s->line[w], 10, s->mail[w] = 0);
+  uint64_t word = s->line[w];
+  EXPECT_FOUND(h, s->line[w] = 0, 3, s->line[w] = word);
+  EXPECT_FOUND(h, s->mail[w] = ~word, 3, s->mail[w] = 0);
+  s->mail[w] = s->line[w]; /* A frame may be free in bit or in mail: that is the same to everybody. */
+  s->line[w] = 0;
+  struct mm_check_report r;
+  assert_true(mm_check(h.pmm, 0, &r));
+  s->line[w] = word;
+  s->mail[w] = 0;
+  EXPECT_FOUND(h, slot_count_up(&s->delta[FRAME_OWNER_KERNEL], 1), 6,
+               slot_count_up(&s->delta[FRAME_OWNER_KERNEL], UINT64_MAX));
+  EXPECT_FOUND(h, s->frees++, 6, s->frees--);
+  EXPECT_FOUND(h, h.pmm->held--, 12, h.pmm->held++);
+  pfn_t block;
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_DMA, 0, 512, &(struct frame_limits){.align = 512}, &block), OK);
+  assert_int_not_equal(s->in_pocket | 1, 1); /* It has more of that section. */
+  uint32_t pocket = s->in_pocket;
+  EXPECT_FOUND(h, s->in_pocket = 0, 9, s->in_pocket = pocket);
+  EXPECT_FOUND(h, s->in_pocket = 0xffff, 9, s->in_pocket = pocket);
+  EXPECT_FOUND(h, s->pocket--, 9, s->pocket++);
+  assert_true(place_find(&h.pmm->tier, block.raw, &at));
+  entry = &h.pmm->tier.entries[at.block];
+  saved = *entry;
+  EXPECT_FOUND(h, *entry ^= UINT32_C(127) << ENTRY_BYTE_SHIFT, 2, *entry = saved);
+  EXPECT_FOUND(h, *entry = saved - 1, 11, *entry = saved);
+  EXPECT_FOUND(h, *entry = 0, 4, *entry = saved);
   hosted_destroy(&h);
 }
 
@@ -158,7 +211,7 @@ static bool sees_progress(void *context, const struct pmm_range *range) {
 
 static void memory_whose_bits_and_records_disagree_can_be_looked_at(void **state) {
   (void)state;
-  static const char *const names[] = {"bitmap", "tier", "record", "counter", "owner"};
+  static const char *const names[] = {"bitmap", "tier", "record", "counter", "owner", "slot", "mail"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     struct hosted h = used_instance();
     bool is_moving = false;
@@ -176,6 +229,7 @@ int main(void) {
       cmocka_unit_test(every_word_of_every_tier_is_looked_at),
       cmocka_unit_test(records_that_do_not_fit_the_map_are_found),
       cmocka_unit_test(a_free_bit_where_there_is_no_ram_is_found),
+      cmocka_unit_test(what_a_slot_says_is_held_against_entries_and_bits),
       cmocka_unit_test(a_hurried_check_looks_at_as_many_frames_as_allowed),
       cmocka_unit_test(memory_whose_bits_and_records_disagree_can_be_looked_at),
   };

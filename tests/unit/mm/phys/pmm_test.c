@@ -184,6 +184,28 @@ static void two_mib_and_one_gib_come_in_one_piece_until_there_is_none(void **sta
   hosted_destroy(&h);
 }
 
+static void a_run_that_was_refused_is_found_once_there_is_one(void **state) {
+  (void)state;
+  struct hosted h = start(NULL, 0);
+  pfn_t got = {0};
+  uint64_t all = FRAMES_OF(0x4180000 - 0x100000);
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, all, NULL, &got), OK);
+  uint64_t first = got.raw;
+  for (uint64_t i = 0; i < 64; i += 2) assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_TEST, pfn(first + i)), OK);
+  for (uint64_t n = 2; n < 64; n++) {
+    assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, n, NULL, &got), ERR_NO_MEMORY);
+    hosted_must_be_sound(&h, "refused");
+  }
+  for (uint64_t i = 1; i < 64; i += 2) { /* Each one joins what is free below it with one frame above. */
+    assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, i + 1, NULL, &got), ERR_NO_MEMORY);
+    assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_TEST, pfn(first + i)), OK);
+    hosted_must_be_sound(&h, "joined");
+    assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, i + 1, NULL, &got), OK);
+    assert_int_equal(pmm_free_run(h.pmm, FRAME_OWNER_TEST, got, i + 1), OK);
+  }
+  hosted_destroy(&h);
+}
+
 static void flags_say_below_what_and_whether_it_may_move(void **state) {
   (void)state;
   struct hosted h = start(NULL, 0);
@@ -249,6 +271,7 @@ int main(void) {
       cmocka_unit_test(a_refusal_is_logged_once_with_frame_state_and_owner),
       cmocka_unit_test(a_run_that_reaches_into_firmware_memory_is_not_freed_in_part),
       cmocka_unit_test(two_mib_and_one_gib_come_in_one_piece_until_there_is_none),
+      cmocka_unit_test(a_run_that_was_refused_is_found_once_there_is_one),
       cmocka_unit_test(flags_say_below_what_and_whether_it_may_move),
       cmocka_unit_test(a_visitor_may_stop),
       cmocka_unit_test(records_are_wanted_for_ram_and_nothing_else),

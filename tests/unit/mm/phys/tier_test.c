@@ -3,6 +3,7 @@
  * mm/phys/tier.c: which frame, block or run is chosen, over gigabytes.  That runs are found if and only if they exist is the
  * business of pmm_model_test.c.
  */
+#define _GNU_SOURCE /* mmap: behind the C23 of the build, the host is a Linux. */
 #include "mm/phys/tier.h"
 
 #include <setjmp.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -22,17 +24,27 @@ static struct boot_region usable(uint64_t start, uint64_t end) {
   return (struct boot_region){start, end, BOOT_MEMORY_USABLE, 7, 8};
 }
 
-/* Tiers over RAM with everything free. */
+/* Tiers over RAM with everything free; memory and bytes are garbage before. */
 struct fixture {
   struct tier tier;
   void *memory;
+  uint8_t *hot;
 };
+
+#define HOT_SIZE FRAMES_OF(16 * TIB)
 
 static struct fixture all_free(const struct boot_region *regions, size_t count) {
   struct fixture f = {.memory = aligned_alloc(64, tier_size(regions, count))};
-  tier_init(&f.tier, f.memory, regions, count);
-  for (size_t i = 0; i < count; i++) tier_put(&f.tier, regions[i].start >> 12, (regions[i].end - regions[i].start) >> 12);
+  memset(f.memory, 0xa5, tier_size(regions, count));
+  f.hot = mmap(NULL, HOT_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  assert_ptr_not_equal(f.hot, MAP_FAILED);
+  tier_init(&f.tier, f.memory, f.hot, regions, count);
   return f;
+}
+
+static void end(struct fixture *f) {
+  free(f->memory);
+  munmap(f->hot, HOT_SIZE);
 }
 
 static uint64_t find_run(const struct tier *t, uint64_t count, struct frame_limits where) {
@@ -44,7 +56,7 @@ static uint64_t find_run(const struct tier *t, uint64_t count, struct frame_limi
 static uint64_t take_frame(struct tier *t) {
   uint64_t frame = UINT64_MAX;
   assert_true(tier_find_frame(t, &frame));
-  tier_take(t, frame, 1);
+  tier_take(t, frame, 1, FRAME_OWNER_TEST);
   return frame;
 }
 
@@ -59,17 +71,17 @@ static void single_frames_break_one_block_and_use_it_up(void **state) {
   }
   take_frame(&f.tier);
   assert_int_equal(f.tier.free_2m, 2046);
-  free(f.memory);
+  end(&f);
 }
 
 static void a_broken_block_far_below_is_used_before_a_whole_one_is_broken(void **state) {
   (void)state;
   struct boot_region ram = usable(4 * GIB, 8 * GIB);
   struct fixture f = all_free(&ram, 1);
-  tier_take(&f.tier, FRAMES_OF(5 * GIB), 1);
+  tier_take(&f.tier, FRAMES_OF(5 * GIB), 1, FRAME_OWNER_TEST);
   for (uint64_t i = 0; i < 511; i++) assert_int_equal(take_frame(&f.tier) / 512, FRAMES_OF(5 * GIB) / 512);
   assert_int_equal(take_frame(&f.tier), FRAMES_OF(5 * GIB + 32 * MIB) - 1); /* Now a block of the section that is broken. */
-  free(f.memory);
+  end(&f);
 }
 
 static void blocks_come_from_a_broken_gib_and_spare_whole_ones(void **state) {
@@ -77,16 +89,16 @@ static void blocks_come_from_a_broken_gib_and_spare_whole_ones(void **state) {
   struct boot_region ram = usable(4 * GIB, 8 * GIB);
   struct fixture f = all_free(&ram, 1);
   uint64_t first;
-  tier_take(&f.tier, FRAMES_OF(5 * GIB), 1);
+  tier_take(&f.tier, FRAMES_OF(5 * GIB), 1, FRAME_OWNER_TEST);
   for (uint64_t i = 0; i < 511; i++) {
     assert_true(tier_find_block(&f.tier, &first));
     assert_int_equal(first / FRAMES_PER_1G, 5);
-    tier_take(&f.tier, first, 512);
+    tier_take(&f.tier, first, 512, FRAME_OWNER_TEST);
     assert_int_equal(f.tier.free_1g, 3);
   }
   assert_true(tier_find_block(&f.tier, &first));
   assert_int_equal(first, FRAMES_OF(8 * GIB) - 512);
-  free(f.memory);
+  end(&f);
 }
 
 static void a_block_becomes_whole_with_its_last_frame(void **state) {
@@ -94,14 +106,14 @@ static void a_block_becomes_whole_with_its_last_frame(void **state) {
   struct boot_region ram = usable(4 * GIB, 5 * GIB);
   struct fixture f = all_free(&ram, 1);
   uint64_t first, middle = FRAMES_OF(4 * GIB) + 12345;
-  tier_take(&f.tier, middle, 1);
+  tier_take(&f.tier, middle, 1, FRAME_OWNER_TEST);
   assert_false(tier_find_gig(&f.tier, &first));
   assert_int_equal(f.tier.free_2m, 511);
   tier_put(&f.tier, middle, 1);
   assert_true(tier_find_gig(&f.tier, &first));
   assert_int_equal(first, FRAMES_OF(4 * GIB));
   assert_int_equal(f.tier.free_2m, 512);
-  free(f.memory);
+  end(&f);
 }
 
 static void nothing_is_found_where_nothing_is(void **state) {
@@ -109,12 +121,12 @@ static void nothing_is_found_where_nothing_is(void **state) {
   struct boot_region ram = usable(4 * GIB, 6 * GIB);
   struct fixture f = all_free(&ram, 1);
   uint64_t first;
-  tier_take(&f.tier, FRAMES_OF(4 * GIB), FRAMES_OF(2 * GIB));
+  tier_take(&f.tier, FRAMES_OF(4 * GIB), FRAMES_OF(2 * GIB), FRAME_OWNER_TEST);
   assert_false(tier_find_frame(&f.tier, &first));
   assert_false(tier_find_block(&f.tier, &first));
   assert_false(tier_find_gig(&f.tier, &first));
   assert_int_equal(find_run(&f.tier, 1, (struct frame_limits){.align = 1}), UINT64_MAX);
-  free(f.memory);
+  end(&f);
 }
 
 static void runs_cross_sections_blocks_and_gibs(void **state) {
@@ -125,13 +137,13 @@ static void runs_cross_sections_blocks_and_gibs(void **state) {
   assert_int_equal(find_run(&f.tier, all, (struct frame_limits){.align = 1}), 256);
   assert_int_equal(find_run(&f.tier, all + 1, (struct frame_limits){.align = 1}), UINT64_MAX);
   /* The only free stretch lies across 3 GiB. */
-  tier_take(&f.tier, 256, all);
+  tier_take(&f.tier, 256, all, FRAME_OWNER_TEST);
   tier_put(&f.tier, FRAMES_OF(3 * GIB) - 700, 1100);
   assert_int_equal(find_run(&f.tier, 1100, (struct frame_limits){.align = 1}), FRAMES_OF(3 * GIB) - 700);
   assert_int_equal(find_run(&f.tier, 400, (struct frame_limits){.align = 1, .boundary = FRAMES_PER_1G}), FRAMES_OF(3 * GIB));
   assert_int_equal(find_run(&f.tier, 401, (struct frame_limits){.align = 1, .boundary = FRAMES_PER_1G}),
                    FRAMES_OF(3 * GIB) - 401);
-  free(f.memory);
+  end(&f);
 }
 
 static void two_ranges_that_touch_at_a_section_are_one_run(void **state) {
@@ -140,7 +152,7 @@ static void two_ranges_that_touch_at_a_section_are_one_run(void **state) {
   ram[1].attributes = 0xf; /* Two regions, one stretch of memory. */
   struct fixture f = all_free(ram, 2);
   assert_int_equal(find_run(&f.tier, FRAMES_OF(32 * MIB), (struct frame_limits){.align = 1}), 256);
-  free(f.memory);
+  end(&f);
 }
 
 static void memory_a_hole_apart_is_never_one_run(void **state) {
@@ -154,7 +166,7 @@ static void memory_a_hole_apart_is_never_one_run(void **state) {
   assert_int_equal(find_run(&f.tier, 8193, (struct frame_limits){.align = 1}), UINT64_MAX);
   assert_int_equal(find_run(&f.tier, 2, (struct frame_limits){.align = 1, .max = FRAMES_OF(12 * TIB) + 1}),
                    FRAMES_OF(64 * MIB) - 2);
-  free(f.memory);
+  end(&f);
 }
 
 /* Nothing free but one stretch: it is found in its full length at every offset to every group, and in none more. */
@@ -163,7 +175,7 @@ static void a_lonely_stretch_is_found_wherever_it_begins(void **state) {
   static const uint64_t groups[] = {1, 16, 64, 512, 8192};
   struct boot_region ram = usable(MIB, 2 * GIB);
   struct fixture f = all_free(&ram, 1);
-  tier_take(&f.tier, 256, FRAMES_OF(2 * GIB - MIB));
+  tier_take(&f.tier, 256, FRAMES_OF(2 * GIB - MIB), FRAME_OWNER_TEST);
   for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
     for (uint64_t count = 2 * groups[g] > 3 ? 2 * groups[g] - 3 : 1; count <= 2 * groups[g] + 1; count++) {
       for (uint64_t offset = 0; offset < 3; offset++) {
@@ -174,11 +186,11 @@ static void a_lonely_stretch_is_found_wherever_it_begins(void **state) {
         assert_int_equal(find_run(&f.tier, count, (struct frame_limits){.min = start + 1}), UINT64_MAX);
         assert_int_equal(find_run(&f.tier, count, (struct frame_limits){.max = start + count - 1}), UINT64_MAX);
         assert_int_equal(find_run(&f.tier, count + 1, (struct frame_limits){.align = 1}), UINT64_MAX);
-        tier_take(&f.tier, start, count);
+        tier_take(&f.tier, start, count, FRAME_OWNER_TEST);
       }
     }
   }
-  free(f.memory);
+  end(&f);
 }
 
 static void limits_far_below_the_top_are_kept(void **state) {
@@ -192,7 +204,7 @@ static void limits_far_below_the_top_are_kept(void **state) {
   assert_int_equal(find_run(&f.tier, 1, (struct frame_limits){.align = 1, .max = 257}), 256);
   assert_int_equal(find_run(&f.tier, 1, (struct frame_limits){.align = 1, .max = 256}), UINT64_MAX);
   assert_int_equal(find_run(&f.tier, 1, (struct frame_limits){.align = UINT64_C(1) << 63}), UINT64_MAX);
-  free(f.memory);
+  end(&f);
 }
 
 struct walk {
@@ -213,12 +225,12 @@ static void every_run_is_visited_once_and_whole(void **state) {
   struct walk w = {0};
   tier_each_run(&f.tier, count_run, &w);
   assert_int_equal(w.runs, 2);
-  for (uint64_t at = 300; at < FRAMES_OF(3 * GIB); at += 4097) tier_take(&f.tier, at, 1);
+  for (uint64_t at = 300; at < FRAMES_OF(3 * GIB); at += 4097) tier_take(&f.tier, at, 1, FRAME_OWNER_TEST);
   w = (struct walk){0};
   tier_each_run(&f.tier, count_run, &w);
-  assert_int_equal(w.frames, f.tier.free_frames);
+  assert_int_equal(w.frames, FRAMES_OF(4 * GIB - MIB) - (FRAMES_OF(3 * GIB) - 300 + 4096) / 4097);
   assert_int_equal(w.runs, 2 + (FRAMES_OF(3 * GIB) - 300 + 4096) / 4097);
-  free(f.memory);
+  end(&f);
 }
 
 /* Free ends and starts against a look at every bit. */
@@ -229,7 +241,7 @@ static void reaches_agree_with_the_bits(void **state) {
   struct dice d = dice_of(seed_of_run());
   for (unsigned i = 0; i < 60; i++) {
     uint64_t at = (ram[i % 2].start >> 12) + dice_below(&d, (ram[i % 2].end - ram[i % 2].start) >> 12);
-    if (tier_is_free(&f.tier, at)) tier_take(&f.tier, at, 1);
+    if (tier_is_free(&f.tier, at)) tier_take(&f.tier, at, 1, FRAME_OWNER_TEST);
   }
   for (unsigned i = 0; i < 4000; i++) {
     uint64_t at = (ram[i % 2].start >> 12) + dice_below(&d, (ram[i % 2].end - ram[i % 2].start) >> 12);
@@ -239,7 +251,7 @@ static void reaches_agree_with_the_bits(void **state) {
     assert_int_equal(tier_free_end(&f.tier, at, limit), end);
     assert_int_equal(tier_free_start(&f.tier, at, floor), start);
   }
-  free(f.memory);
+  end(&f);
 }
 
 int main(void) {
