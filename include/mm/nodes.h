@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/atomic.h"
 #include "base/compiler.h"
 #include "base/status.h"
 #include "boot/handoff.h"
@@ -92,7 +93,7 @@ status_t nodes_set_home(struct nodes *n, uint32_t slot, uint32_t node);
 
 /* What the usual request reads of a door. */
 struct nodes_front {
-  struct pmm *only; /* The allocator of a machine with one node; NULL when there are more. */
+  struct pmm *only; /* The allocator of a machine with one node; NULL when there are more, or more has to be looked at. */
 };
 
 /** nodes_alloc_frame where there is more to it than the pointer. */
@@ -106,7 +107,7 @@ status_t nodes_alloc_frame_near(struct nodes *n, enum frame_owner owner, uint32_
  * node has none.  On failure nothing has changed.
  */
 static inline status_t nodes_alloc_frame(struct nodes *n, enum frame_owner owner, uint32_t flags, pfn_t *out) {
-  struct pmm *only = ((const struct nodes_front *)n)->only;
+  struct pmm *only = atomic_get(&((const struct nodes_front *)n)->only);
   if (only && (flags & NODE_FLAGS) == 0) {
     const status_t s = pmm_alloc_frame(only, owner, flags, out);
     if (s != ERR_NO_MEMORY) return s;

@@ -54,7 +54,7 @@ static uint64_t span_end(const struct nodes *n, uint32_t span) {
 static struct pmm *pmm_of_span(const struct nodes *n, uint32_t span) { return n->node[n->spans[span].node].pmm; }
 
 static struct pmm *pmm_of(const struct nodes *n, uint64_t frame) {
-  return n->front.only ? n->front.only : pmm_of_span(n, span_of(n, frame));
+  return n->sole ? n->sole : pmm_of_span(n, span_of(n, frame));
 }
 
 uint32_t nodes_node_of(const struct nodes *n, uint64_t frame) { return n->spans[span_of(n, frame)].node; }
@@ -168,7 +168,8 @@ status_t nodes_alloc_frame_near(struct nodes *n, enum frame_owner owner, uint32_
 }
 
 status_t nodes_free_frame(struct nodes *n, enum frame_owner owner, pfn_t frame) {
-  if (LIKELY(n->front.only != NULL)) return pmm_free_frame(n->front.only, owner, frame);
+  struct pmm *only = atomic_get(&n->front.only);
+  if (LIKELY(only != NULL)) return pmm_free_frame(only, owner, frame);
   return nodes_free_run(n, owner, frame, 1);
 }
 
@@ -217,7 +218,7 @@ static status_t judge(struct nodes *n, uint64_t first, uint64_t end, enum frame_
 /* Is all of it in one node's books, or too odd to be in any? */
 static bool is_whole(const struct nodes *n, uint64_t first, uint64_t count) {
   uint64_t end;
-  return n->front.only || count == 0 || !bits_add(first, count, &end) || end <= span_end(n, span_of(n, first));
+  return n->sole || count == 0 || !bits_add(first, count, &end) || end <= span_end(n, span_of(n, first));
 }
 
 static status_t free_as_it_is(struct nodes *n, enum frame_owner owner, pfn_t first, uint64_t count) {
