@@ -25,6 +25,7 @@
 #include "arch/boot.h"
 #include "arch/cpu.h"
 #include "arch/tlb.h"
+#include "base/assert.h"
 #include "base/compiler.h"
 #include "kernel/acpi.h"
 #include "kernel/clock.h"
@@ -210,6 +211,7 @@ void smp_live(void) {
     if (__atomic_load_n(&me->work_state, __ATOMIC_ACQUIRE) == WORK_THERE) {
       arch_irq_enable();
       me->work(me->work_argument);
+      ASSERT(arch_preempt_count() == 0); /* What entered a slot has left it. */
       __atomic_store_n(&me->work_state, WORK_NONE, __ATOMIC_RELEASE);
     } else {
       arch_smp_sleep();
