@@ -115,15 +115,29 @@ static void what_is_not_ours_is_refused(void **state) {
   end(&m);
 }
 
-/* Free, but in the block that a slot serves from: its neighbour has just been handed out, and it would be next. */
+/*
+ * Free, but in the block that this CPU's slot owns and serves from: its neighbours have just been handed out, and it would
+ * be next.  The machine is large enough for slots to own blocks.
+ */
 static void the_next_frame_of_a_slots_block_is_out_of_service_too(void **state) {
   (void)state;
-  struct machine m = start(NULL);
-  const pfn_t first = alloc(&m, 1), second = alloc(&m, 1);
-  assert_int_equal(nodes_free_frame(m.nodes, TEST, second), OK);
-  assert_int_equal(report(&m, second.raw), BAD_RETIRED);
-  never_handed_out(&m, second.raw);
-  assert_int_equal(nodes_free_frame(m.nodes, TEST, first), OK);
+  static const struct boot_region large[] = {{MIB, 16 * GIB, BOOT_MEMORY_USABLE, 7, 8}};
+  struct machine m = machine_create(large, 1, NULL, NULL, 0);
+  pfn_t frames[20], again;
+  assert_int_equal(m.status, OK);
+  for (size_t i = 0; i < ARRAY_COUNT(frames); i++) assert_int_equal(nodes_alloc_frame(m.nodes, TEST, 0, &frames[i]), OK);
+  const pfn_t last = frames[ARRAY_COUNT(frames) - 1];
+  assert_int_equal(nodes_free_frame(m.nodes, TEST, last), OK);
+  assert_int_equal(report(&m, last.raw), BAD_RETIRED);
+  assert_int_equal(report(&m, frames[3].raw), BAD_CONDEMNED); /* Used, and freed into the slot's own block. */
+  assert_int_equal(nodes_free_frame(m.nodes, TEST, frames[3]), OK);
+  for (size_t i = 0; i < 5000; i++) {
+    assert_int_equal(nodes_alloc_frame(m.nodes, TEST, 0, &again), OK);
+    assert_true(again.raw != last.raw && again.raw != frames[3].raw);
+  }
+  assert_int_equal(state_of(&m, last.raw), FRAME_BAD);
+  assert_int_equal(state_of(&m, frames[3].raw), FRAME_BAD);
+  assert_int_equal(bad_frames(&m), 2);
   end(&m);
 }
 
