@@ -34,6 +34,7 @@
 #include "lib/memmap.h"
 #include "lib/string.h"
 #include "mm/early.h"
+#include "mm/engine.h"
 #include "mm/kspace.h"
 #include "mm/ledger.h"
 #include "mm/physmap.h"
@@ -242,11 +243,15 @@ static void *take_bitmaps(struct early *e, uint64_t size, const char *what) {
   return memset(physmap_at(memory), 0, size);
 }
 
+/* As in the option's words. */
+static const char *const engines[] = {[OPTION_PMM_TIER] = "tier", [OPTION_PMM_BUDDY] = "buddy", [OPTION_PMM_FLAT] = "flat"};
+
 static void create_nodes(struct early *e, const struct boot_handoff *h) {
   const struct boot_region *regions = handoff_span(h, h->regions);
   struct nodes_layout layout;
   struct nodes *n;
   describe_nodes(&layout);
+  need(engine_choose(engines[options->pmm]), "who finds frames");
   void *plan = take_bitmaps(e, nodes_plan_size(h->regions.count, &layout), "the nodes");
   need(nodes_plan(plan, regions, h->regions.count, &layout, &n), "the nodes");
   void *metadata = take_bitmaps(e, nodes_metadata_size(n), "bitmaps");

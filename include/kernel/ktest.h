@@ -32,6 +32,16 @@ void ktest_skip(const char *reason);
 /** Adds k=v pairs to the line.  => CPU 0. */
 void ktest_note(const char *format, ...) PRINTF_LIKE(1, 2);
 
+/*
+ * Tests that are about promises of the tiers (mm/engine.h), up to a name that is NULL.  With another engine they are
+ * skipped: for the reason given here, else for what the engine says that it does not promise.
+ */
+struct ktest_promise {
+  const char *name;
+  const char *reason;
+};
+extern const struct ktest_promise ktest_promises[];
+
 /** Runs the tests whose row or name begins with `filter` (all when empty); returns how many failed.  None at all is a
  * failure. */
 unsigned ktest_run(const char *filter);

@@ -18,12 +18,14 @@
 
 /* Columns: id, letter in the text. */
 #define TRACE_OPS(X)                                                                                                        \
-  X(HAVE, 'h')   /* At the start: `count` frames from `frame` on are `owner`'s. */                                          \
-  X(FRAME, 'a')  /* pmm_alloc_frame. */                                                                                     \
-  X(RUN, 'r')    /* pmm_alloc_run. */                                                                                       \
-  X(FREE, 'f')   /* pmm_free_frame, pmm_free_run. */                                                                        \
-  X(GIVE, 'g')   /* pmm_give_run. */                                                                                        \
-  X(RETIRE, 'b') /* pmm_mark_bad. */
+  X(HAVE, 'h')     /* At the start: `count` frames from `frame` on are `owner`'s. */                                        \
+  X(FRAME, 'a')    /* pmm_alloc_frame. */                                                                                   \
+  X(RUN, 'r')      /* pmm_alloc_run. */                                                                                     \
+  X(FREE, 'f')     /* pmm_free_frame, pmm_free_run. */                                                                      \
+  X(GIVE, 'g')     /* pmm_give_run. */                                                                                      \
+  X(RETIRE, 'b')   /* pmm_mark_bad (owner FREE), pmm_retire_frame. */                                                       \
+  X(EXCHANGE, 'x') /* Frames `frame` and `count` change roles: what a mover has moved. */                                   \
+  X(DRAIN, 'd')    /* pmm_drain, and whoever looks at all there is. */
 
 enum trace_op : uint8_t {
 #define TRACE_OP_ENUM(id, letter) TRACE_##id,
@@ -64,7 +66,10 @@ struct trace *trace_create(void *memory, uint64_t records);
  * Returns OK; ERR_FULL (not even the start has room); ERR_INVALID (none, or too many); ERR_STATE (one is being traced).
  */
 status_t trace_start(struct trace *t, struct pmm *const *nodes, uint32_t count);
-/** Ends it: nothing is added any more, and what the memory is now is summed up.  A second call does nothing. */
+/**
+ * Ends it: nothing is added any more, and what the memory is now is summed up.  A second call does nothing.
+ *   => an operation that is going on on another CPU may still write its record: the memory has to stay for that moment.
+ */
 void trace_stop(struct trace *t);
 
 struct trace_summary {

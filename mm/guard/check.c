@@ -25,6 +25,7 @@
 #include "base/compiler.h"
 #include "lib/format.h"
 #include "lib/string.h"
+#include "mm/phys/engine/engine.h"
 #include "mm/phys/instance.h"
 
 enum {
@@ -404,7 +405,33 @@ static bool check_shape(struct checker *c) {
   return !c->findings[INV_TIER].is_broken;
 }
 
+/* With an engine in the tiers' place: what it calls free, look by look, and how much that is. */
+static void check_engine(struct checker *c) {
+  const struct pmm *p = c->p;
+  uint64_t budget = c->budget, sum = 0, start, end;
+  for (size_t i = 0; i < p->region_count; i++) {
+    const struct boot_region *r = &p->regions[i];
+    if (standing_of(r) != STANDING_OURS) continue;
+    const uint64_t first = r->start / FRAME_SIZE, frames = (r->end - r->start) / FRAME_SIZE, n = bits_min(frames, budget);
+    c->is_partial |= n < frames;
+    budget -= n;
+    for (uint64_t frame = first; frame < first + n;) {
+      const bool is_free = p->engine->look(p->engine_memory, frame, &start, &end);
+      expect(c, INV_TIER, frame, true, start <= frame && frame < end);
+      for (end = bits_min(bits_max(end, frame + 1), first + n); frame < end; frame++) {
+        expect(c, INV_BITMAP, frame, pmm_frame_said(p, frame).state == FRAME_FREE, is_free);
+        sum += is_free;
+      }
+    }
+  }
+  if (!c->is_partial) expect(c, INV_COUNTER, NO_FRAME, sum, p->engine->free_frames(p->engine_memory));
+}
+
 static void check_bits(struct checker *c) {
+  if (c->p->engine) {
+    check_engine(c);
+    return;
+  }
   const struct tier *t = &c->p->tier;
   if (!check_shape(c)) return;
   struct finger finger = {c->p->regions, c->p->regions + c->p->region_count};

@@ -29,9 +29,11 @@ struct pmm { // NOLINT(clang-analyzer-optin.performance.Padding): what all CPUs 
   uint64_t reclaimed_boot_services; /* Frames that boot services had. */
   uint64_t reclaimed_loader;        /* Frames that the loader had. */
   uint64_t metadata_bytes;
-  struct trace *trace; /* NULL, or who is told of every operation; atomic. */
-  uint8_t trace_node;  /* As which node. */
-  bool clears_on_free; /* What is free is zeros (mm/zero.h).  Written once, at boot. */
+  const struct engine *engine; /* NULL, or who stands in the tiers' place: then there are no slots (engine/door.c). */
+  void *engine_memory;         /* (L) */
+  struct trace *trace;         /* NULL, or who is told of every operation; atomic. */
+  uint8_t trace_node;          /* As which node. */
+  bool clears_on_free;         /* What is free is zeros (mm/zero.h).  Written once, at boot. */
 
   alignas(64) struct platform_lock lock;
   uint64_t owned[FRAME_OWNER_COUNT];     /* (L) Frames by owner, together with the slots' deltas: the ledger. */

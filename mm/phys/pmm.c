@@ -43,6 +43,7 @@
 #include "base/assert.h"
 #include "base/bits.h"
 #include "lib/memmap.h"
+#include "mm/phys/engine/door.h"
 #include "mm/phys/instance.h"
 #include "mm/phys/trace_instance.h"
 
@@ -224,6 +225,7 @@ static void call_in(struct pmm *p, uint32_t number) REQUIRES(p->lock) {
 }
 
 void pmm_bring_home(struct pmm *p) {
+  if (UNLIKELY(p->trace)) trace_drain(p);
   call_in(p, platform_slot_enter());
   platform_slot_leave();
 }
@@ -298,9 +300,12 @@ static bool try_alloc_frame(struct pmm *p, uint32_t number, uint8_t byte, uint64
   return true;
 }
 
+static const struct frame_limits anywhere = {.max = UINT64_MAX};
+
 static status_t alloc_frame_locked(struct pmm *p, uint32_t number, uint8_t byte, pfn_t *out) {
   uint64_t frame = 0;
   status_t status = OK;
+  if (UNLIKELY(p->engine)) return engine_alloc(p, byte, 1, &anywhere, &out->raw);
   platform_lock_acquire(&p->lock);
   if (!try_alloc_frame(p, number, byte, &frame)) {
     call_in(p, number);
@@ -417,6 +422,7 @@ static void settle(struct pmm *p, const struct place *at, uint64_t frame) {
 }
 
 static status_t free_locked(struct pmm *p, enum frame_owner owner, uint64_t first, uint64_t count) {
+  if (UNLIKELY(p->engine)) return engine_free(p, owner, first, count);
   platform_lock_acquire(&p->lock);
   struct refusal refusal = judge(p, FRAME_STEP_FREE, owner, first, count);
   if (refusal.status == OK) {
@@ -500,6 +506,8 @@ static bool slots_have_block(const struct pmm *p) REQUIRES(p->lock) {
 }
 
 static status_t alloc_block_locked(struct pmm *p, uint32_t number, uint8_t byte, uint64_t *first) {
+  static const struct frame_limits aligned = {.max = UINT64_MAX, .align = FRAMES_PER_2M};
+  if (UNLIKELY(p->engine)) return engine_alloc(p, byte, FRAMES_PER_2M, &aligned, first);
   status_t status = OK;
   platform_lock_acquire(&p->lock);
   if (!try_alloc_block(p, number, byte, first)) {
@@ -566,7 +574,7 @@ static status_t free_block(struct pmm *p, enum frame_owner owner, uint64_t first
   status_t status = OK;
   if (!done) {
     status = free_locked(p, owner, first, FRAMES_PER_2M);
-    if (status == OK) follow_frees(p, number, first >> TIER_32M);
+    if (status == OK && number < p->slot_count) follow_frees(p, number, first >> TIER_32M);
   }
   platform_slot_leave();
   return status;
@@ -637,6 +645,7 @@ static bool find_or_learn(struct pmm *p, uint32_t number, uint64_t count, const 
 }
 
 static status_t alloc_run_locked(struct pmm *p, uint8_t byte, uint64_t count, const struct frame_limits *w, pfn_t *first) {
+  if (UNLIKELY(p->engine)) return engine_alloc(p, byte, count, w, &first->raw);
   uint32_t number = platform_slot_enter();
   uint64_t start = 0;
   status_t status = OK;
@@ -685,6 +694,7 @@ status_t pmm_free_run(struct pmm *p, enum frame_owner owner, pfn_t first, uint64
 
 status_t pmm_give_run(struct pmm *p, enum frame_owner from, enum frame_owner to, pfn_t first, uint64_t count) {
   if (!owner_is_ours(to)) return ERR_INVALID;
+  if (UNLIKELY(p->engine)) return engine_give(p, from, to, first.raw, count);
   platform_lock_acquire(&p->lock);
   struct refusal refusal = judge(p, FRAME_STEP_GIVE, from, first.raw, count);
   if (refusal.status == OK) {
@@ -697,18 +707,19 @@ status_t pmm_give_run(struct pmm *p, enum frame_owner from, enum frame_owner to,
 }
 
 status_t pmm_mark_bad(struct pmm *p, pfn_t frame) {
+  if (UNLIKELY(p->engine)) return engine_retire(p, FRAME_OWNER_FREE, frame.raw);
   platform_lock_acquire(&p->lock);
   struct refusal refusal = judge(p, FRAME_STEP_RETIRE, FRAME_OWNER_BAD, frame.raw, 1);
   if (refusal.status == OK && !tier_is_free(&p->tier, frame.raw)) pmm_bring_home(p);
   if (refusal.status == OK && !tier_is_free(&p->tier, frame.raw)) refusal.status = ERR_BUSY;
   if (refusal.status == OK) commit_take(p, FRAME_OWNER_BAD, frame.raw, 1);
   platform_lock_release(&p->lock);
-  if (UNLIKELY(p->trace)) trace_retire(p, frame.raw, refusal.status);
+  if (UNLIKELY(p->trace)) trace_retire(p, FRAME_OWNER_FREE, frame.raw, refusal.status);
   return report(&refusal);
 }
 
-/* The trace knows it as what it amounts to, nobody being in between: freed, and marked bad. */
 status_t pmm_retire_frame(struct pmm *p, enum frame_owner owner, pfn_t frame) {
+  if (UNLIKELY(p->engine)) return engine_retire(p, owner, frame.raw);
   platform_lock_acquire(&p->lock);
   struct refusal refusal = judge(p, FRAME_STEP_CONDEMN, owner, frame.raw, 1);
   if (refusal.status == OK) {
@@ -716,16 +727,17 @@ status_t pmm_retire_frame(struct pmm *p, enum frame_owner owner, pfn_t frame) {
     move_count(p, owner, FRAME_OWNER_BAD, 1);
   }
   platform_lock_release(&p->lock);
-  if (UNLIKELY(p->trace)) trace_free(p, owner, frame.raw, 1, refusal.status);
-  if (UNLIKELY(p->trace) && refusal.status == OK) trace_retire(p, frame.raw, OK);
+  if (UNLIKELY(p->trace)) trace_retire(p, owner, frame.raw, refusal.status);
   return report(&refusal);
 }
 
 void pmm_exchange(struct pmm *p, uint64_t a, uint64_t b) {
   struct frame_records *r = &p->records;
   platform_lock_acquire(&p->lock);
-  tier_split(&p->tier, a);
-  tier_split(&p->tier, b);
+  if (!p->engine) {
+    tier_split(&p->tier, a);
+    tier_split(&p->tier, b);
+  }
   const struct frame_cold cold = r->cold[a];
   const uint8_t hot = atomic_get(&r->hot[a]);
   r->cold[a] = r->cold[b];
@@ -733,4 +745,5 @@ void pmm_exchange(struct pmm *p, uint64_t a, uint64_t b) {
   atomic_set(&r->hot[a], atomic_get(&r->hot[b]));
   atomic_set(&r->hot[b], hot);
   platform_lock_release(&p->lock);
+  if (UNLIKELY(p->trace)) trace_exchange(p, a, b);
 }

@@ -9,6 +9,7 @@
 #include "base/bits.h"
 #include "lib/memmap.h"
 #include "lib/string.h"
+#include "mm/phys/engine/door.h"
 #include "mm/phys/instance.h"
 
 #define LINE UINT64_C(64)
@@ -22,6 +23,8 @@ static bool owner_is_ours(enum frame_owner owner) { return owner >= FRAME_OWNER_
 static uint32_t slots_wanted(void) { return (uint32_t)bits_min(platform_slot_count(), SLOT_MAX); }
 
 uint64_t pmm_metadata_size(const struct boot_region *regions, size_t count) {
+  const struct engine *e = engine_chosen();
+  if (e) return bits_align_up(sizeof(struct pmm), LINE) + e->size(regions, count);
   return bits_align_up(sizeof(struct pmm), LINE) + slots_wanted() * sizeof(struct slot) + tier_size(regions, count);
 }
 
@@ -98,6 +101,10 @@ static enum frame_owner owner_of_region(const struct boot_region *r) {
 
 /* Moves frames that the tiers have free to an owner. */
 static void take_at_boot(struct pmm *p, uint64_t first, uint64_t frames, enum frame_owner owner) REQUIRES(p->lock) {
+  if (p->engine) {
+    engine_enter_taken(p, first, frames, owner);
+    return;
+  }
   tier_take(&p->tier, first, frames, (uint8_t)owner);
   p->owned[FRAME_OWNER_FREE] -= frames;
   p->owned[owner] += frames;
@@ -110,6 +117,10 @@ static void enter_region(struct pmm *p, const struct boot_region *r) REQUIRES(p-
   p->total_frames += frames;
   if (r->kind == BOOT_MEMORY_BOOT_SERVICES) p->reclaimed_boot_services += frames;
   if (r->kind == BOOT_MEMORY_LOADER) p->reclaimed_loader += frames;
+  if (p->engine) {
+    engine_enter(p, first, frames, owner);
+    return;
+  }
   if (!tier_manages(r)) {
     frame_fill(p->records.hot, first, frames, (uint8_t)owner);
     p->owned[owner] += frames;
@@ -117,6 +128,15 @@ static void enter_region(struct pmm *p, const struct boot_region *r) REQUIRES(p-
   }
   p->owned[FRAME_OWNER_FREE] += frames;
   if (owner != FRAME_OWNER_FREE) take_at_boot(p, first, frames, owner);
+}
+
+/* Slots and tiers, with all that is managed free. */
+static void open_tiers(struct pmm *p) REQUIRES(p->lock) {
+  p->slots = (void *)((char *)p + bits_align_up(sizeof *p, LINE));
+  p->slot_count = slots_wanted();
+  for (uint32_t i = 0; i < p->slot_count; i++) slot_init(&p->slots[i]);
+  tier_init(&p->tier, &p->slots[p->slot_count], p->records.hot, p->regions, p->region_count);
+  p->tier.slots = p->slots;
 }
 
 status_t pmm_create(void *metadata, struct frame_records records, const struct boot_region *regions, size_t count,
@@ -130,12 +150,11 @@ status_t pmm_create(void *metadata, struct frame_records records, const struct b
   struct pmm *p = metadata;
   *p = (struct pmm){.regions = regions, .region_count = count, .records = records, .run_bound = UINT64_MAX};
   p->metadata_bytes = pmm_metadata_size(regions, count);
-  p->slots = (void *)((char *)metadata + bits_align_up(sizeof *p, LINE));
-  p->slot_count = slots_wanted();
-  for (uint32_t i = 0; i < p->slot_count; i++) slot_init(&p->slots[i]);
   platform_lock_acquire(&p->lock);
-  tier_init(&p->tier, &p->slots[p->slot_count], records.hot, regions, count);
-  p->tier.slots = p->slots;
+  if (engine_chosen())
+    engine_open(p, engine_chosen(), (char *)metadata + bits_align_up(sizeof *p, LINE));
+  else
+    open_tiers(p);
   for (size_t i = 0; i < count; i++) {
     if (memmap_kind_is_ram(regions[i].kind)) enter_region(p, &regions[i]);
   }

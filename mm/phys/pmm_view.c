@@ -9,7 +9,18 @@
  */
 #include "base/bits.h"
 #include "lib/memmap.h"
+#include "mm/phys/engine/door.h"
 #include "mm/phys/instance.h"
+
+/* How far free memory reaches from a frame on, and back to a frame. */
+static uint64_t free_end(const struct pmm *p, uint64_t frame, uint64_t limit) {
+  if (p->engine) return engine_free_end(p->engine, p->engine_memory, frame, limit);
+  return tier_free_end(&p->tier, frame, limit);
+}
+static uint64_t free_start(const struct pmm *p, uint64_t frame, uint64_t floor) {
+  if (p->engine) return engine_free_start(p->engine, p->engine_memory, frame, floor);
+  return tier_free_start(&p->tier, frame, floor);
+}
 
 static struct pmm *unlocked(const struct pmm *p) { return (struct pmm *)p; }
 
@@ -38,7 +49,7 @@ void pmm_describe(const struct pmm *p, paddr_t address, struct pmm_story *out) {
   out->owner = said.owner;
   out->is_movable = said.is_movable;
   if (out->state == FRAME_FREE) {
-    out->free_run = tier_free_end(&u->tier, frame, UINT64_MAX) - tier_free_start(&u->tier, frame, 0);
+    out->free_run = free_end(u, frame, UINT64_MAX) - free_start(u, frame, 0);
   }
   platform_lock_release(&u->lock);
 }
@@ -61,7 +72,7 @@ static uint64_t like_end(const struct pmm *p, uint64_t frame, uint64_t end) {
   uint64_t at = frame;
   do {
     at = look_end(p, at);
-    if (owner == FRAME_OWNER_FREE) at = tier_free_end(&p->tier, at, end);
+    if (owner == FRAME_OWNER_FREE) at = free_end(p, at, end);
   } while (at < end && pmm_frame_said(p, at).owner == owner);
   return bits_min(at, end);
 }
@@ -133,6 +144,11 @@ void pmm_stats_read(const struct pmm *p, struct pmm_stats *out) {
   pmm_bring_home(u); /* Blocks and runs are asked of the bits. */
   out->free_2m = u->tier.free_2m;
   out->free_1g = u->tier.free_1g;
-  tier_each_run(&u->tier, add_run, out);
+  if (u->engine) {
+    engine_count_free(u, out);
+    engine_each_free_run(u, add_run, out);
+  } else {
+    tier_each_run(&u->tier, add_run, out);
+  }
   platform_lock_release(&u->lock);
 }

@@ -37,6 +37,7 @@ void trace_add(struct trace *t, const struct trace_record *r) {
 
 /* A record from this CPU. */
 static void note(struct pmm *p, struct trace_record r) {
+  if (r.status == ERR_INVALID) return;
   struct trace *t = __atomic_load_n(&p->trace, __ATOMIC_ACQUIRE);
   if (!t) return;
   r.node = p->trace_node;
@@ -68,9 +69,14 @@ void trace_give(struct pmm *p, enum frame_owner from, enum frame_owner to, uint6
               .op = TRACE_GIVE, .owner = from, .to = to, .status = (int8_t)status, .count = count, .frame = first});
 }
 
-void trace_retire(struct pmm *p, uint64_t frame, status_t status) {
-  note(p, (struct trace_record){
-              .op = TRACE_RETIRE, .owner = FRAME_OWNER_BAD, .status = (int8_t)status, .count = 1, .frame = frame});
+void trace_drain(struct pmm *p) { note(p, (struct trace_record){.op = TRACE_DRAIN, .count = 1}); }
+
+void trace_exchange(struct pmm *p, uint64_t a, uint64_t b) {
+  note(p, (struct trace_record){.op = TRACE_EXCHANGE, .count = b, .frame = a});
+}
+
+void trace_retire(struct pmm *p, enum frame_owner owner, uint64_t frame, status_t status) {
+  note(p, (struct trace_record){.op = TRACE_RETIRE, .owner = owner, .status = (int8_t)status, .count = 1, .frame = frame});
 }
 
 /* --- the start -------------------------------------------------------------------------------------------------------- */
@@ -92,6 +98,15 @@ static bool note_range(void *context, const struct pmm_range *range) {
   return true;
 }
 
+/* Everything home, and nothing remembered that a new instance would not know. */
+static void forget(struct pmm *p) {
+  pmm_drain(p);
+  platform_lock_acquire(&p->lock);
+  for (uint32_t i = 0; i < p->slot_count; i++) p->slots[i].last_section = SLOT_NONE;
+  atomic_set(&p->run_bound, UINT64_MAX);
+  platform_lock_release(&p->lock);
+}
+
 status_t trace_start(struct trace *t, struct pmm *const *nodes, uint32_t count) {
   if (count == 0 || count > TRACE_NODES_MAX) return ERR_INVALID;
   for (uint32_t i = 0; i < count; i++)
@@ -100,7 +115,7 @@ status_t trace_start(struct trace *t, struct pmm *const *nodes, uint32_t count) 
   t->node_count = count;
   for (uint32_t i = 0; i < count; i++) {
     t->nodes[i] = nodes[i];
-    pmm_drain(nodes[i]); /* Who asks again begins with nothing in slots, too. */
+    forget(nodes[i]);
     pmm_visit(nodes[i], note_range, &(struct snapshot){t, (uint8_t)i});
   }
   if (t->next > t->capacity) return ERR_FULL;

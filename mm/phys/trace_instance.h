@@ -23,4 +23,7 @@ void trace_run(struct pmm *p, enum frame_owner owner, uint32_t flags, uint64_t c
                status_t status, uint64_t first);
 void trace_free(struct pmm *p, enum frame_owner owner, uint64_t first, uint64_t count, status_t status);
 void trace_give(struct pmm *p, enum frame_owner from, enum frame_owner to, uint64_t first, uint64_t count, status_t status);
-void trace_retire(struct pmm *p, uint64_t frame, status_t status);
+void trace_retire(struct pmm *p, enum frame_owner owner, uint64_t frame, status_t status);
+void trace_exchange(struct pmm *p, uint64_t a, uint64_t b);
+/* Before the slots are called in by somebody who only looks; p->lock is held. */
+void trace_drain(struct pmm *p);

@@ -17,13 +17,15 @@
  *          r<o>[.<flags>]<count>[/<align>][%<boundary>][>=<min>][<<max>]:<frame>       a run; limits of 0 are left out
  *          f<o>[<count>]:<frame>                                     given back; no count is 1
  *          g<o><to>[<count>]:<frame>                                 given to another owner
- *          b<o>:<frame>                                              taken out of service
+ *          b<o>:<frame>                                              taken out of service; from nobody (.) or from an owner
+ *          x.<frame>:<frame>                                         two frames change roles
+ *          d.:0                                                      the slots are called in
  *        with !<status> in place of the answer, or behind the frame that was named, when it was refused.  A record of
  * another slot or node than the one before begins with @<slot>@ or ^<node>^.
  */
 #include "base/compiler.h"
 #include "lib/string.h"
-#include "mm/phys/engine/engine.h"
+#include "mm/engine.h"
 #include "mm/phys/instance.h"
 #include "mm/phys/trace_instance.h"
 
@@ -253,7 +255,7 @@ void trace_save(const struct trace *t, format_sink_t sink, void *context) {
   struct page page = {.sink = sink, .context = context, .sum = UINT64_C(0xcbf29ce484222325)};
   struct trace_summary s;
   trace_read_summary(t, &s);
-  write_line(&page, "cairn-trace 1 engine=%s nodes=%x records=%llx lost=%llx", "tier", t->node_count,
+  write_line(&page, "cairn-trace 1 engine=%s nodes=%x records=%llx lost=%llx", engine_name(t->nodes[0]), t->node_count,
              (unsigned long long)s.records, (unsigned long long)s.lost);
   for (uint32_t i = 0; i < t->node_count; i++) write_regions(&page, t->nodes[i], i);
   write_records(&page, t, s.records);

@@ -6,7 +6,7 @@
  *        last column is what is asked for, in A.  Memory is never touched: the allocator knows frame numbers only, and its
  *        records lie in a sparse mapping, so that terabytes can be managed on a small host.
  * HOW    make bench            all rows
- *        make bench ROWS=churn those whose group's name contains the word
+ *        make bench ROWS=churn those whose group's name contains the word; ROWS='churn tier' without the other engines
  *        CAIRN_ROUNDS=31       more rounds
  * CAVEATS  Hosted: no interrupts are masked here, and in the kernel they are while the lock is held.  Nanoseconds of two
  * runs cannot be compared on a shared machine, ratios can.  A row whose feature the allocator does not have is not here.
@@ -18,6 +18,8 @@
 #include "base/bits.h"
 #include "hosted.h"
 #include "measure.h"
+#include "mm/engine.h"
+#include "mm/phys/engine/engine.h"
 #include "mm/phys/instance.h"
 #include "seed.h"
 
@@ -30,6 +32,9 @@ static void must(bool ok, const char *what) {
   fprintf(stderr, "pmm_bench: %s\n", what);
   exit(1);
 }
+
+/* Whose column is being measured; NULL: the tiers'. */
+static const struct engine *engine;
 
 /* --- a machine ------------------------------------------------------------------------------------------------------ */
 
@@ -51,7 +56,7 @@ static struct machine *machine_create(uint64_t gib, uint64_t list_frames) {
   must(m != NULL, "no memory");
   m->region = region_of(gib);
   m->frames = gib * PER_GIB;
-  m->h = hosted_create(&m->region, 1, NULL, 0);
+  m->h = hosted_create_with(engine, &m->region, 1, NULL, 0);
   must(m->h.status == OK, "no instance");
   m->per_thread = list_frames / MEASURE_THREADS;
   uint64_t *all = calloc(list_frames + 1, sizeof *all);
@@ -62,7 +67,8 @@ static struct machine *machine_create(uint64_t gib, uint64_t list_frames) {
 }
 
 static void machine_destroy(struct machine *m) {
-  hosted_must_be_sound(&m->h, "after a row");
+  if (!engine || m->frames <= 64 * PER_GIB)
+    hosted_must_be_sound(&m->h, "after a row"); /* Engines are asked frame by frame. */
   hosted_destroy(&m->h);
   free(m->list[0]);
   free(m);
@@ -493,18 +499,27 @@ static void round_start(struct worker *w) {
   measure_end(w, 0, 1);
 }
 
+static void choose(const struct engine *e) { must(engine_choose(e ? e->name : "tier") == OK, "no such engine"); }
+
 static void group_start(void) {
-  static const uint64_t sizes[] = {1, 64, 4096};
+  static const struct {
+    uint64_t gib;
+    double ms; /* Floor; 0 for none. */
+  } sizes[] = {{1, 0}, {64, 0}, {1024, 1}, {4096, 2.7}};
   struct measured out[MEASURE_FIGURES];
-  for (unsigned i = 0; i < 3; i++) {
-    struct machine *m = machine_create(sizes[i], 0);
+  for (unsigned i = 0; i < 4; i++) {
+    const unsigned long long gib = sizes[i].gib;
     char what[64];
+    if (engine == &engine_buddy && gib > 1024) continue; /* 36 GiB of it. */
+    struct machine *m = machine_create(gib, 0);
+    choose(engine);
     measure_run(1, round_start, m, out);
-    snprintf(what, sizeof what, "start of %llu GiB%s", (unsigned long long)sizes[i],
-             sizes[i] == 4096 ? " (floor: 2.7 ms)" : "");
-    measure_print_row(what, 1, &out[0], sizes[i] == 4096 ? 2.7e6 / measure_a() : 0);
-    snprintf(what, sizeof what, "bitmaps and tiers, bytes a GiB, of %llu GiB", (unsigned long long)sizes[i]);
-    measure_print_note(what, "%llu (floor 35328)", (unsigned long long)(m->h.metadata_size / sizes[i]));
+    choose(NULL);
+    snprintf(what, sizeof what, sizes[i].ms != 0 ? "start of %llu GiB (floor: %.1f ms)" : "start of %llu GiB", gib,
+             sizes[i].ms);
+    measure_print_row(what, 1, &out[0], sizes[i].ms * 1e6 / measure_a());
+    snprintf(what, sizeof what, "bitmaps and tiers, bytes a GiB, of %llu GiB", gib);
+    measure_print_note(what, "%llu (floor 35328)", (unsigned long long)(m->h.metadata_size / gib));
     machine_destroy(m);
   }
 }
@@ -525,12 +540,21 @@ int main(int argc, char **argv) {
       {"tail", "tails, 8 GiB", group_tail},
       {"start", "start and metadata", group_start},
   };
+  static const char *const columns[] = {"tier", "buddy", "flat"};
+  static const struct engine *const engines[] = {NULL, &engine_buddy, &engine_flat};
+  const unsigned column_count = argc > 2 && strcmp(argv[2], "tier") == 0 ? 1 : 3;
   measure_sample_a();
-  printf("rounds: %u\n", measure_rounds());
+  printf("rounds: %u; under \"x\" how many times as much it costs with another engine in the tiers' place\n",
+         measure_rounds());
   for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
     if (argc > 1 && !strstr(groups[i].name, argv[1])) continue;
-    measure_print_heading(groups[i].heading);
-    groups[i].run();
+    measure_table_begin(groups[i].heading, columns, column_count);
+    for (unsigned c = 0; c < column_count; c++) {
+      engine = engines[c];
+      measure_table_column(c);
+      groups[i].run();
+    }
+    measure_table_end();
   }
   free(shuffled);
   printf("\nA = %.2f ns: an uncontended lock xadd on a hot line, median over all rounds\n", measure_a());

@@ -9,9 +9,11 @@
 #include <sys/mman.h>
 
 #include "base/bits.h"
+#include "mm/engine.h"
 #include "mm/phys/instance.h"
 
 #define METADATA_MAX  GIB
+#define ENGINE_MAX    (16 * GIB)
 #define ADDRESS_SPACE (UINT64_C(1) << 45) /* What a host program can map without running out of addresses. */
 
 static void *map_sparse(uint64_t size) {
@@ -19,16 +21,15 @@ static void *map_sparse(uint64_t size) {
   return p == MAP_FAILED ? NULL : p;
 }
 
-struct hosted hosted_create_with(const struct engine *engine, const struct boot_region *regions, size_t count,
-                                 const struct pmm_taken *taken, size_t taken_count) {
-  (void)engine;
-  struct hosted h = {.regions = regions, .region_count = count, .status = ERR_NO_MEMORY};
+static struct hosted create(bool is_engine, const struct boot_region *regions, size_t count, const struct pmm_taken *taken,
+                            size_t taken_count) {
+  struct hosted h = {.regions = regions, .region_count = count, .is_mapped = is_engine, .status = ERR_NO_MEMORY};
   uint64_t start, end = 1;
   for (size_t cursor = 0; pmm_next_record_range(regions, count, &cursor, &start, &end);) {}
   h.metadata_size = pmm_metadata_size(regions, count);
   h.records_size = end * PMM_RECORD_SIZE;
-  if (h.metadata_size > METADATA_MAX || h.records_size > ADDRESS_SPACE) return h;
-  h.metadata = aligned_alloc(64, h.metadata_size);
+  if (h.metadata_size > (is_engine ? ENGINE_MAX : METADATA_MAX) || h.records_size > ADDRESS_SPACE) return h;
+  h.metadata = is_engine ? map_sparse(h.metadata_size) : aligned_alloc(64, h.metadata_size);
   h.records = map_sparse(h.records_size);
   if (!h.metadata || !h.records) return h;
   h.status = pmm_create(h.metadata, pmm_records_at(h.records, h.records_size / PMM_RECORD_SIZE), regions, count, taken,
@@ -39,11 +40,23 @@ struct hosted hosted_create_with(const struct engine *engine, const struct boot_
 
 struct hosted hosted_create(const struct boot_region *regions, size_t count, const struct pmm_taken *taken,
                             size_t taken_count) {
-  return hosted_create_with(NULL, regions, count, taken, taken_count);
+  return create(false, regions, count, taken, taken_count);
+}
+
+struct hosted hosted_create_with(const struct engine *engine, const struct boot_region *regions, size_t count,
+                                 const struct pmm_taken *taken, size_t taken_count) {
+  if (!engine || engine_choose(engine->name) != OK) return create(false, regions, count, taken, taken_count);
+  struct hosted h = create(true, regions, count, taken, taken_count);
+  if (engine_choose("tier") != OK) abort();
+  return h;
 }
 
 void hosted_destroy(struct hosted *h) {
-  free(h->metadata);
+  if (h->is_mapped && h->metadata) {
+    munmap(h->metadata, h->metadata_size);
+  } else {
+    free(h->metadata);
+  }
   if (h->records) munmap(h->records, h->records_size);
   *h = (struct hosted){0};
 }

@@ -21,6 +21,7 @@ struct hosted {
   size_t region_count;
   void *metadata, *records;
   uint64_t metadata_size, records_size;
+  bool is_mapped;  /* The metadata too is a sparse mapping. */
   status_t status; /* Of pmm_create; pmm is NULL unless it is OK. */
 };
 

@@ -12,6 +12,7 @@
 #include "base/bits.h"
 #include "hosted.h"
 #include "lib/memmap.h"
+#include "mm/phys/instance.h"
 
 /* --- reading ---------------------------------------------------------------------------------------------------------- */
 
@@ -315,11 +316,22 @@ static void play_on_frames(struct play *play, struct pmm *p, const struct trace_
   }
 }
 
-/* Another engine may have handed this frame out, and then it cannot be retired. */
-static void play_retire(struct pmm *p, const struct trace_record *t, bool *is_same) {
+/* Another engine may have handed a frame out that was free here, and then it cannot be retired. */
+static void play_retire(struct play *play, struct pmm *p, const struct trace_record *t, bool *is_same) {
   struct pmm_story story;
+  if (t->owner != FRAME_OWNER_FREE) {
+    const uint64_t stands = play->stands_for[t->frame];
+    *is_same = stands == t->frame + 1 && pmm_retire_frame(p, t->owner, pfn(t->frame)) == OK;
+    return;
+  }
   pmm_describe(p, paddr_of_pfn(pfn(t->frame)), &story);
   *is_same = story.state == FRAME_FREE && pmm_mark_bad(p, pfn(t->frame)) == OK;
+}
+
+static void play_exchange(struct play *play, struct pmm *p, const struct trace_record *t, bool *is_same) {
+  const uint64_t a = play->stands_for[t->frame], b = play->stands_for[t->count];
+  *is_same = a == t->frame + 1 && b == t->count + 1;
+  if (a != 0 && b != 0) pmm_exchange(p, a - 1, b - 1);
 }
 
 static void play_record(struct play *play, size_t i) {
@@ -330,8 +342,12 @@ static void play_record(struct play *play, size_t i) {
   play->out->operations++;
   if (t->op == TRACE_FRAME || t->op == TRACE_RUN) {
     play_request(play, p, t, &is_same);
+  } else if (t->op == TRACE_DRAIN) {
+    pmm_drain(p);
+  } else if (t->op == TRACE_EXCHANGE) {
+    play_exchange(play, p, t, &is_same);
   } else if (t->status == OK && t->op == TRACE_RETIRE) {
-    play_retire(p, t, &is_same);
+    play_retire(play, p, t, &is_same);
   } else if (t->status == OK) { /* A caller's mistake changes nothing, and was reported where it was made. */
     play_on_frames(play, p, t, &is_same);
   }

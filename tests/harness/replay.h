@@ -37,7 +37,7 @@ struct replay_result {
   uint64_t differing;               /* Operations with another frame or status than in the trace. */
   uint64_t first_differing;         /* The first of these, by its number in the trace. */
   uint64_t frames_at_most;          /* Frames in use by the trace's requests. */
-  uint64_t ns;                      /* In the allocator, clock included. */
+  uint64_t ns;                      /* In the allocator, without what the clock takes. */
   struct pmm_stats stats;           /* Of all nodes at the end. */
   uint64_t digest[TRACE_NODES_MAX];
 };

@@ -55,8 +55,8 @@ static int compare(const struct replay *r) {
   printf("%zu records of %u node%s, recorded with %s, %llu lost\n", r->record_count, r->node_count,
          r->node_count == 1 ? "" : "s", r->engine, (unsigned long long)r->lost);
   printf("%-6s %10s %9s %9s %11s %10s %12s %7s\n", "", "operations", "refused", "of these", "free 2 MiB", "of what",
-         "ns, clock", "x tier");
-  printf("%-6s %10s %9s %9s %11s %10s %12s %7s\n", "", "", "", "alone", "blocks", "is free", "included", "");
+         "ns each", "x tier");
+  printf("%-6s %10s %9s %9s %11s %10s %12s %7s\n", "", "", "", "alone", "blocks", "is free", "at best", "");
   for (size_t i = 0; i < sizeof engines / sizeof *engines; i++) {
     if (!run(r, engines[i], &result)) {
       fprintf(stderr, "replay: this memory cannot be built here\n");

@@ -16,11 +16,12 @@
  */
 #include "base/assert.h"
 #include "base/bits.h"
+#include "lib/string.h"
 #include "mm/phys/engine/engine.h"
 
 #define LINE   UINT64_C(64)
 #define ORDERS 19U /* 4 KiB .. 1 GiB. */
-#define NOBODY 0U  /* Links are numbers + 1, so that zeroed memory is an empty engine. */
+#define NOBODY 0U  /* Links are numbers + 1. */
 #define MARK   0x40U
 
 struct links {
@@ -43,9 +44,11 @@ static uint64_t buddy_size(const struct boot_region *regions, size_t count) {
 
 static void buddy_init(void *memory, const struct boot_region *regions, size_t count) {
   struct buddy *b = memory;
+  *b = (struct buddy){0};
   b->links = engine_ground_init(&b->ground, (char *)memory + bits_align_up(sizeof *b, LINE), regions, count);
   b->marks = (uint8_t *)b->links + bits_align_up(b->ground.frames * sizeof *b->links, LINE);
   CHECK(b->ground.frames < UINT32_MAX);
+  memset(b->marks, 0, b->ground.frames);
 }
 
 /* --- lists ------------------------------------------------------------------------------------------------------------ */
@@ -180,7 +183,7 @@ static uint64_t buddy_free_frames(const void *memory) { return ((const struct bu
 
 const struct engine engine_buddy = {
     .name = "buddy",
-    .caveat = "a run is found inside one free block alone, and none above 1 GiB",
+    .caveat = "a run is found inside one free block alone, none above 1 GiB, and it keeps 9 bytes a frame",
     .finds_every_run = false,
     .size = buddy_size,
     .init = buddy_init,

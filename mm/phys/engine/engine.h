@@ -34,6 +34,8 @@ struct engine_ground {
 uint64_t engine_ground_size(const struct boot_region *regions, size_t count, uint64_t *frames);
 /** Fills the table; returns the byte behind it. */
 void *engine_ground_init(struct engine_ground *g, void *memory, const struct boot_region *regions, size_t count);
+/* Every engine's memory begins with its ground. */
+
 /** The stretch with a frame, or the first one above it; NULL when there is neither. */
 const struct engine_stretch *engine_ground_from(const struct engine_ground *g, uint64_t frame);
 /** The stretch with a frame; NULL when none has it. */
@@ -47,7 +49,7 @@ struct engine {
   bool finds_every_run;
   /** Bytes that a map needs, a multiple of 64. */
   uint64_t (*size)(const struct boot_region *regions, size_t count);
-  /** Makes an engine with no frame free in that many bytes, 64-byte aligned and zeroed. */
+  /** Makes an engine with no frame free in that many bytes, 64-byte aligned, of any contents. */
   void (*init)(void *memory, const struct boot_region *regions, size_t count);
   /** Makes frames free that are not / makes frames not free that are.  All of them in the map: CHECKed. */
   void (*put)(void *memory, uint64_t first, uint64_t count);

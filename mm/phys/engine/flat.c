@@ -9,6 +9,7 @@
  */
 #include "base/assert.h"
 #include "base/bits.h"
+#include "lib/string.h"
 #include "mm/phys/engine/engine.h"
 
 #define LINE UINT64_C(64)
@@ -29,7 +30,9 @@ static uint64_t flat_size(const struct boot_region *regions, size_t count) {
 
 static void flat_init(void *memory, const struct boot_region *regions, size_t count) {
   struct flat *f = memory;
+  *f = (struct flat){0};
   f->words = engine_ground_init(&f->ground, (char *)memory + bits_align_up(sizeof *f, LINE), regions, count);
+  memset(f->words, 0, word_bytes(f->ground.frames));
 }
 
 /* The first number in [at, end) whose bit is set, or is clear; `end` when there is none. */
@@ -76,9 +79,10 @@ static bool find_in(const struct flat *f, const struct engine_stretch *s, uint64
   for (uint64_t at = from; at < to;) {
     at = next(f, at - shift, to - shift, true) + shift;
     if (at == to) return false;
-    const uint64_t used = next(f, at - shift, end - shift, false) + shift;
     const uint64_t start = engine_lowest_start(at, count, where);
-    if (start < to && start < used && used - start >= count) {
+    if (start >= to || end - start < count) return false;
+    const uint64_t used = next(f, at - shift, start + count - shift, false) + shift;
+    if (used == start + count) {
       *first = start;
       return true;
     }

@@ -27,7 +27,7 @@ static void *make(const struct engine *e, const struct boot_region *regions, siz
   assert_true(size % 64 == 0);
   void *memory = aligned_alloc(64, size);
   assert_non_null(memory);
-  memset(memory, 0, size);
+  memset(memory, 0xa5, size);
   e->init(memory, regions, count);
   assert_int_equal(e->free_frames(memory), 0);
   return memory;
