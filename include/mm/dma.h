@@ -63,8 +63,9 @@ status_t dma_device_destroy(struct dma_device *d);
  * orders its stores before it tells the device (a fence, or an uncached store to a register).
  *   => any CPU, no lock held; zeroing, searching and changing the type are done outside every lock.
  * Returns OK; ERR_INVALID (size 0, over segment_max, boundary, DMA_SIZE_MAX or what address_bits reach: no machine could);
- * ERR_NO_MEMORY (not now; or no tables to split a large page of the direct map); ERR_FULL (DMA_RUNS_MAX); ERR_UNSUPPORTED
- * (no write-combining on this machine).  On failure nothing has changed.
+ * ERR_RANGE (never: this machine has no such memory); ERR_NO_MEMORY (not now; or no tables to split a large page of the
+ * direct map); ERR_FULL (DMA_RUNS_MAX); ERR_UNSUPPORTED (no write-combining on this machine).  On failure nothing has
+ * changed.
  */
 status_t dma_alloc(struct dma_device *d, uint64_t size, enum dma_memory memory, struct dma_segment *out);
 

@@ -104,7 +104,7 @@ status_t nodes_alloc_frame_near(struct nodes *n, enum frame_owner owner, uint32_
  *   => any CPU, interrupts may be off, never sleeps.   => one load and two comparisons more than pmm_alloc_frame where there
  *   is one node, three loads more with several.
  * Returns as pmm_alloc_frame; ERR_INVALID also for a node that does not exist; ERR_NO_MEMORY of NODE_EXACT says that this
- * node has none.  On failure nothing has changed.
+ * node has none; ERR_RANGE: never, for no memory of the machine (of that node) is such.  On failure nothing has changed.
  */
 static inline status_t nodes_alloc_frame(struct nodes *n, enum frame_owner owner, uint32_t flags, pfn_t *out) {
   struct pmm *only = atomic_get(&((const struct nodes_front *)n)->only);
@@ -122,7 +122,8 @@ status_t nodes_free_frame(struct nodes *n, enum frame_owner owner, pfn_t frame);
  * Allocates `count` contiguous frames, found if and only if such a run exists: in one node, the nearest that has one; when
  * none has and the flags do not say NODE_EXACT, across the borders of nodes, the highest that fits.
  *   => any CPU; never sleeps.   => across borders: a look at both sides of each border.
- * Returns as pmm_alloc_run; ERR_INVALID also for a node that does not exist.  On failure nothing has changed.
+ * Returns as pmm_alloc_run; ERR_INVALID also for a node that does not exist; ERR_RANGE: never, for within these limits no
+ * memory that may be handed out is that long.  On failure nothing has changed.
  */
 status_t nodes_alloc_run(struct nodes *n, enum frame_owner owner, uint32_t flags, uint64_t count,
                          const struct frame_limits *where, pfn_t *first);

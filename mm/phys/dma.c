@@ -141,7 +141,7 @@ static status_t find(struct dma_device *d, uint64_t frames, uint32_t flags, stru
 /* The longest run there is, up to `frames`.  Only that there is none at all is a failure; the rest are questions. */
 static status_t find_longest(struct dma_device *d, uint64_t frames, struct dma_run *out) {
   status_t s = find(d, frames, NODE_PROBE, out);
-  if (s != ERR_NO_MEMORY) return s;
+  if (s != ERR_NO_MEMORY && s != ERR_RANGE) return s;
   struct dma_run best = {0}; /* A run this long exists and is held; one of `frames` does not. */
   while (frames - best.frames > 1) {
     struct dma_run longer;

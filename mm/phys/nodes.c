@@ -126,6 +126,52 @@ size_t nodes_failures(const struct nodes *n, struct nodes_failure *list, size_t 
   return count;
 }
 
+/* --- limits ----------------------------------------------------------------------------------------------------------- */
+
+/* The highest place in a free stretch for a run within limits that pmm_alloc_run has found valid. */
+bool nodes_place(uint64_t start, uint64_t end, uint64_t count, const struct frame_limits *w, uint64_t *first) {
+  const uint64_t align = bits_max(w->align, 1);
+  start = bits_max(start, w->min);
+  end = bits_min(end, w->max);
+  if (end <= start || end - start < count) return false;
+  *first = bits_align_down(end - count, align);
+  if (w->boundary != 0) {
+    const uint64_t border = bits_align_down(*first + count - 1, w->boundary);
+    if (border > *first) { /* It crosses: it has to end there. */
+      if (border < count) return false;
+      *first = bits_align_down(border - count, align);
+    }
+  }
+  return *first >= start;
+}
+
+/* The limits of a request, with a max that is never 0. */
+static struct frame_limits limits_of(const struct request *r) {
+  struct frame_limits w = r->where ? *r->where : (struct frame_limits){0};
+  const uint32_t below = PMM_BELOW_BITS(r->flags);
+  if (w.max == 0) w.max = UINT64_MAX;
+  if (below != 0 && below < 64) w.max = bits_min(w.max, UINT64_C(1) << (below - FRAME_SHIFT));
+  return w;
+}
+
+/* Would it be met if all memory that may ever be handed out were free?  As a rule a comparison says so. */
+static bool is_possible(const struct nodes *n, uint32_t node, const struct request *r) {
+  const struct frame_limits w = limits_of(r);
+  const bool is_exact = (r->flags & NODE_EXACT) != 0;
+  const struct boot_region *regions = is_exact ? n->node[node].regions : n->regions;
+  const size_t count = is_exact ? n->node[node].region_count : n->region_count;
+  const uint64_t room = bits_max(w.align, w.boundary); /* With so many frames more some place fits. */
+  uint64_t start = 0, end = 0, first;
+  if (!is_exact && w.min == 0 && w.max == UINT64_MAX && r->count <= n->longest && room <= n->longest - r->count) return true;
+  for (size_t i = 0; i < count; i++) {
+    if (!tier_manages(&regions[i])) continue;
+    if (regions[i].start / FRAME_SIZE != end) start = regions[i].start / FRAME_SIZE;
+    end = regions[i].end / FRAME_SIZE;
+    if (nodes_place(start, end, r->count, &w, &first)) return true;
+  }
+  return false;
+}
+
 /* --- one node after the other ----------------------------------------------------------------------------------------- */
 
 static status_t ask(struct pmm *p, const struct request *r, pfn_t *out) {
@@ -135,6 +181,13 @@ static status_t ask(struct pmm *p, const struct request *r, pfn_t *out) {
 
 /* "Not here": another node may have it.  Anything else would be said by every node. */
 static bool is_local(status_t s) { return s == ERR_NO_MEMORY || s == ERR_RANGE; }
+
+/* Not now, or never? */
+static status_t refuse(struct nodes *n, uint32_t node, const struct request *r) {
+  const status_t s = is_possible(n, node, r) ? ERR_NO_MEMORY : ERR_RANGE;
+  note_failure(n, r, s);
+  return s;
+}
 
 static status_t ask_in_order(const struct nodes *n, uint32_t node, const struct request *r, pfn_t *out) {
   const uint8_t *order = n->node[node].order;
@@ -162,7 +215,7 @@ status_t nodes_alloc_frame_near(struct nodes *n, enum frame_owner owner, uint32_
   if (take_zeroed(n, node, &r, out)) return OK;
   status_t s = ask_in_order(n, node, &r, out);
   if (UNLIKELY(is_local(s)) && nodes_call_in(n) > 0) s = ask_in_order(n, node, &r, out);
-  if (UNLIKELY(is_local(s))) note_failure(n, &r, s);
+  if (UNLIKELY(is_local(s))) s = refuse(n, node, &r);
   if (s == OK && (flags & NODE_ZEROED)) nodes_clear(n, *out, 1);
   return s;
 }
@@ -270,32 +323,12 @@ static status_t take_pieces(struct nodes *n, const struct request *r, uint64_t f
   return OK;
 }
 
-/* The highest place in a free stretch for a run within limits that pmm_alloc_run has found valid. */
-bool nodes_place(uint64_t start, uint64_t end, uint64_t count, const struct frame_limits *w, uint64_t *first) {
-  const uint64_t align = bits_max(w->align, 1);
-  start = bits_max(start, w->min);
-  end = bits_min(end, w->max);
-  if (end <= start || end - start < count) return false;
-  *first = bits_align_down(end - count, align);
-  if (w->boundary != 0) {
-    const uint64_t border = bits_align_down(*first + count - 1, w->boundary);
-    if (border > *first) { /* It crosses: it has to end there. */
-      if (border < count) return false;
-      *first = bits_align_down(border - count, align);
-    }
-  }
-  return *first >= start;
-}
-
 /* A run in one node, the nearest that has one, else across borders. */
 static status_t find_run(struct nodes *n, uint32_t node, const struct request *r, pfn_t *first) {
-  struct frame_limits within = r->where ? *r->where : (struct frame_limits){0};
+  struct frame_limits within = limits_of(r);
   uint64_t best = 0;
   const status_t s = ask_in_order(n, node, r, first);
   if (LIKELY(!is_local(s))) return s;
-  if (within.max == 0) within.max = UINT64_MAX;
-  const uint32_t below = PMM_BELOW_BITS(r->flags);
-  if (below != 0 && below < 64) within.max = bits_min(within.max, UINT64_C(1) << (below - FRAME_SHIFT));
   while (n->served > 1 && !(r->flags & NODE_EXACT)) {
     bool is_found = false;
     uint64_t start, end, at;
@@ -322,7 +355,7 @@ status_t nodes_alloc_run(struct nodes *n, enum frame_owner owner, uint32_t flags
   if (take_zeroed(n, node, &r, first)) return OK;
   status_t s = find_run(n, node, &r, first);
   if (UNLIKELY(is_local(s)) && nodes_call_in(n) > 0) s = find_run(n, node, &r, first);
-  if (UNLIKELY(is_local(s))) note_failure(n, &r, s);
+  if (UNLIKELY(is_local(s))) s = refuse(n, node, &r);
   if (s == OK && (flags & NODE_ZEROED)) nodes_clear(n, *first, count);
   return s;
 }

@@ -38,6 +38,7 @@ struct nodes {
   struct pmm_taken *scratch; /* Room for the taken ranges of one node; NULL where there is one node. */
   uint64_t plan_bytes;
   uint64_t ram_frames; /* RAM by the map. */
+  uint64_t longest;    /* Frames of the longest stretch that may ever be handed out in one piece. */
   uint64_t failures;   /* Atomic. */
   struct pmm *sole;    /* What front.only is when nothing speaks against it. */
   /* Bad frames in use (mm/bad.h).  While there are any, front.only is NULL, so that the usual free need not ask. */

@@ -17,6 +17,7 @@
 #include "lib/memmap.h"
 #include "lib/string.h"
 #include "mm/phys/nodes_instance.h"
+#include "mm/phys/tier.h"
 
 #define LINE         UINT64_C(64)
 #define FRAME_OF(at) ((at) / FRAME_SIZE)
@@ -161,6 +162,18 @@ static uint64_t ram_of(const struct boot_region *regions, size_t count) {
   return frames;
 }
 
+/* Neighbours are one piece, whatever boot did with them. */
+static uint64_t longest_of(const struct boot_region *regions, size_t count) {
+  uint64_t longest = 0, start = 0, end = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (!tier_manages(&regions[i])) continue;
+    if (regions[i].start != end) start = regions[i].start;
+    end = regions[i].end;
+    longest = bits_max(longest, FRAME_OF(end - start));
+  }
+  return longest;
+}
+
 static void share(struct nodes *n, char *memory, const struct parts *p, const struct nodes_layout *l) {
   struct nodes_span *spans = (struct nodes_span *)(memory + p->spans);
   uint8_t *orders = (uint8_t *)memory + p->orders;
@@ -197,6 +210,7 @@ status_t nodes_plan(void *memory, const struct boot_region *regions, size_t regi
   n->count = layout->count;
   n->plan_bytes = parts.end;
   n->ram_frames = ram_of(regions, region_count);
+  n->longest = longest_of(regions, region_count);
   share(n, memory, &parts, layout);
   if (n->served == 0) return ERR_NOT_FOUND;
   *out = n;

@@ -98,16 +98,23 @@ static void find_keepers(struct model *m) {
   for (uint32_t i = 0; i < m->layout.count; i++) m->keeper[i] = nearest(m, size, i);
 }
 
-/* The first frame of a run within limits, all of it in one node when `node` says so; FRAMES when there is none. */
-static uint64_t search(const struct model *m, uint64_t count, const struct frame_limits *w, uint32_t node) {
+/* The first place of a run within limits, all of it in one node when `node` says so, of free frames, or of any that may be
+ * handed out; FRAMES when there is none. */
+static uint64_t search_in(const struct model *m, uint64_t count, const struct frame_limits *w, uint32_t node, bool is_any) {
   const uint64_t max = w->max == 0 ? FRAMES : bits_min(w->max, FRAMES), align = bits_max(w->align, 1);
   for (uint64_t at = bits_align_up(w->min, align); at < max && count <= max - at; at += align) {
     uint64_t n = 0;
     if (w->boundary != 0 && at / w->boundary != (at + count - 1) / w->boundary) continue;
-    while (n < count && m->frame[at + n] == FREE && (node == NODES_ALL || m->keeper[m->node[at + n]] == node)) n++;
+    while (n < count && (m->frame[at + n] == FREE || (is_any && m->frame[at + n] == TAKEN)) &&
+           (node == NODES_ALL || m->keeper[m->node[at + n]] == node))
+      n++;
     if (n == count) return at;
   }
   return FRAMES;
+}
+
+static uint64_t search(const struct model *m, uint64_t count, const struct frame_limits *w, uint32_t node) {
+  return search_in(m, count, w, node, false);
 }
 
 static bool fits(const struct model *m, uint64_t first, uint64_t count, const struct frame_limits *w) {
@@ -159,8 +166,10 @@ static void allocate(struct model *m, struct dice *d) {
   }
   const bool exists = at_node != NODES_ALL || (!is_exact && search(m, count, &w, NODES_ALL) < FRAMES);
   const status_t s = nodes_alloc_run(m->machine.nodes, TEST, flags, count, &w, &first);
-  assert_int_equal(s, exists ? OK : ERR_NO_MEMORY);
-  counts[!exists ? 2 + is_exact : at_node == NODES_ALL]++;
+  const bool is_memoryless = is_exact && m->keeper[node] != node;
+  const bool is_possible = !is_memoryless && search_in(m, count, &w, is_exact ? node : NODES_ALL, true) < FRAMES;
+  assert_int_equal(s, exists ? OK : is_possible ? ERR_NO_MEMORY : ERR_RANGE);
+  counts[!exists ? is_possible ? 2 + is_exact : 6 : at_node == NODES_ALL]++;
   if (s != OK) return;
   assert_true(fits(m, first.raw, count, &w));
   for (uint64_t i = 0; i < count && at_node != NODES_ALL; i++)
@@ -232,10 +241,11 @@ static void a_machine_of_nodes_is_what_an_oracle_says(void **state) {
     assert_int_equal(machine_digest(&m.machine), digest);
     machine_destroy(&m.machine);
   }
-  print_message("%u machines: %llu runs in one node, %llu across borders, %llu refused, %llu by an exact node; %llu freed, "
-                "%llu refused\n",
+  print_message("%u machines: %llu runs in one node, %llu across borders, %llu refused, %llu by an exact node, %llu never; "
+                "%llu freed, %llu refused\n",
                 MACHINES, (unsigned long long)counts[0], (unsigned long long)counts[1], (unsigned long long)counts[2],
-                (unsigned long long)counts[3], (unsigned long long)counts[4], (unsigned long long)counts[5]);
+                (unsigned long long)counts[3], (unsigned long long)counts[6], (unsigned long long)counts[4],
+                (unsigned long long)counts[5]);
 }
 
 int main(void) {

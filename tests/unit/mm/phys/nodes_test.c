@@ -227,8 +227,8 @@ static void a_node_without_memory_is_served_by_the_others(void **state) {
   assert_null(nodes_pmm(m.nodes, 1));
   assert_null(nodes_pmm(m.nodes, 2));
   assert_int_equal(nodes_node_of(m.nodes, F(0x3a00000)), 3);
-  assert_int_equal(nodes_alloc_frame(m.nodes, TEST, NODE(1) | NODE_EXACT, &frame), ERR_NO_MEMORY);
-  assert_int_equal(nodes_alloc_run(m.nodes, TEST, NODE(2) | NODE_EXACT, 5, NULL, &frame), ERR_NO_MEMORY);
+  assert_int_equal(nodes_alloc_frame(m.nodes, TEST, NODE(1) | NODE_EXACT, &frame), ERR_RANGE);
+  assert_int_equal(nodes_alloc_run(m.nodes, TEST, NODE(2) | NODE_EXACT, 5, NULL, &frame), ERR_RANGE);
   assert_int_equal(nodes_alloc_frame(m.nodes, TEST, NODE(1), &frame), OK);
   assert_int_equal(nodes_node_of(m.nodes, frame.raw), 3);
   assert_int_equal(nodes_set_home(m.nodes, 0, 2), OK);
@@ -351,8 +351,8 @@ static void a_run_may_cross_borders_when_no_node_has_it(void **state) {
   const uint64_t digest = machine_digest(&m), all = F(0x3900000 - 0x100000);
   const struct frame_limits block = {.min = F(0x1000000), .max = F(0x1200000), .align = 512, .boundary = 512};
   pfn_t first;
-  assert_int_equal(nodes_alloc_run(m.nodes, TEST, NODE_EXACT, 512, &block, &first), ERR_NO_MEMORY);
-  assert_int_equal(nodes_alloc_run(m.nodes, TEST, NODE(1) | NODE_EXACT, 512, &block, &first), ERR_NO_MEMORY);
+  assert_int_equal(nodes_alloc_run(m.nodes, TEST, NODE_EXACT, 512, &block, &first), ERR_RANGE);
+  assert_int_equal(nodes_alloc_run(m.nodes, TEST, NODE(1) | NODE_EXACT, 512, &block, &first), ERR_RANGE);
   assert_int_equal(nodes_alloc_run(m.nodes, TEST, 0, 512, &block, &first), OK);
   assert_int_equal(first.raw, F(0x1000000));
   machine_must_be_sound(&m, "with a run across a border");
@@ -367,7 +367,7 @@ static void a_run_may_cross_borders_when_no_node_has_it(void **state) {
   assert_int_equal(nodes_free_run(m.nodes, FRAME_OWNER_USER, pfn(first.raw + 257), 255), OK);
   assert_int_equal(machine_digest(&m), digest);
 
-  assert_int_equal(nodes_alloc_run(m.nodes, TEST, 0, all + 1, NULL, &first), ERR_NO_MEMORY);
+  assert_int_equal(nodes_alloc_run(m.nodes, TEST, 0, all + 1, NULL, &first), ERR_RANGE);
   assert_int_equal(nodes_alloc_run(m.nodes, TEST, 0, all, NULL, &first), OK); /* All of RAM, in one piece. */
   assert_int_equal(free_in(&m, NODES_ALL), 0);
   machine_must_be_sound(&m, "with everything in one run");
@@ -401,21 +401,23 @@ static void the_last_failures_are_kept(void **state) {
   struct nodes_failure list[NODES_FAILURES_KEPT + 1];
   const struct frame_limits where = {.min = 5, .max = 1 << 20, .align = 64, .boundary = 1 << 19};
   pfn_t first;
+  const struct frame_limits middle = {.min = 8000, .max = 8001};
+  assert_int_equal(nodes_alloc_run(m.nodes, TEST, 0, 1, &middle, &first), OK); /* Too long are runs of 8,000 from now on. */
   assert_int_equal(nodes_failures(m.nodes, list, ARRAY_COUNT(list)), 0);
-  assert_int_equal(nodes_alloc_run(m.nodes, FRAME_OWNER_DMA, NODE(3), 1 << 18, &where, &first), ERR_NO_MEMORY);
+  assert_int_equal(nodes_alloc_run(m.nodes, FRAME_OWNER_DMA, NODE(3), 12000, &where, &first), ERR_NO_MEMORY);
   assert_int_equal(nodes_failures(m.nodes, list, ARRAY_COUNT(list)), 1);
   assert_int_equal(list[0].number, 1);
-  assert_int_equal(list[0].count, 1 << 18);
+  assert_int_equal(list[0].count, 12000);
   assert_int_equal(list[0].flags, NODE(3));
   assert_int_equal(list[0].owner, FRAME_OWNER_DMA);
   assert_int_equal(list[0].status, ERR_NO_MEMORY);
   assert_memory_equal(&list[0].where, &where, sizeof where);
   for (uint64_t i = 0; i < 40; i++)
-    assert_int_equal(nodes_alloc_run(m.nodes, TEST, 0, 100000 + i, NULL, &first), ERR_NO_MEMORY);
+    assert_int_equal(nodes_alloc_run(m.nodes, TEST, 0, 12000 + i, NULL, &first), ERR_NO_MEMORY);
   assert_int_equal(nodes_failures(m.nodes, list, ARRAY_COUNT(list)), NODES_FAILURES_KEPT);
   for (size_t i = 0; i < NODES_FAILURES_KEPT; i++) {
     assert_int_equal(list[i].number, 41 - i);
-    assert_int_equal(list[i].count, 100039 - i);
+    assert_int_equal(list[i].count, 12039 - i);
     assert_true(i == 0 || list[i].time < list[i - 1].time);
   }
   assert_int_equal(nodes_failures(m.nodes, list, 3), 3);
@@ -448,7 +450,7 @@ static void a_refusal_is_explained_by_what_is_free(void **state) {
     assert_int_equal(nodes_explain(m.nodes, cases[i].flags, cases[i].count, cases[i].where, &r), OK);
     assert_int_equal(r.cause, cases[i].cause);
     const status_t s = nodes_alloc_run(m.nodes, TEST, cases[i].flags, cases[i].count, cases[i].where, &first);
-    assert_int_equal(s, r.fits_now ? OK : ERR_NO_MEMORY);
+    assert_int_equal(s, r.fits_now ? OK : ERR_RANGE); /* All that is missing was never there. */
     if (s == OK) assert_int_equal(nodes_free_run(m.nodes, TEST, first, cases[i].count), OK);
   }
   assert_int_equal(nodes_explain(m.nodes, NODE(4), 1, NULL, &r), ERR_INVALID);
