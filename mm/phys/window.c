@@ -116,17 +116,23 @@ void window_free_of_block(const struct contig *c, uint64_t block, uint64_t free[
   }
 }
 
-uint64_t window_spare(const struct contig *c, uint64_t block) {
+/* What a block's entry says; of one that is not ours, that it is all taken. */
+static uint32_t entry_of(const struct contig *c, uint64_t block) {
   struct place p;
-  uint64_t n = 0;
-  if (!place_find(&c->pmm->tier, block * WINDOW_BLOCK, &p)) return 0;
-  for (unsigned i = 0; i < TIER_WORDS_PER_BLOCK; i++) n += bits_count(place_block_word(&c->pmm->tier, p.block, i));
-  return n;
+  if (!place_find(&c->pmm->tier, block * WINDOW_BLOCK, &p)) return ENTRY_FRAMES;
+  return atomic_get(&c->pmm->tier.entries[p.block]);
+}
+
+uint64_t window_spare(const struct contig *c, uint64_t block) {
+  const uint32_t e = entry_of(c, block);
+  return entry_slot(e) == 0 ? WINDOW_BLOCK - entry_taken(e) : 0;
 }
 
 uint64_t window_used(const struct contig *c, uint64_t block) {
   uint64_t free[WINDOW_BLOCK / WINDOW_WORD], used = WINDOW_BLOCK;
-  window_free_of_block(c, block, free);
+  const uint32_t e = entry_of(c, block);
+  if (entry_slot(e) == 0 || entry_taken(e) == 0) return entry_taken(e);
+  window_free_of_block(c, block, free); /* A slot's block: the entry says that there is nothing for others. */
   for (unsigned i = 0; i < WINDOW_BLOCK / WINDOW_WORD; i++) used -= bits_count(free[i]);
   return used;
 }
