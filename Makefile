@@ -107,7 +107,7 @@ SRC.bench  := $(LIB) $(wildcard mm/phys/*.c mm/phys/*/*.c) $(addprefix mm/guard/
 PROGRAMS.bench := $(addprefix tests/bench/,pmm_bench.c pmm_plot.c nodes_bench.c) tests/tools/replay.c
 SRC.fast   := $(LIB) $(MM) $(PURE_TESTS) $(wildcard tests/harness/*.c tests/fake/*.c)
 SRC.threads := $(filter-out tests/harness/interleave%,$(SRC.fast))
-SRC.interleave := $(SRC.fast)
+SRC.interleave := $(SRC.fast) $(filter-out %_test.c,$(wildcard tests/interleave/*.c))
 TESTS      := $(wildcard $(addsuffix /*_test.c,tests/unit tests/unit/* tests/unit/*/* tests/unit/*/*/*))
 FUZZERS    := $(wildcard tests/fuzz/*_fuzz.c)
 # Programs that are built apart from the others: at -O2, under ThreadSanitizer, for the enumerator.

@@ -364,7 +364,7 @@ static bool next_schedule(void) {
 }
 
 static void print_schedule(void) {
-  printf("#   the schedule that failed: %s\n", result.wrong);
+  printf("#   the last schedule: %s\n", result.wrong);
   for (size_t i = 0; i < depth; i++) memory_print_step(nodes[i].chosen, &nodes[i].steps[nodes[i].chosen]);
 }
 
@@ -392,6 +392,6 @@ struct interleave_result interleave_run(const struct interleave *p) {
   else
     printf(" (%sup to %u preemptions)", r.is_complete ? "all " : "", p->preemptions);
   printf("%s, %llu steps\n", p->has_store_buffers ? ", store buffers" : "", (unsigned long long)r.steps);
-  if (!r.is_sound) print_schedule();
+  if (!r.is_sound || getenv("CAIRN_SCHEDULE")) print_schedule();
   return r;
 }

@@ -15,8 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SPINS_MAX    6  /* As often may a thread read a word that has not changed. */
-#define SPINS_LONGER 64 /* When nobody else can go on. */
+#define SPINS_MAX    100  /* As often may a thread read a word that has not changed without saying that it waits. */
+#define SPINS_LONGER 1000 /* When nobody else can go on. */
 #define WINDOW       64
 #define WATCHED_MAX  64
 #define ORDER_ALL    5 /* __ATOMIC_SEQ_CST. */
@@ -37,7 +37,7 @@ static struct view {
     const char *address;
     unsigned size, times;
   } window[WINDOW]; /* Words read since any of them changed. */
-  unsigned window_used;
+  unsigned window_used, window_last;
   bool is_waiting;
 } views[INTERLEAVE_THREADS_MAX];
 
@@ -193,10 +193,12 @@ static void note_reading(const char *address, unsigned size) {
   struct view *v = &views[interleave_self()];
   for (unsigned i = 0; i < v->window_used; i++) {
     if (v->window[i].address != address || v->window[i].size != size) continue;
+    v->window_last = i;
     v->is_waiting |= ++v->window[i].times >= spins_max;
     return;
   }
   if (v->window_used == WINDOW) v->window_used = 0;
+  v->window_last = v->window_used;
   v->window[v->window_used].address = address;
   v->window[v->window_used].size = size;
   v->window[v->window_used++].times = 1;
@@ -208,8 +210,13 @@ static void note_writing(void) { views[interleave_self()].window_used = 0; }
 void interleave_pause(void) {
   if (interleave_self() == UINT32_MAX) return;
   struct view *v = &views[interleave_self()];
+  struct step s = {.kind = STEP_WAIT, .code = address_of(__builtin_return_address(0))};
   v->is_waiting = v->window_used > 0;
-  interleave_yield(&(struct step){.kind = STEP_START, .code = address_of(__builtin_return_address(0))});
+  if (v->is_waiting) { /* It goes on after a write to what it has read last, and so depends on that. */
+    s.size = (uint8_t)v->window[v->window_last].size;
+    s.address = address_of(v->window[v->window_last].address);
+  }
+  interleave_yield(&s);
 }
 
 bool memory_steps_depend(unsigned a_agent, const struct step *a, unsigned b_agent, const struct step *b) {
@@ -352,8 +359,20 @@ void interleave_barrier(void) {
   }
 }
 
+/* A plain access to a word that the thread has stored to atomically: it has to see that, so the store must have left. */
+static void await_own_stores(const char *p, size_t size, uint64_t code) {
+  const struct view *v = &views[interleave_self()];
+  for (unsigned i = 0; i < v->buffered; i++) {
+    if (!overlap(v->buffer[i].address, v->buffer[i].size, p, (unsigned)size)) continue;
+    interleave_yield(&(struct step){.kind = STEP_FENCE, .code = code});
+    return;
+  }
+}
+
 static void step_plain(enum step_kind kind, const void *p, size_t size, uint64_t code) {
-  if (!is_plain_seen || interleave_self() == UINT32_MAX) return;
+  if (interleave_self() == UINT32_MAX) return;
+  if (is_buffered) await_own_stores(p, size, code);
+  if (!is_plain_seen) return;
   const char *at = p;
   for (unsigned i = 0; i < watched_count; i++) {
     if (at < watched[i].start || at >= watched[i].start + watched[i].size) continue;

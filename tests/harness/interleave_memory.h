@@ -12,7 +12,7 @@
 
 /* Columns: id, name in a printed schedule, does it read, does it write, does it wait for the thread's own buffer. */
 #define STEP_KINDS(X)                                                                                                       \
-  X(START, "starts", 0, 0, 0)                                                                                               \
+  X(WAIT, "has waited for", 1, 0, 0)                                                                                        \
   X(LOAD, "loads", 1, 0, 0)                                                                                                 \
   X(STORE, "stores", 0, 1, 0)                                                                                               \
   X(BUFFER, "stores, not seen yet", 0, 0, 0)                                                                                \

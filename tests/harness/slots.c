@@ -13,6 +13,10 @@
 #include <unistd.h>
 
 #include "mm/platform.h"
+#include "slots.h"
+#ifdef CAIRN_INTERLEAVE
+#include "interleave.h"
+#endif
 
 #define SLOTS 16U
 
@@ -39,7 +43,14 @@ static void take_number(void) {
   pthread_setspecific(key, (void *)(uintptr_t)number_plus_1); // NOLINT(performance-no-int-to-ptr)
 }
 
+static bool is_without_barriers;
+void slots_leave_out_barriers(bool are_left_out) { is_without_barriers = are_left_out; }
+void slots_play(uint32_t number) { number_plus_1 = number + 1; }
+
 uint32_t platform_slot_enter(void) {
+#ifdef CAIRN_INTERLEAVE
+  if (interleave_self() != UINT32_MAX) return interleave_self();
+#endif
   if (number_plus_1 == 0) take_number();
   return number_plus_1 - 1;
 }
@@ -50,5 +61,9 @@ bool platform_mask(void) { return true; }
 void platform_unmask(bool were_on) { (void)were_on; }
 
 void platform_barrier_all(void) {
+  if (is_without_barriers) return;
+#ifdef CAIRN_INTERLEAVE
+  interleave_barrier();
+#endif
   if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0) atomic_thread_fence(memory_order_seq_cst);
 }

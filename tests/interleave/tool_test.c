@@ -267,7 +267,7 @@ static void asking_needs_the_barrier_on_the_other_side(void **state) {
 static void ticket_lock(void *context, unsigned self) {
   (void)context, (void)self;
   uint32_t mine = __atomic_fetch_add(&s.ticket, 1, __ATOMIC_RELAXED);
-  while (__atomic_load_n(&s.serving, __ATOMIC_ACQUIRE) != mine) continue; /* Without a hint that it waits. */
+  while (__atomic_load_n(&s.serving, __ATOMIC_ACQUIRE) != mine) interleave_pause();
   critical();
   store(&s.serving, mine + 1);
 }
@@ -319,13 +319,13 @@ static struct {
     uint8_t what, word, value;
   } ops[INTERLEAVE_THREADS_MAX][OPS_MAX];
   unsigned count;
-  uint32_t lock, words[WORDS], read[INTERLEAVE_THREADS_MAX][OPS_MAX];
+  uint32_t lock, spin, words[WORDS], read[INTERLEAVE_THREADS_MAX][OPS_MAX];
   uint8_t seen[OUTCOMES / 8];
 } made_up;
 
 static void made_up_begin(void *context) {
   (void)context;
-  made_up.lock = 0;
+  made_up.lock = made_up.spin = 0;
   memset(made_up.words, 0, sizeof made_up.words);
   memset(made_up.read, 0, sizeof made_up.read);
 }
@@ -354,6 +354,12 @@ static void made_up_thread(void *context, unsigned self) {
       break;
     case 7:
       interleave_barrier();
+      break;
+    case 8:
+      while (__atomic_exchange_n(&made_up.spin, 1, __ATOMIC_ACQUIRE) != 0) interleave_pause();
+      made_up.read[self][i] = load(word);
+      store(word, value);
+      store(&made_up.spin, 0);
       break;
     default:
       interleave_lock(&made_up.lock);
@@ -392,7 +398,8 @@ static uint64_t run_made_up(unsigned threads, uint32_t preemptions, bool has_sto
 }
 
 static void print_made_up(unsigned threads, bool has_store_buffers) {
-  static const char *const names[] = {"load", "load", "store", "store", "add", "cas", "fence", "barrier", "locked load"};
+  static const char *const names[] = {"load", "load",  "store",   "store", "add",
+                                      "cas",  "fence", "barrier", "spin",  "locked load"};
   printf("# %s store buffers:\n", has_store_buffers ? "with" : "without");
   for (unsigned t = 0; t < threads; t++) {
     for (unsigned o = 0; o < made_up.count; o++)
@@ -412,7 +419,7 @@ static void what_the_reduction_leaves_out_has_no_other_outcome(void **state) {
     made_up.count = threads == 3 || has_store_buffers ? OPS_MAX - 1 : OPS_MAX;
     for (unsigned t = 0; t < threads; t++) {
       for (unsigned o = 0; o < made_up.count; o++) {
-        made_up.ops[t][o].what = (uint8_t)dice_below(&d, has_store_buffers ? 9 : 6);
+        made_up.ops[t][o].what = (uint8_t)dice_below(&d, 10);
         made_up.ops[t][o].word = (uint8_t)dice_below(&d, WORDS);
         made_up.ops[t][o].value = (uint8_t)(1 + o + OPS_MAX * t);
       }

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "hosted.h"
-#include "platform.h"
+#include "slots.h"
 #include "tests/kernel/model.h"
 
 #if __has_feature(address_sanitizer)
@@ -45,7 +45,7 @@ static void play_slot(void *context, uint32_t slot) {
   struct host *host = context;
   pfn_t stolen;
   host->slot = slot;
-  fake_platform_set_slot_hint(slot);
+  slots_play(slot);
   if (slot == 2 && host->left > 0 && --host->left == 0) (void)!pmm_alloc_frame(host->h.pmm, FRAME_OWNER_TEST, 0, &stolen);
 }
 

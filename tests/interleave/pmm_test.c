@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Two and three CPUs at one allocator, in every order of their atomic steps: refill, drain, mail, pockets, whole GiB.
+ *
+ * Each scenario is a state, an operation or two for each CPU, and how many of the requests have to be met: nobody is refused
+ * what a slot holds.  After each order: no frame in two hands, none lost, the ledger exact, mm_check content, before and
+ * after everything was called home.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hosted.h"
+#include "interleave.h"
+#include "pmm_world.h"
+
+#define BLOCK UINT64_C(512)
+
+/* --- states ----------------------------------------------------------------------------------------------------------- */
+
+/* Everything is allocated, frame by frame; nobody holds anything. */
+static void full(struct world *w) {
+  slots_play(SETUP_SLOT);
+  world_take_all(w);
+  pmm_drain(w->h.pmm);
+}
+
+/* Frees so many frames of a block as CPU `slot`, from its end. */
+static void free_some(struct world *w, uint32_t slot, uint64_t block, uint64_t from, uint64_t count) {
+  slots_play(slot);
+  for (uint64_t i = from; i < from + count; i++) world_free(w, w->first + block * BLOCK + BLOCK - 1 - i, 1);
+}
+
+/* CPU `slot` owns a block in which so many frames are free; there is no other memory. */
+static void owns(struct world *w, uint32_t slot, uint64_t block, uint64_t count) {
+  free_some(w, slot, block, 0, count + 1);
+  world_alloc(w, slot, 1);
+}
+
+static void begin_one_left_with_slot_0(struct world *w) {
+  full(w);
+  owns(w, 0, 2, 1);
+  world_keep(w, w->first + 7, 1);
+}
+
+static void begin_two_left_with_slot_0(struct world *w) {
+  full(w);
+  owns(w, 0, 2, 2);
+  world_keep(w, w->first + 2 * BLOCK + 3, 1);
+  world_keep(w, w->first + 2 * BLOCK + 4, 1);
+}
+
+static void begin_one_left_with_each(struct world *w) {
+  full(w);
+  owns(w, 0, 2, 1);
+  owns(w, 1, 5, 1);
+}
+
+/* Two blocks are broken and nobody's. */
+static void begin_two_broken(struct world *w) {
+  full(w);
+  free_some(w, SETUP_SLOT, 2, 0, 3);
+  free_some(w, SETUP_SLOT, 6, 0, 2);
+  world_keep(w, w->first + 2 * BLOCK + 9, 1);
+  world_keep(w, w->first + 6 * BLOCK + 9, 1);
+}
+
+/* One frame is free in the only broken block, which is nobody's; frames of the same block can be freed. */
+static void begin_one_broken(struct world *w) {
+  full(w);
+  free_some(w, SETUP_SLOT, 2, 0, 1);
+  world_keep(w, w->first + 2 * BLOCK + 9, 1);
+  world_keep(w, w->first + 2 * BLOCK + 300, 1);
+}
+
+/* All but two frames of a block are free, and nobody's: the block becomes whole when they return. */
+static void begin_nearly_whole(struct world *w) {
+  full(w);
+  free_some(w, SETUP_SLOT, 2, 0, BLOCK - 2);
+  world_keep(w, w->first + 2 * BLOCK, 1);
+  world_keep(w, w->first + 2 * BLOCK + 1, 1);
+}
+
+/* The same, but CPU 0 owns it. */
+static void begin_nearly_whole_with_slot_0(struct world *w) {
+  full(w);
+  owns(w, 0, 2, BLOCK - 3);
+  world_keep_last(w);
+  world_keep(w, w->first + 2 * BLOCK, 1);
+  world_keep(w, w->first + 2 * BLOCK + 1, 1);
+}
+
+/* CPU 0 has the only whole block in its pocket. */
+static void begin_pocket(struct world *w) {
+  full(w);
+  slots_play(0);
+  world_free(w, w->first + 5 * BLOCK, BLOCK);
+  pmm_drain(w->h.pmm);
+  slots_play(0);
+  world_alloc(w, 0, BLOCK);
+  world_free(w, w->first + 5 * BLOCK, BLOCK);
+}
+
+/* CPU 0 has a block of 2 MiB that came from its pocket, which is empty and open; nothing else is free. */
+static void begin_empty_pocket(struct world *w) {
+  begin_pocket(w);
+  world_alloc(w, 0, BLOCK);
+  world_keep_last(w);
+}
+
+/* Two whole blocks in one section, nobody's, and one frame elsewhere. */
+static void begin_two_whole(struct world *w) {
+  full(w);
+  slots_play(SETUP_SLOT);
+  world_free(w, w->first + 5 * BLOCK, BLOCK);
+  world_free(w, w->first + 6 * BLOCK, BLOCK);
+  pmm_drain(w->h.pmm);
+}
+
+/* Two frames in a row are free in a block of CPU 0's, and in one that is nobody's; the third of each can be freed. */
+static void begin_runs(struct world *w) {
+  full(w);
+  owns(w, 0, 5, 2);
+  free_some(w, SETUP_SLOT, 2, 0, 2);
+  world_keep(w, w->first + 5 * BLOCK + BLOCK - 4, 1);
+  world_keep(w, w->first + 2 * BLOCK + BLOCK - 3, 1);
+}
+
+/* The same after a run of three was refused: that is remembered. */
+static void begin_runs_refused(struct world *w) {
+  begin_runs(w);
+  world_refuse(w, SETUP_SLOT, 3);
+  free_some(w, SETUP_SLOT, 6, 0, 2);
+  world_alloc(w, 0, 1); /* Of block 6 now. */
+  world_keep(w, w->first + 6 * BLOCK + BLOCK - 3, 1);
+  world_keep(w, w->first + 6 * BLOCK + BLOCK - 4, 1);
+}
+
+static void begin_free(struct world *w) { (void)w; }
+
+/* Two whole GiB; a frame of the second one is out. */
+static void begin_gig(struct world *w) {
+  slots_play(0);
+  world_alloc(w, 0, 1);
+  world_keep_last(w);
+  pmm_drain(w->h.pmm);
+}
+
+static void begin_gig_full(struct world *w) {
+  slots_play(0);
+  world_alloc(w, 0, 1 << 18);
+  world_keep_last(w);
+  world_alloc(w, 1, 1);
+  world_keep_last(w);
+  pmm_drain(w->h.pmm);
+}
+
+/* --- scenarios -------------------------------------------------------------------------------------------------------- */
+
+#define ONE     {OP_ALLOC, 1, 0}
+#define TWO_MIB {OP_ALLOC, BLOCK, 0}
+#define GIB_RUN {OP_ALLOC, 1 << 18, 0}
+#define RUN(n)  {OP_ALLOC, n, 0}
+#define FREE(k) {OP_FREE, 0, k}
+#define DRAIN   {OP_DRAIN, 0, 0}
+#define GIVE(k) {OP_GIVE, 0, k}
+#define BAD(k)  {OP_RETIRE, 0, k}
+
+static const struct scenario scenarios[] = {
+    {"two CPUs refill from two blocks", begin_two_broken, {{ONE}, {ONE}}, 2, 0},
+    {"two CPUs want the only frame", begin_one_broken, {{ONE}, {ONE}}, 1, 0},
+    {"a refill, and a free into the block it takes", begin_one_broken, {{ONE, ONE}, {FREE(0)}}, 1, 0},
+    {"a refill, and two frees into the block it takes", begin_one_broken, {{ONE}, {FREE(0), FREE(1)}}, 1, 0},
+    {"the last frame is called in while its CPU takes it", begin_one_left_with_slot_0, {{ONE}, {ONE}}, 1, 0},
+    {"a frame is called in while its CPU takes another", begin_two_left_with_slot_0, {{ONE}, {ONE}}, 2, 0},
+    {"a frame is called in while its CPU frees one", begin_one_left_with_slot_0, {{FREE(0)}, {ONE}}, 1, 0},
+    {"a frame is freed into a block of the CPU that is called in",
+     begin_two_left_with_slot_0,
+     {{FREE(0)}, {ONE, ONE}},
+     2,
+     0},
+    {"mail, and its receiver takes all", begin_two_left_with_slot_0, {{ONE, ONE, ONE}, {FREE(0)}}, 2, 0},
+    {"mail, and its receiver is told to go home", begin_two_left_with_slot_0, {{DRAIN}, {FREE(0)}}, 0, 0},
+    {"mail, and the block is drained by another", begin_two_left_with_slot_0, {{ONE}, {FREE(0)}, {DRAIN}}, 1, 0},
+    {"two CPUs call each other in", begin_one_left_with_each, {{ONE, ONE}, {ONE, ONE}}, 2, 0},
+    {"three CPUs, two of them have a frame", begin_one_left_with_each, {{ONE}, {ONE}, {ONE}}, 2, 0},
+    {"a drain while its CPU takes a frame", begin_two_left_with_slot_0, {{ONE}, {DRAIN}}, 1, 0},
+    {"a block becomes whole by two frees", begin_nearly_whole, {{FREE(0)}, {FREE(1)}}, 0, BLOCK},
+    {"a block becomes whole by two frees and is wanted", begin_nearly_whole, {{FREE(0)}, {FREE(1), TWO_MIB}}, 0, 0},
+    {"a block becomes whole and a frame is wanted", begin_nearly_whole, {{FREE(0), FREE(1)}, {ONE}}, 1, 0},
+    {"an owned block becomes whole and is wanted",
+     begin_nearly_whole_with_slot_0,
+     {{FREE(0), FREE(1)}, {FREE(2), TWO_MIB}},
+     0,
+     0},
+    {"2 MiB out of a pocket that is called in", begin_pocket, {{TWO_MIB}, {TWO_MIB}}, 1, 0},
+    {"2 MiB out of a pocket and a frame", begin_pocket, {{TWO_MIB}, {ONE}}, 1, 0},
+    {"2 MiB back into a pocket that is called in", begin_empty_pocket, {{FREE(0)}, {ONE}}, 0, 0},
+    {"2 MiB back into a pocket, and a run is wanted", begin_empty_pocket, {{FREE(0)}, {RUN(100)}}, 0, 0},
+    {"two CPUs fill their pockets", begin_two_whole, {{TWO_MIB}, {TWO_MIB}}, 2, 0},
+    {"a pocket is filled, and a frame is wanted", begin_two_whole, {{TWO_MIB}, {ONE}}, 2, 0},
+    {"a run over two whole blocks, and a frame", begin_two_whole, {{RUN(BLOCK + 1)}, {ONE}}, 1, 0},
+    {"a run, and the free that makes it, in an owned block", begin_runs, {{FREE(0)}, {RUN(3)}}, 0, 0},
+    {"a run, and the free that makes it, in nobody's block", begin_runs, {{FREE(1)}, {RUN(3)}}, 0, 0},
+    {"the free that makes a run, after one that was refused", begin_runs, {{FREE(1)}, {RUN(3), RUN(3)}}, 0, 0},
+    {"the free that makes a run, after one that was refused earlier", begin_runs_refused, {{FREE(1)}, {RUN(3)}}, 0, 0},
+    {"mail makes a run, after one that was refused earlier", begin_runs_refused, {{FREE(2), ONE}, {FREE(3), RUN(3)}}, 1, 0},
+    {"a frame is given away while its neighbour is taken", begin_two_left_with_slot_0, {{ONE}, {GIVE(0)}}, 1, 0},
+    {"a frame goes bad while its neighbours are taken", begin_two_left_with_slot_0, {{ONE, ONE}, {BAD(0)}}, 2, 0},
+    {"first requests of two CPUs", begin_free, {{ONE}, {ONE}}, 2, 0},
+    {"a frame and 2 MiB of untouched memory", begin_free, {{ONE}, {TWO_MIB}}, 2, 0},
+};
+
+static const struct scenario gigs[] = {
+    {"1 GiB, and a frame of it", begin_free, {{GIB_RUN}, {ONE}}, 2, 0},
+    {"1 GiB, and 2 MiB", begin_free, {{GIB_RUN}, {TWO_MIB}}, 2, 0},
+    {"1 GiB, and the frame that makes it whole", begin_gig, {{GIB_RUN, GIB_RUN}, {FREE(0)}}, 1, 0},
+    {"1 GiB comes back, and a frame", begin_gig_full, {{FREE(0)}, {FREE(1)}}, 0, 0},
+    {"1 GiB comes back, and a frame is wanted", begin_gig_full, {{FREE(0)}, {ONE}}, 1, 0},
+};
+
+static uint64_t total;
+
+static void run_all(const struct scenario *list, size_t count, uint64_t frames, uint64_t all_max, uint32_t preemptions) {
+  struct world w;
+  world_begin(&w, frames);
+  for (size_t i = 0; i < count; i++) total += world_enumerate(&w, &list[i], all_max, preemptions);
+  world_end(&w);
+}
+
+static void blocks_slots_and_mail(void **state) {
+  (void)state;
+  run_all(scenarios, sizeof scenarios / sizeof *scenarios, 8 * BLOCK, 20000, 2);
+}
+
+static void whole_gigs(void **state) {
+  (void)state;
+  run_all(gigs, sizeof gigs / sizeof *gigs, 2 << 18, 100, 1);
+}
+
+/* The same, with the barrier left out on which the handshake rests: two of them must fail. */
+static void without_its_barrier_the_handshake_is_wrong(void **state) {
+  (void)state;
+  struct world w;
+  unsigned wrong = 0;
+  world_begin(&w, 8 * BLOCK);
+  slots_leave_out_barriers(true);
+  for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios && wrong < 2; i++)
+    wrong += !world_is_sound(&w, &scenarios[i], 20000, 2);
+  slots_leave_out_barriers(false);
+  assert_true(wrong >= 2);
+  world_end(&w);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(blocks_slots_and_mail),
+      cmocka_unit_test(whole_gigs),
+      cmocka_unit_test(without_its_barrier_the_handshake_is_wrong),
+  };
+  int failed = cmocka_run_group_tests_name("interleave/pmm", tests, NULL, NULL);
+  printf("# interleavings: %llu of the allocator in all\n", (unsigned long long)total);
+  return failed;
+}
