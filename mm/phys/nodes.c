@@ -208,10 +208,9 @@ static bool take_zeroed(const struct nodes *n, uint32_t node, const struct reque
   return zero_take(stock, r->owner, r->count, r->where, out) == OK;
 }
 
-status_t nodes_alloc_frame_near(struct nodes *n, enum frame_owner owner, uint32_t flags, pfn_t *out) {
+/* By way of everything that may still have one. */
+static status_t alloc_frame_far(struct nodes *n, uint32_t node, enum frame_owner owner, uint32_t flags, pfn_t *out) {
   const struct request r = {.owner = owner, .flags = flags, .count = 1, .is_frame = true};
-  uint32_t node;
-  if (!nodes_begin_at(n, flags, &node)) return ERR_INVALID;
   if (take_zeroed(n, node, &r, out)) return OK;
   status_t s = ask_in_order(n, node, &r, out);
   if (UNLIKELY(is_local(s)) && nodes_call_in(n) > 0) s = ask_in_order(n, node, &r, out);
@@ -220,10 +219,22 @@ status_t nodes_alloc_frame_near(struct nodes *n, enum frame_owner owner, uint32_
   return s;
 }
 
+status_t nodes_alloc_frame_near(struct nodes *n, enum frame_owner owner, uint32_t flags, pfn_t *out) {
+  uint32_t node;
+  if (!nodes_begin_at(n, flags, &node)) return ERR_INVALID;
+  struct pmm *p = flags & NODE_EXACT ? n->node[node].pmm : n->node[node].nearest;
+  if (LIKELY(p && !(flags & NODE_ZEROED))) { /* The usual case: the first that is asked has one. */
+    const status_t s = pmm_alloc_frame(p, owner, flags & ~NODE_FLAGS, out);
+    if (LIKELY(!is_local(s))) return s;
+  }
+  return alloc_frame_far(n, node, owner, flags, out);
+}
+
 status_t nodes_free_frame(struct nodes *n, enum frame_owner owner, pfn_t frame) {
   struct pmm *only = atomic_get(&n->front.only);
   if (LIKELY(only != NULL)) return pmm_free_frame(only, owner, frame);
-  return nodes_free_run(n, owner, frame, 1);
+  if (UNLIKELY(n->clears_on_free || atomic_get(&n->condemned_count) != 0)) return nodes_free_run(n, owner, frame, 1);
+  return pmm_free_frame(pmm_of(n, frame.raw), owner, frame);
 }
 
 status_t nodes_mark_bad(struct nodes *n, pfn_t frame) { return pmm_mark_bad(pmm_of(n, frame.raw), frame); }

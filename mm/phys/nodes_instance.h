@@ -18,6 +18,7 @@ struct nodes_span {
 /* One node.  Written by nodes_plan and nodes_create, never after. */
 struct nodes_node {
   struct pmm *pmm;                   /* NULL: memory-less. */
+  struct pmm *nearest;               /* The first of its order. */
   const struct boot_region *regions; /* Its part of the map: the map itself where there is one node, else a list of RAM. */
   size_t region_count;
   const uint8_t *order;     /* Nodes with memory, nearest first; itself first when it has some. */

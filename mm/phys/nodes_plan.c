@@ -261,6 +261,7 @@ static status_t create_shared(struct nodes *n, char *metadata, struct frame_reco
     if (s != OK) return s;
     metadata += metadata_of(node);
   }
+  for (uint32_t i = 0; i < n->count; i++) n->node[i].nearest = n->node[n->node[i].order[0]].pmm;
   return OK;
 }
 
@@ -274,6 +275,6 @@ status_t nodes_create(struct nodes *n, void *metadata, struct frame_records reco
   }
   struct nodes_node *node = &n->node[0];
   const status_t s = pmm_create(metadata, records, node->regions, node->region_count, taken, taken_count, &node->pmm);
-  if (s == OK) n->front.only = n->sole = node->pmm;
+  if (s == OK) n->front.only = n->sole = node->nearest = node->pmm;
   return s;
 }
