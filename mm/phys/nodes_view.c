@@ -65,6 +65,11 @@ static void add_stats(struct pmm_stats *sum, const struct pmm_stats *s) {
   sum->allocations += s->allocations;
   sum->frees += s->frees;
   sum->failures += s->failures;
+  sum->refusals += s->refusals;
+  sum->refills += s->refills;
+  sum->drains += s->drains;
+  sum->called_in += s->called_in;
+  sum->mails += s->mails;
   sum->metadata_bytes += s->metadata_bytes;
   sum->record_bytes += s->record_bytes;
   for (size_t i = 0; i < sizeof sum->free_by_order / sizeof *sum->free_by_order; i++)

@@ -307,16 +307,24 @@ static void all_that_is_seen_adds_up(void **state) {
   struct pmm_stats all, one;
   struct ledger l, sum = {0};
   struct visited v = {.is_ordered = true};
+  pfn_t frame;
+  for (uint32_t i = 0; i < 4; i++) { /* So that each has something to say. */
+    assert_int_equal(nodes_alloc_frame(m.nodes, TEST, NODE(i), &frame), OK);
+    assert_int_equal(nodes_free_frame(m.nodes, TEST, frame), OK);
+  }
   nodes_visit(m.nodes, NODES_ALL, visit, &v);
   assert_true(v.is_ordered);
   nodes_stats_read(m.nodes, NODES_ALL, &all);
   assert_int_equal(v.ram, all.total_frames);
+  assert_true(all.allocations == 4 && all.refills > 0);
   for (uint32_t i = 0; i < 4; i++) {
     nodes_stats_read(m.nodes, i, &one);
     nodes_ledger_read(m.nodes, i, &l);
     assert_true(ledger_balances(&l));
     all.total_frames -= one.total_frames;
     all.free_frames -= one.free_frames;
+    all.allocations -= one.allocations;
+    all.refills -= one.refills;
     sum.sum += l.sum;
     v = (struct visited){.is_ordered = true};
     nodes_visit(m.nodes, i, visit, &v);
@@ -324,6 +332,8 @@ static void all_that_is_seen_adds_up(void **state) {
   }
   assert_int_equal(all.total_frames, 0);
   assert_int_equal(all.free_frames, 0);
+  assert_int_equal(all.allocations, 0);
+  assert_int_equal(all.refills, 0);
   assert_int_equal(all.largest_free_run, F(0x3900000 - 0x100000)); /* Through three borders. */
   nodes_ledger_read(m.nodes, NODES_ALL, &l);
   assert_int_equal(l.total, sum.sum);
