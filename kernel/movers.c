@@ -38,7 +38,7 @@ status_t movers_quote(uint64_t count, const struct frame_limits *where, struct m
     struct contig *c = movers_contig(i);
     if (!c) continue;
     const status_t s = contig_quote(c, count, where, &q);
-    if (s == ERR_INVALID) return s;
+    if (s == ERR_INVALID || s == ERR_UNSUPPORTED) return s;
     if (s == OK && (best != OK || q.moves < out->quote.moves)) *out = (struct movers_quote){q, c};
     best = s == OK || best == OK ? OK : nearer(s, best);
   }
@@ -53,7 +53,7 @@ status_t movers_alloc(enum frame_owner owner, uint64_t count, const struct frame
   status_t s = nodes_alloc_run(memory_nodes(), owner, 0, count, where, first);
   for (unsigned i = 0; (s == ERR_NO_MEMORY || s == ERR_BUSY) && moves_max > 0 && i < ATTEMPTS; i++) {
     s = movers_quote(count, where, &q);
-    if (s != OK) return s;
+    if (s != OK) return s == ERR_UNSUPPORTED ? ERR_NO_MEMORY : s;
     if (q.quote.moves > moves_max) return ERR_DENIED;
     s = contig_commit(q.contig, &q.quote, owner, first);
   }
@@ -67,7 +67,7 @@ status_t movers_explain(uint64_t count, const struct frame_limits *where, struct
     struct contig *c = movers_contig(i);
     if (!c) continue;
     const status_t s = contig_explain(c, count, where, &o);
-    if (s == ERR_INVALID || s == ERR_NOT_FOUND) return s;
+    if (s == ERR_INVALID || s == ERR_UNSUPPORTED || s == ERR_NOT_FOUND) return s;
     if (s == OK && (best != OK || o.unmovable < out->unmovable)) *out = o;
     if (s == OK) best = OK;
   }

@@ -3,8 +3,9 @@
  * mm/contig.h — contiguity has a price, not a chance: a run that does not exist is quoted, and then made.
  *
  * A struct contig stands in front of one struct pmm.  Frames handed out as PMM_MOVABLE whose owner has registered a mover
- * may be asked to lie elsewhere; everything else stays where it is.  Pools that are certified never to fail are in
- * mm/contig_pool.h.
+ * may be asked to lie elsewhere; everything else stays where it is.  Prices are worked out from the tiers: where an engine
+ * stands in their place (mm/engine.h), quote, commit, explain and compact return ERR_UNSUPPORTED.  Pools that are certified
+ * never to fail are in mm/contig_pool.h.
  */
 #pragma once
 

@@ -111,6 +111,8 @@ void shell_quote(size_t count, const char *const *words) {
     shell_complain("No: fewer frames are free than that, so what moves out would have nowhere to go.");
   else if (s == ERR_RANGE)
     shell_complain("Never: within these limits no RAM is that long.");
+  else if (s == ERR_UNSUPPORTED)
+    shell_complain("A price is worked out from the tiers, and pmm= says that something else finds frames here.");
   else
     shell_complain("That cannot be: align= and boundary= are powers of two, and the run must fit in a boundary.");
 }
@@ -159,8 +161,9 @@ void shell_compact(size_t count, const char *const *words) {
     struct contig *c = movers_contig(node);
     struct contig_compaction done;
     if (!c) continue;
-    if (contig_compact(c, group, UINT64_MAX, &done) != OK) {
-      shell_complain("Somebody else is at it.");
+    const status_t s = contig_compact(c, group, UINT64_MAX, &done);
+    if (s != OK) {
+      shell_complain(s == ERR_BUSY ? "Somebody else is at it." : "That takes the tiers: pmm= says otherwise.");
       return;
     }
     const uint64_t whole = done.before + done.made;

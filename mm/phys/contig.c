@@ -323,6 +323,7 @@ status_t contig_commit(struct contig *c, const struct contig_quote *quote, enum 
   uint64_t end;
   const bool is_ours = owner >= FRAME_OWNER_FIRST_OURS && owner < FRAME_OWNER_COUNT && owner != FRAME_OWNER_GATHERED;
   if (!is_ours || quote->count == 0 || !bits_add(g.first, g.count, &end)) return ERR_INVALID;
+  if (!window_can_see(c)) return ERR_UNSUPPORTED;
   if (!contig_gather_begin(c)) return ERR_BUSY;
   struct refuge refuge = {.limit = UINT64_MAX, .may_fill = is_full_enough};
   refuge.level = fullest_with_room(c, &g, quote->moves);
@@ -341,7 +342,7 @@ status_t contig_alloc(struct contig *c, enum frame_owner owner, uint64_t count, 
   status_t s = pmm_alloc_run(c->pmm, owner, 0, count, where, first);
   for (unsigned i = 0; (s == ERR_NO_MEMORY || s == ERR_BUSY) && moves_max > 0 && i < ATTEMPTS; i++) {
     s = contig_quote(c, count, where, &q);
-    if (s != OK) return s;
+    if (s != OK) return s == ERR_UNSUPPORTED ? ERR_NO_MEMORY : s;
     if (q.moves > moves_max) return ERR_DENIED;
     s = contig_commit(c, &q, owner, first);
   }

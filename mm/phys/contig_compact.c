@@ -135,6 +135,7 @@ static void sweep(struct sweep *s) {
 status_t contig_compact(struct contig *c, uint64_t group, uint64_t wanted, struct contig_compaction *out) {
   struct sweep s = {.groups = {c, group}, .done = out};
   if (group != FRAMES_PER_2M && group != FRAMES_PER_1G) return ERR_INVALID;
+  if (!window_can_see(c)) return ERR_UNSUPPORTED;
   if (!contig_gather_begin(c)) return ERR_BUSY;
   *out = (struct contig_compaction){.before = count_groups(&s.groups, 0)};
   out->possible = bits_min(window_free_frames(c) / group, count_groups(&s.groups, group));

@@ -245,6 +245,7 @@ status_t contig_quote(struct contig *c, uint64_t count, const struct frame_limit
   struct search s = {.c = c, .best = NEVER};
   const status_t status = decode(count, where, &s.shape);
   if (status != OK) return status;
+  if (!window_can_see(c)) return ERR_UNSUPPORTED;
   uint64_t moves;
   search_coarsely(&s);
   search(&s);
@@ -295,6 +296,7 @@ status_t contig_explain(struct contig *c, uint64_t count, const struct frame_lim
   bool is_movable;
   const status_t status = decode(count, where, &s);
   if (status != OK) return status;
+  if (!window_can_see(c)) return ERR_UNSUPPORTED;
   uint64_t limit = s.max, start, end;
   for (; limit > s.min && window_range_below(c, limit, &start, &end); limit = start) explain_range(c, &s, start, end, &best);
   if (best.unmovable == UINT64_MAX) return ERR_RANGE;

@@ -83,6 +83,8 @@ static uint64_t movable_of(const struct contig *c, uint64_t base, uint64_t mask)
   return movable;
 }
 
+bool window_can_see(const struct contig *c) { return c->pmm->engine == NULL; }
+
 struct window_word window_word_at(const struct contig *c, uint64_t base) {
   const struct tier *t = &c->pmm->tier;
   struct window_word w = {0};

@@ -20,6 +20,8 @@ struct window_word {
 };
 struct window_word window_word_at(const struct contig *c, uint64_t frame);
 
+/** False where an engine (mm/engine.h) stands in the tiers' place: nothing below can be asked then. */
+bool window_can_see(const struct contig *c);
 /** Which frames of a 2 MiB block are free, a bit each: all that window_word_at says of it, for less. */
 void window_free_of_block(const struct contig *c, uint64_t block, uint64_t free[static WINDOW_BLOCK / WINDOW_WORD]);
 /** Frames of the 2 MiB block of this number that are not free: at most as many as window_word_at counts. */

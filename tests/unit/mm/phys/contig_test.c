@@ -16,6 +16,7 @@
 
 #include "base/bits.h"
 #include "hosted.h"
+#include "mm/engine.h"
 #include "movers.h"
 #include "platform.h"
 
@@ -476,6 +477,27 @@ static void bad_requests_are_told_apart(void **state) {
   machine_end(&m);
 }
 
+/* A flat bitmap finds frames as well, but nobody can say what a run would cost. */
+static void without_tiers_there_is_no_price(void **state) {
+  (void)state;
+  assert_int_equal(engine_choose("flat"), OK);
+  struct machine m = by_hand();
+  struct contig *c = &m.m.contig;
+  const struct contig_quote made_up = {pfn(FIRST), 512, 512};
+  struct contig_quote q;
+  struct contig_obstacle o;
+  struct contig_compaction done;
+  pfn_t first;
+  assert_int_equal(contig_quote(c, 512, &block, &q), ERR_UNSUPPORTED);
+  assert_int_equal(contig_explain(c, 512, &block, &o), ERR_UNSUPPORTED);
+  assert_int_equal(contig_commit(c, &made_up, FRAME_OWNER_KERNEL, &first), ERR_UNSUPPORTED);
+  assert_int_equal(contig_compact(c, 512, 1, &done), ERR_UNSUPPORTED);
+  assert_int_equal(contig_alloc(c, FRAME_OWNER_KERNEL, 512, &block, 512, &first), ERR_NO_MEMORY);
+  assert_int_equal(contig_alloc(c, FRAME_OWNER_KERNEL, 300, NULL, 512, &first), OK);
+  machine_end(&m);
+  assert_int_equal(engine_choose("tier"), OK);
+}
+
 static void one_door_finds_makes_or_says_the_price_is_too_high(void **state) {
   (void)state;
   struct machine m = by_hand();
@@ -521,6 +543,7 @@ int main(void) {
       cmocka_unit_test(an_owner_may_free_while_it_is_asked),
       cmocka_unit_test(one_commit_at_a_time),
       cmocka_unit_test(bad_requests_are_told_apart),
+      cmocka_unit_test(without_tiers_there_is_no_price),
       cmocka_unit_test(one_door_finds_makes_or_says_the_price_is_too_high),
       cmocka_unit_test(destinations_lie_in_the_fullest_blocks),
       cmocka_unit_test(requests_succeed_if_and_only_if_a_run_exists_or_can_be_made),
