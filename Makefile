@@ -261,7 +261,7 @@ FUZZ_TESTS := $(patsubst %.c,$(BUILD)/fuzz/%,$(FUZZERS))
 host-tests: $(HOST_TESTS)
 fuzz-tests: $(FUZZ_TESTS)
 
-test: host-tests fuzz-tests $(BOOT_FILES) $(BUILD)/bench/insns.so $(BUILD)/bench/stop.so ## Every test; ONLY='checks image host fuzz maps insns gdb boot'; last line: N passed, N failed
+test: host-tests fuzz-tests $(BOOT_FILES) $(BUILD)/bench/insns.so $(BUILD)/bench/stop.so ## Every test; ONLY='checks image host mutants fuzz maps insns gdb boot'; last line: N passed, N failed
 	$(Q)scripts/test $(ONLY)
 test-boot: $(BOOT_FILES) ## The boot scenarios alone: make test-boot B='memory video-std'
 	$(Q)scripts/test-boot $(B)

@@ -227,7 +227,8 @@ uint64_t world_enumerate(struct world *w, const struct scenario *s, uint64_t all
   const char *wanted = getenv("CAIRN_SCHEDULES");
   struct interleave p = program_of(w, s);
   uint64_t n = run(&p, INTERLEAVE_ALL, false, all_max) + run(&p, 1, true, all_max);
-  if (preemptions > 1) n += run(&p, preemptions, true, wanted ? strtoull(wanted, NULL, 0) : SCHEDULES);
+  uint64_t some = wanted ? strtoull(wanted, NULL, 0) : SCHEDULES;
+  if (preemptions > 1) n += run(&p, preemptions, true, s->is_handshake ? 0 : some);
   return n;
 }
 

@@ -28,6 +28,7 @@ struct scenario {
   struct op ops[INTERLEAVE_THREADS_MAX][OPS_MAX];
   unsigned met;        /* So many requests at least are met, in every order. */
   uint64_t whole_left; /* Frames that must be had in one aligned piece afterwards; 0 for none. */
+  bool is_handshake;   /* All orders with two preemptions: with one, what a barrier is for cannot be seen. */
 };
 
 struct run {
