@@ -75,7 +75,7 @@ CFLAGS.fast := $(BASE) -O2 $(HOSTED)
 CFLAGS.threads := $(BASE) -O1 $(HOSTED) -fsanitize=thread
 # Only the calls that ThreadSanitizer makes of its runtime: the runtime is ours.
 CFLAGS.interleave := $(BASE) -O1 $(HOSTED) -DCAIRN_INTERLEAVE -fsanitize=thread
-CFLAGS.bench := $(BASE) -O2 -DCAIRN_HOSTED -Itests/harness -Itests/fake
+CFLAGS.bench := $(BASE) -O2 -DCAIRN_HOSTED -DCAIRN_BENCH -Itests/harness -Itests/fake
 
 # Tests that play the firmware speak through its headers.
 EFI_HOSTED := $(addprefix $(BUILD)/host/,efi/%.o loader/video.o tests/unit/efi/%.o tests/unit/loader/video_test.o) \

@@ -19,7 +19,6 @@ struct pmm { // NOLINT(clang-analyzer-optin.performance.Padding): what all CPUs 
   /* What every operation reads. */
   struct slot *slots;
   uint32_t slot_count;
-  uint32_t held;      /* (L) Slots that have a block or a pocket. */
   uint64_t run_bound; /* (L) No run of free frames is longer; UINT64_MAX while nothing is known.  Read without it. */
   struct tier tier;   /* (L), and see tier.c. */
   struct frame_records records;      /* By frame number; there where the map has RAM. */
@@ -36,6 +35,7 @@ struct pmm { // NOLINT(clang-analyzer-optin.performance.Padding): what all CPUs 
   bool clears_on_free;         /* What is free is zeros (mm/zero.h).  Written once, at boot. */
 
   alignas(64) struct platform_lock lock;
+  uint32_t held;                         /* (L) Slots that have a block or a pocket. */
   uint64_t owned[FRAME_OWNER_COUNT];     /* (L) Frames by owner, together with the slots' deltas: the ledger. */
   uint64_t allocations, frees, failures; /* (L) Calls, besides those that slots have counted. */
   uint64_t refusals;                     /* (L) Illegal steps. */

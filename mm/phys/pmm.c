@@ -95,18 +95,27 @@ static uint64_t ram_end(const struct pmm *p, uint64_t first, uint64_t end) {
   return bits_min(first, end);
 }
 
-/* Judges frames of one block, or of none that is managed. */
-static status_t judge_part(const struct pmm *p, enum frame_step step, enum frame_owner owner, uint64_t first, uint64_t count,
+/* Judges frames of one section, or of none that is managed: block by block, which may speak for all its frames. */
+static status_t judge_part(const struct pmm *p, enum frame_step step, enum frame_owner owner, uint64_t first, uint64_t end,
                            uint64_t *refused) {
   struct place at;
-  if (place_find(&p->tier, first, &at)) {
-    uint32_t e = atomic_get_acquire(&p->tier.entries[at.block]);
+  status_t status = OK;
+  if (!place_find(&p->tier, first, &at)) return frame_judge(p->records.hot, first, end - first, step, owner, refused);
+  const uint32_t *entry = &p->tier.entries[at.block];
+  uint32_t last = 0; /* Neighbours handed out together have the same entry: one of them is judged. */
+  for (uint64_t stop; first < end && status == OK; first = stop, entry++) {
+    uint32_t e = atomic_get_acquire(entry);
+    stop = bits_min(bits_align_down(first, FRAMES_PER_2M) + FRAMES_PER_2M, end);
+    if ((e & ENTRY_HUGE) && e == last) continue;
     if ((e & ENTRY_HUGE) || entry_taken(e) == 0) {
+      last = e;
       *refused = first;
-      return frame_judge_byte(e & ENTRY_HUGE ? entry_byte(e) : FRAME_OWNER_FREE, step, owner);
+      status = frame_judge_byte(e & ENTRY_HUGE ? entry_byte(e) : FRAME_OWNER_FREE, step, owner);
+    } else {
+      status = frame_judge(p->records.hot, first, stop - first, step, owner, refused);
     }
   }
-  return frame_judge(p->records.hot, first, count, step, owner, refused);
+  return status;
 }
 
 /* May all these frames take the step?  OK, or the refusal of the first that may not. */
@@ -120,8 +129,8 @@ static struct refusal judge(struct pmm *p, enum frame_step step, enum frame_owne
   }
   uint64_t with_record = ram_end(p, first, end), stop;
   for (uint64_t at = first; at < with_record && r.status == OK; at = stop) {
-    stop = bits_min(bits_align_down(at, FRAMES_PER_2M) + FRAMES_PER_2M, with_record);
-    r.status = judge_part(p, step, owner, at, stop - at, &r.frame);
+    stop = bits_min(bits_align_down(at, group_frames(TIER_32M)) + group_frames(TIER_32M), with_record);
+    r.status = judge_part(p, step, owner, at, stop, &r.frame);
   }
   if (r.status != OK) {
     struct frame_said said = pmm_frame_said(p, r.frame);
@@ -197,7 +206,6 @@ static void drop_all(struct pmm *p, struct slot *s) REQUIRES(p->lock) {
   if (!slot_holds(s)) return;
   if (atomic_get(&s->block) != SLOT_NONE) drop_block(p, s);
   if (atomic_get(&s->pocket) != SLOT_NONE) drop_pocket(p, s);
-  s->last_section = SLOT_NONE;
   p->held--;
   p->called_in++;
 }
@@ -228,6 +236,8 @@ void pmm_bring_home(struct pmm *p) {
   if (UNLIKELY(p->trace)) trace_drain(p);
   call_in(p, platform_slot_enter());
   platform_slot_leave();
+  for (uint32_t i = 0; i < p->slot_count; i++)
+    p->slots[i].last_section = SLOT_NONE; /* What follows owes nothing to before. */
 }
 
 void pmm_drain(struct pmm *p) {
@@ -256,8 +266,8 @@ static bool refill(struct pmm *p, struct slot *s, uint32_t number) REQUIRES(p->l
   struct place at;
   unsigned in_block;
   bool held = slot_holds(s);
-  if (slot_find(s, &in_block) || (atomic_get(&s->block) != SLOT_NONE && slot_read_mail(s))) return true;
-  if (atomic_get(&s->block) != SLOT_NONE) drop_block(p, s);
+  if (slot_find(s, &in_block)) return true;                 /* It was not asked, because it was called in or busy. */
+  if (atomic_get(&s->block) != SLOT_NONE) drop_block(p, s); /* What mail it has makes it broken. */
   p->held = p->held + slot_holds(s) - held;
   held = slot_holds(s);
   if (tier_find_broken(&p->tier, &at)) {
@@ -316,25 +326,6 @@ static status_t alloc_frame_locked(struct pmm *p, uint32_t number, uint8_t byte,
   return status;
 }
 
-static status_t alloc_frame(struct pmm *p, uint8_t byte, pfn_t *out) {
-  uint32_t number = platform_slot_enter();
-  status_t status = OK;
-  if (LIKELY(number < p->slot_count) && LIKELY(slot_begin(&p->slots[number]))) {
-    struct slot *s = &p->slots[number];
-    unsigned at;
-    if (LIKELY(slot_find(s, &at)) || (s->block != SLOT_NONE && slot_read_mail(s))) {
-      *out = pfn(take_from(s, byte));
-      slot_end(s);
-      platform_slot_leave();
-      return OK;
-    }
-    slot_end(s);
-  }
-  status = alloc_frame_locked(p, number, byte, out);
-  platform_slot_leave();
-  return status;
-}
-
 /* The byte of frames of that owner; false when owner or flags make no sense. */
 static bool byte_for(enum frame_owner owner, uint32_t flags, uint8_t *byte) {
   uint32_t bits = PMM_BELOW_BITS(flags);
@@ -344,15 +335,50 @@ static bool byte_for(enum frame_owner owner, uint32_t flags, uint8_t *byte) {
   return true;
 }
 
-status_t pmm_alloc_frame(struct pmm *p, enum frame_owner owner, uint32_t flags, pfn_t *out) {
-  static_assert(FRAME_MOVABLE == PMM_MOVABLE << 7);
-  if (UNLIKELY(flags > PMM_MOVABLE)) return pmm_alloc_run(p, owner, flags, 1, NULL, out);
-  if (UNLIKELY(!owner_is_ours(owner))) return ERR_INVALID;
+/*
+ * The usual way: from the slot, with no lock.  What calls it calls nothing else on that way, so that it saves no register:
+ * everything else is done by the functions called _oddly, under the lock.
+ */
+static inline bool alloc_usually(struct pmm *p, uint8_t byte, pfn_t *out) {
+  bool done = false;
+  uint32_t number = platform_slot_enter();
+  if (LIKELY(number < p->slot_count)) {
+    struct slot *s = &p->slots[number];
+    unsigned at;
+    if (LIKELY(slot_begin(s))) {
+      if (LIKELY(slot_find(s, &at)) && LIKELY(slot_take(s, at, byte))) {
+        *out = pfn(s->block * FRAMES_PER_2M + at);
+        done = true;
+      }
+      slot_end(s);
+    }
+  }
+  platform_slot_leave();
+  return done;
+}
+
+static status_t alloc_frame(struct pmm *p, uint8_t byte, pfn_t *out) {
+  uint32_t number = platform_slot_enter();
+  status_t status = alloc_frame_locked(p, number, byte, out);
+  platform_slot_leave();
+  return status;
+}
+
+[[gnu::noinline]] static status_t alloc_frame_oddly(struct pmm *p, enum frame_owner owner, uint32_t flags, pfn_t *out) {
+  if (flags > PMM_MOVABLE) return pmm_alloc_run(p, owner, flags, 1, NULL, out);
+  if (!owner_is_ours(owner)) return ERR_INVALID;
   pfn_t frame = {0};
   status_t status = alloc_frame(p, (uint8_t)(owner | flags << 7), &frame);
   if (UNLIKELY(p->trace)) trace_frame(p, owner, flags, status, frame.raw);
-  if (LIKELY(status == OK)) *out = frame;
+  if (status == OK) *out = frame;
   return status;
+}
+
+status_t pmm_alloc_frame(struct pmm *p, enum frame_owner owner, uint32_t flags, pfn_t *out) {
+  static_assert(FRAME_MOVABLE == PMM_MOVABLE << 7);
+  bool is_usual = flags <= PMM_MOVABLE && owner_is_ours(owner) && !p->trace;
+  if (LIKELY(is_usual) && LIKELY(alloc_usually(p, (uint8_t)(owner | flags << 7), out))) return OK;
+  return alloc_frame_oddly(p, owner, flags, out);
 }
 
 /* What a free into nobody's block, or another slot's, has left to do for one who holds the instance's lock. */
@@ -378,6 +404,8 @@ static enum after free_elsewhere(struct pmm *p, struct slot *s, enum frame_owner
   if (UNLIKELY(!place_find(&p->tier, frame, at))) return AFTER_REFUSE;
   uint32_t *entry = &p->tier.entries[at->block];
   uint64_t *line = place_line(&p->tier, at->block), mask = UINT64_C(1) << bit % 64;
+  __builtin_prefetch(hot, 1); /* Both are on their way while the entry is being locked. */
+  __builtin_prefetch(&line[bit / 64], 1);
   if (UNLIKELY(atomic_get(entry) & ENTRY_MIXED) && ram_end(p, frame, frame + 1) == frame) return AFTER_REFUSE;
   if (UNLIKELY(!entry_lock(entry, &e))) return AFTER_REFUSE; /* Or HUGE: there the other way leads further. */
   if (UNLIKELY((atomic_get(hot) & FRAME_OWNER_MASK) != owner)) {
@@ -406,7 +434,7 @@ static bool free_own(struct slot *s, enum frame_owner owner, uint64_t frame) {
   unsigned at = (unsigned)(frame % FRAMES_PER_2M);
   if (UNLIKELY((atomic_get(&s->hot[at]) & FRAME_OWNER_MASK) != owner)) return false;
   uint64_t *word = &s->line[at / 64], mask = UINT64_C(1) << at % 64;
-  CHECK((atomic_get(word) & mask) == 0);
+  if (UNLIKELY((atomic_get(word) & mask) != 0)) return false; /* INV-3 is broken: the long way will say so. */
   atomic_set(&s->hot[at], FRAME_OWNER_FREE);
   atomic_set(word, atomic_get(word) | mask);
   slot_count_up(&s->delta[owner], UINT64_MAX);
@@ -433,14 +461,14 @@ static status_t free_locked(struct pmm *p, enum frame_owner owner, uint64_t firs
   return report(&refusal);
 }
 
-static status_t free_frame(struct pmm *p, enum frame_owner owner, pfn_t frame) {
+[[gnu::noinline]] static status_t free_frame_oddly(struct pmm *p, enum frame_owner owner, pfn_t frame) {
   uint32_t number = platform_slot_enter();
   enum after after = AFTER_REFUSE;
   struct place at;
   if (LIKELY(number < p->slot_count) && LIKELY(owner_is_ours(owner)) && LIKELY(slot_begin(&p->slots[number]))) {
     struct slot *s = &p->slots[number];
-    if (LIKELY(frame.raw / FRAMES_PER_2M == s->mine)) {
-      if (LIKELY(free_own(s, owner, frame.raw))) after = AFTER_NOTHING;
+    if (frame.raw / FRAMES_PER_2M == s->mine) {
+      if (free_own(s, owner, frame.raw)) after = AFTER_NOTHING;
     } else {
       bool were_on = platform_mask();
       after = free_elsewhere(p, s, owner, frame.raw, &at);
@@ -449,22 +477,39 @@ static status_t free_frame(struct pmm *p, enum frame_owner owner, pfn_t frame) {
     slot_end(s);
   }
   platform_slot_leave();
-  if (LIKELY(after == AFTER_NOTHING)) return OK;
-  if (after == AFTER_REFUSE) return free_locked(p, owner, frame.raw, 1);
-  settle(p, &at, frame.raw);
-  return OK;
-}
-
-status_t pmm_free_frame(struct pmm *p, enum frame_owner owner, pfn_t frame) {
-  status_t status = free_frame(p, owner, frame);
+  status_t status = OK;
+  if (UNLIKELY(after == AFTER_REFUSE))
+    status = free_locked(p, owner, frame.raw, 1);
+  else if (UNLIKELY(after == AFTER_SETTLE))
+    settle(p, &at, frame.raw);
   if (UNLIKELY(p->trace)) trace_free(p, owner, frame.raw, 1, status);
   return status;
+}
+
+/* As pmm_alloc_frame: the usual way, into the slot's own block. */
+status_t pmm_free_frame(struct pmm *p, enum frame_owner owner, pfn_t frame) {
+  bool is_usual = owner_is_ours(owner) && !p->trace;
+  if (UNLIKELY(!is_usual)) return free_frame_oddly(p, owner, frame);
+  uint32_t number = platform_slot_enter();
+  if (LIKELY(number < p->slot_count)) {
+    struct slot *s = &p->slots[number];
+    if (LIKELY(slot_begin(s))) {
+      if (frame.raw / FRAMES_PER_2M == s->mine && LIKELY(free_own(s, owner, frame.raw))) {
+        slot_end(s);
+        platform_slot_leave();
+        return OK;
+      }
+      slot_end(s);
+    }
+  }
+  platform_slot_leave();
+  return free_frame_oddly(p, owner, frame);
 }
 
 /* --- blocks of 2 MiB -------------------------------------------------------------------------------------------------- */
 
 /* A block out of the pocket, which has one. */
-static uint64_t take_block_from(struct slot *s, uint32_t number, uint8_t byte) {
+static inline uint64_t take_block_from(struct slot *s, uint32_t number, uint8_t byte) {
   unsigned i = highest(s->in_pocket);
   uint32_t *entry = &s->entries[i], e = atomic_get(entry);
   if (UNLIKELY((e & ~ENTRY_WRITTEN) != entry_of_slot(number))) {
@@ -519,31 +564,40 @@ static status_t alloc_block_locked(struct pmm *p, uint32_t number, uint8_t byte,
   return status;
 }
 
+/* As alloc_usually, from the pocket. */
+static inline bool alloc_block_usually(struct pmm *p, uint8_t byte, pfn_t *out) {
+  bool done = false;
+  uint32_t number = platform_slot_enter();
+  if (LIKELY(number < p->slot_count)) {
+    struct slot *s = &p->slots[number];
+    if (LIKELY(slot_begin(s))) {
+      if (LIKELY(s->in_pocket != 0)) {
+        *out = pfn(take_block_from(s, number, byte));
+        done = true;
+      }
+      slot_end(s);
+    }
+  }
+  platform_slot_leave();
+  return done;
+}
+
 static status_t alloc_block(struct pmm *p, uint8_t byte, pfn_t *out) {
   uint32_t number = platform_slot_enter();
   uint64_t first = 0;
-  status_t status = ERR_NO_MEMORY;
-  if (LIKELY(number < p->slot_count) && LIKELY(slot_begin(&p->slots[number]))) {
-    struct slot *s = &p->slots[number];
-    if (LIKELY(s->in_pocket != 0)) {
-      first = take_block_from(s, number, byte);
-      status = OK;
-    }
-    slot_end(s);
-  }
-  if (UNLIKELY(status != OK)) status = alloc_block_locked(p, number, byte, &first);
+  status_t status = alloc_block_locked(p, number, byte, &first);
   platform_slot_leave();
-  if (LIKELY(status == OK)) *out = pfn(first);
+  if (status == OK) *out = pfn(first);
   return status;
 }
 
 /* Puts a block back into the pocket it came from; false when it is not of that section, or not the owner's. */
-static bool free_to_pocket(struct slot *s, uint32_t number, enum frame_owner owner, uint64_t first) {
+static inline bool free_to_pocket(struct slot *s, uint32_t number, enum frame_owner owner, uint64_t first) {
   if (first >> TIER_32M != s->pocket) return false;
   unsigned i = (unsigned)(first >> TIER_2M) % TIER_BLOCKS_PER_SECTION;
   uint32_t e = atomic_get(&s->entries[i]);
   if (!(e & ENTRY_HUGE) || (entry_byte(e) & FRAME_OWNER_MASK) != owner) return false;
-  if (!atomic_cas(&s->entries[i], &e, (e & ENTRY_WRITTEN) | entry_of_slot(number))) return false;
+  atomic_set_release(&s->entries[i], (e & ENTRY_WRITTEN) | entry_of_slot(number));
   atomic_set(&s->in_pocket, s->in_pocket | 1U << i);
   slot_count_up(&s->delta[owner], -FRAMES_PER_2M);
   slot_count_up(&s->huge_frees, 1);
@@ -564,18 +618,25 @@ static void follow_frees(struct pmm *p, uint32_t number, uint64_t section) {
   platform_lock_release(&p->lock);
 }
 
-static status_t free_block(struct pmm *p, enum frame_owner owner, uint64_t first) {
-  uint32_t number = platform_slot_enter();
+static inline bool free_block_usually(struct pmm *p, enum frame_owner owner, uint64_t first) {
   bool done = false;
-  if (LIKELY(number < p->slot_count) && LIKELY(owner_is_ours(owner)) && LIKELY(slot_begin(&p->slots[number]))) {
-    done = free_to_pocket(&p->slots[number], number, owner, first);
-    slot_end(&p->slots[number]);
+  uint32_t number = platform_slot_enter();
+  if (LIKELY(number < p->slot_count)) {
+    struct slot *s = &p->slots[number];
+    if (LIKELY(slot_begin(s))) {
+      done = free_to_pocket(s, number, owner, first);
+      slot_end(s);
+    }
   }
-  status_t status = OK;
-  if (!done) {
-    status = free_locked(p, owner, first, FRAMES_PER_2M);
-    if (status == OK && number < p->slot_count) follow_frees(p, number, first >> TIER_32M);
-  }
+  platform_slot_leave();
+  return done;
+}
+
+static status_t free_block(struct pmm *p, enum frame_owner owner, uint64_t first) {
+  if (p->trace && owner_is_ours(owner) && free_block_usually(p, owner, first)) return OK; /* Traced or not: the same way. */
+  uint32_t number = platform_slot_enter();
+  status_t status = free_locked(p, owner, first, FRAMES_PER_2M);
+  if (status == OK && number < p->slot_count) follow_frees(p, number, first >> TIER_32M);
   platform_slot_leave();
   return status;
 }
@@ -662,8 +723,8 @@ static status_t alloc_run_locked(struct pmm *p, uint8_t byte, uint64_t count, co
   return status;
 }
 
-status_t pmm_alloc_run(struct pmm *p, enum frame_owner owner, uint32_t flags, uint64_t count,
-                       const struct frame_limits *where, pfn_t *first) {
+[[gnu::noinline]] static status_t alloc_run_oddly(struct pmm *p, enum frame_owner owner, uint32_t flags, uint64_t count,
+                                                  const struct frame_limits *where, pfn_t *first) {
   struct frame_limits within = where ? *where : (struct frame_limits){0};
   uint32_t bits = PMM_BELOW_BITS(flags);
   uint8_t byte;
@@ -676,7 +737,7 @@ status_t pmm_alloc_run(struct pmm *p, enum frame_owner owner, uint32_t flags, ui
   if (is_anywhere(&within) && count == FRAMES_PER_2M && within.align == count)
     status = alloc_block(p, byte, &start);
   else if (is_anywhere(&within) && count == 1 && within.align <= 1)
-    status = alloc_frame(p, byte, &start);
+    status = alloc_usually(p, byte, &start) ? OK : alloc_frame(p, byte, &start);
   else
     status = alloc_run_locked(p, byte, count, &within, &start);
   if (UNLIKELY(p->trace)) trace_run(p, owner, flags, count, where, status, start.raw);
@@ -684,12 +745,28 @@ status_t pmm_alloc_run(struct pmm *p, enum frame_owner owner, uint32_t flags, ui
   return status;
 }
 
-status_t pmm_free_run(struct pmm *p, enum frame_owner owner, pfn_t first, uint64_t count) {
-  if (count == 1) return pmm_free_frame(p, owner, first);
+status_t pmm_alloc_run(struct pmm *p, enum frame_owner owner, uint32_t flags, uint64_t count,
+                       const struct frame_limits *where, pfn_t *first) {
+  bool is_block =
+      count == FRAMES_PER_2M && where && where->align == count && (where->min | where->max | where->boundary) == 0;
+  bool is_usual = is_block && flags <= PMM_MOVABLE && owner_is_ours(owner) && !p->trace;
+  if (is_usual && alloc_block_usually(p, (uint8_t)(owner | flags << 7), first)) return OK;
+  return alloc_run_oddly(p, owner, flags, count, where, first);
+}
+
+[[gnu::noinline]] static status_t free_run_oddly(struct pmm *p, enum frame_owner owner, pfn_t first, uint64_t count) {
   bool is_block = count == FRAMES_PER_2M && bits_is_aligned(first.raw, count);
   status_t status = is_block ? free_block(p, owner, first.raw) : free_locked(p, owner, first.raw, count);
   if (UNLIKELY(p->trace)) trace_free(p, owner, first.raw, count, status);
   return status;
+}
+
+status_t pmm_free_run(struct pmm *p, enum frame_owner owner, pfn_t first, uint64_t count) {
+  if (count == 1) return pmm_free_frame(p, owner, first);
+  bool is_block = count == FRAMES_PER_2M && bits_is_aligned(first.raw, FRAMES_PER_2M);
+  bool is_usual = is_block && owner_is_ours(owner) && !p->trace;
+  if (is_usual && free_block_usually(p, owner, first.raw)) return OK;
+  return free_run_oddly(p, owner, first, count);
 }
 
 status_t pmm_give_run(struct pmm *p, enum frame_owner from, enum frame_owner to, pfn_t first, uint64_t count) {

@@ -338,12 +338,34 @@ static void take_in_block(struct tier *t, uint64_t block, uint64_t first, unsign
   entry_unlock(entry, e + n);
 }
 
+/* A section all of whose blocks are handed out, or come back, as ones: one look at the words above, not sixteen. */
+static bool change_section(struct tier *t, const struct place *p, const uint8_t *byte) {
+  uint32_t *entry = &t->entries[p->block];
+  struct tier_section *s = &t->sections[p->section];
+  if (byte ? s->whole != SECTION_ALL : (s->whole | s->broken) != 0) return false;
+  for (unsigned i = 0; i < TIER_BLOCKS_PER_SECTION && !byte; i++) {
+    if (!(atomic_get(&entry[i]) & ENTRY_HUGE)) return false;
+  }
+  /* All of them whole, or all HUGE: nobody else may write them (entry.h), so the compiler may take them four at a time. */
+  const uint32_t set = byte ? entry_huge(0, *byte) : 0;
+  for (unsigned i = 0; i < TIER_BLOCKS_PER_SECTION; i++) entry[i] = (entry[i] & ENTRY_WRITTEN) | set;
+  s->whole = byte ? 0 : SECTION_ALL;
+  t->free_2m += byte ? -(uint64_t)TIER_BLOCKS_PER_SECTION : TIER_BLOCKS_PER_SECTION;
+  settle_section(t, p);
+  return true;
+}
+
 /* Changes frames section by section, so that the words above are looked at once for each. */
 static void change(struct tier *t, uint64_t first, uint64_t count, const uint8_t *byte) {
   while (count > 0) {
     struct place p;
     CHECK(place_find(t, first, &p));
     unsigned blocks = 0;
+    if (count >= group_frames(TIER_32M) && bits_is_aligned(first, group_frames(TIER_32M)) && change_section(t, &p, byte)) {
+      first += group_frames(TIER_32M);
+      count -= group_frames(TIER_32M);
+      continue;
+    }
     do {
       unsigned n = (unsigned)bits_min(FRAMES_PER_2M - first % FRAMES_PER_2M, count);
       if (byte)

@@ -23,7 +23,12 @@
 static _Atomic(uint64_t) free_numbers = (UINT64_C(1) << SLOTS) - 1;
 static pthread_key_t key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+#ifdef CAIRN_BENCH
+thread_local uint32_t platform_number_plus_1;
+#define number_plus_1 platform_number_plus_1
+#else
 static thread_local uint32_t number_plus_1; /* 0 until the thread's first call. */
+#endif
 
 static void give_number(void *number) {
   const uintptr_t n = (uintptr_t)number - 1;
@@ -47,6 +52,12 @@ static bool is_without_barriers;
 void slots_leave_out_barriers(bool are_left_out) { is_without_barriers = are_left_out; }
 void slots_play(uint32_t number) { number_plus_1 = number + 1; }
 
+#ifdef CAIRN_BENCH
+uint32_t platform_slot_take(void) {
+  take_number();
+  return number_plus_1 - 1;
+}
+#else
 uint32_t platform_slot_enter(void) {
 #ifdef CAIRN_INTERLEAVE
   if (interleave_self() != UINT32_MAX) return interleave_self();
@@ -54,8 +65,8 @@ uint32_t platform_slot_enter(void) {
   if (number_plus_1 == 0) take_number();
   return number_plus_1 - 1;
 }
-
 void platform_slot_leave(void) {}
+#endif
 uint32_t platform_slot_count(void) { return SLOTS; }
 bool platform_mask(void) { return true; }
 void platform_unmask(bool were_on) { (void)were_on; }
