@@ -103,13 +103,14 @@ static void shuffle(struct dice *d, uint64_t *list, uint64_t n) {
   }
 }
 
-/* Takes everything that is left, in runs as large as there are. */
+/* Takes everything that is left: in powers of two down to 2 MiB, then frame by frame. */
 static void fill_up(struct machine *m) {
-  for (uint64_t count = PER_GIB; count > 0;) {
+  pfn_t f;
+  for (uint64_t count = PER_GIB; count >= FRAMES_PER_2M;) {
     struct frame_limits where = {.align = count};
-    pfn_t f;
     if (pmm_alloc_run(m->h.pmm, OWNER, 0, count, &where, &f) != OK) count /= 2;
   }
+  while (pmm_alloc_frame(m->h.pmm, OWNER, 0, &f) == OK) {}
 }
 
 /* --- hot pairs ------------------------------------------------------------------------------------------------------ */

@@ -153,8 +153,17 @@ static bool holds(uint64_t block, uint64_t size, uint64_t count, const struct fr
   return true;
 }
 
+/* The run that lies there and nowhere else: no list is walked for it. */
+static bool find_there(const struct buddy *b, uint64_t count, const struct frame_limits *where, uint64_t *first) {
+  const struct engine_stretch *s = engine_ground_at(&b->ground, where->min);
+  uint64_t block;
+  unsigned order;
+  return s && find_block(b, s, where->min, &block, &order) && holds(block, UINT64_C(1) << order, count, where, first);
+}
+
 static bool buddy_find(const void *memory, uint64_t count, const struct frame_limits *where, uint64_t *first) {
   const struct buddy *b = memory;
+  if (where->max - where->min == count) return find_there(b, count, where, first);
   const uint64_t most = bits_max(count, where->align);
   if (most > UINT64_C(1) << (ORDERS - 1)) return false; /* No block is so large. */
   for (unsigned k = bits_log2_floor(most) + !bits_is_power_of_two(most); k < ORDERS; k++) {

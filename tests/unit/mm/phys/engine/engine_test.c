@@ -142,7 +142,7 @@ static struct frame_limits any_limits(struct dice *d, uint64_t count) {
   struct frame_limits w = {.max = UINT64_MAX};
   if (dice_one_in(d, 2)) w.align = UINT64_C(1) << dice_below(d, 8);
   if (dice_one_in(d, 3)) w.min = BASE + dice_below(d, FRAMES);
-  if (dice_one_in(d, 3)) w.max = BASE + dice_below(d, FRAMES);
+  if (dice_one_in(d, 3)) w.max = dice_one_in(d, 2) ? BASE + dice_below(d, FRAMES) : w.min + count;
   if (dice_one_in(d, 3)) w.boundary = UINT64_C(1) << (unsigned)(order_of(count) + (int)dice_below(d, 4));
   if (w.max <= w.min) w.max = w.min + count;
   return w;
@@ -154,7 +154,8 @@ static void step_take(struct model *m, struct dice *d) {
   const struct frame_limits w = any_limits(d, count);
   uint64_t first = 0;
   const bool found = m->engine->find(m->memory, count, &w, &first);
-  const int order = m->engine->finds_every_run ? -1 : order_of(bits_max(count, w.align));
+  const bool is_one_place = w.max - w.min == count;
+  const int order = m->engine->finds_every_run ? -1 : order_of(is_one_place ? count : bits_max(count, w.align));
   assert_int_equal(found, exists(m, count, &w, order));
   if (!found) return;
   assert_true(fits(&w, first, count) && all_are(m, first, count, true));
