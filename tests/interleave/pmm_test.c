@@ -165,87 +165,117 @@ static void begin_gig_full(struct world *w) {
   pmm_drain(w->h.pmm);
 }
 
+/* A window of four frames that can be made by one move; two frames elsewhere to move to; the quote is there. */
+static void begin_window(struct world *w) {
+  full(w);
+  free_some(w, SETUP_SLOT, 6, 0, 2);
+  free_some(w, SETUP_SLOT, 3, 0, 4);
+  world_alloc_movable(w, w->first + 3 * BLOCK + BLOCK - 3);
+  world_quote(w, w->first + 3 * BLOCK + BLOCK - 4, 4);
+  world_keep(w, w->first + 3 * BLOCK + 9, 1);
+}
+
+/* The same, but CPU 1 owns the window's block, and has been served from elsewhere before. */
+static void begin_owned_window(struct world *w) {
+  begin_window(w);
+  world_alloc(w, 1, 1); /* Of block 6, the highest. */
+  world_alloc(w, 1, 1);
+  world_free(w, w->last.first, 1);
+}
+
 /* --- scenarios -------------------------------------------------------------------------------------------------------- */
 
-#define ONE     {OP_ALLOC, 1, 0}
-#define TWO_MIB {OP_ALLOC, BLOCK, 0}
-#define GIB_RUN {OP_ALLOC, 1 << 18, 0}
-#define RUN(n)  {OP_ALLOC, n, 0}
-#define FREE(k) {OP_FREE, 0, k}
-#define DRAIN   {OP_DRAIN, 0, 0}
-#define GIVE(k) {OP_GIVE, 0, k}
-#define BAD(k)  {OP_RETIRE, 0, k}
+#define ONE          {OP_ALLOC, 1, 0}
+#define TWO_MIB      {OP_ALLOC, BLOCK, 0}
+#define GIB_RUN      {OP_ALLOC, 1 << 18, 0}
+#define RUN(n)       {OP_ALLOC, n, 0}
+#define FREE(k)      {OP_FREE, 0, k}
+#define DRAIN        {OP_DRAIN, 0, 0}
+#define GIVE(k)      {OP_GIVE, 0, k}
+#define COMMIT       {OP_COMMIT, 0, 0}
+#define FREE_MOVABLE {OP_FREE_MOVABLE, 0, 0}
+#define BAD(k)       {OP_RETIRE, 0, k}
 
 static const struct scenario scenarios[] = {
-    {"two CPUs refill from two blocks", begin_two_broken, {{ONE}, {ONE}}, 2, 0, false},
-    {"two CPUs want the only frame", begin_one_broken, {{ONE}, {ONE}}, 1, 0, false},
-    {"a refill, and a free into the block it takes", begin_one_broken, {{ONE, ONE}, {FREE(0)}}, 1, 0, false},
-    {"a refill, and two frees into the block it takes", begin_one_broken, {{ONE}, {FREE(0), FREE(1)}}, 1, 0, false},
-    {"the last frame is called in while its CPU takes it", begin_one_left_with_slot_0, {{ONE}, {ONE}}, 1, 0, true},
-    {"a frame is called in while its CPU takes another", begin_two_left_with_slot_0, {{ONE}, {ONE}}, 2, 0, true},
-    {"a frame is called in while its CPU frees one", begin_one_left_with_slot_0, {{FREE(0)}, {ONE}}, 1, 0, false},
+    {"two CPUs refill from two blocks", begin_two_broken, {{ONE}, {ONE}}, 2, false, 0},
+    {"two CPUs want the only frame", begin_one_broken, {{ONE}, {ONE}}, 1, false, 0},
+    {"a refill, and a free into the block it takes", begin_one_broken, {{ONE, ONE}, {FREE(0)}}, 1, false, 0},
+    {"a refill, and two frees into the block it takes", begin_one_broken, {{ONE}, {FREE(0), FREE(1)}}, 1, false, 0},
+    {"the last frame is called in while its CPU takes it", begin_one_left_with_slot_0, {{ONE}, {ONE}}, 1, true, 0},
+    {"a frame is called in while its CPU takes another", begin_two_left_with_slot_0, {{ONE}, {ONE}}, 2, true, 0},
+    {"a frame is called in while its CPU frees one", begin_one_left_with_slot_0, {{FREE(0)}, {ONE}}, 1, false, 0},
     {"a frame is freed into a block of the CPU that is called in",
      begin_two_left_with_slot_0,
      {{FREE(0)}, {ONE, ONE}},
      2,
-     0,
-     true},
-    {"mail, and its receiver takes all", begin_two_left_with_slot_0, {{ONE, ONE, ONE}, {FREE(0)}}, 2, 0, false},
+     true,
+     0},
+    {"mail, and its receiver takes all", begin_two_left_with_slot_0, {{ONE, ONE, ONE}, {FREE(0)}}, 2, false, 0},
     {"two letters, and their receiver takes all",
      begin_two_left_with_slot_0,
      {{ONE, ONE, ONE}, {FREE(0), FREE(1)}},
      2,
-     0,
-     false},
-    {"2 MiB out of another CPU's pocket", begin_pocket_and_frame, {{ONE}, {TWO_MIB}}, 2, 0, false},
-    {"mail, and its receiver is told to go home", begin_two_left_with_slot_0, {{DRAIN}, {FREE(0)}}, 0, 0, false},
-    {"mail, and the block is drained by another", begin_two_left_with_slot_0, {{ONE}, {FREE(0)}, {DRAIN}}, 1, 0, false},
-    {"two CPUs call each other in", begin_one_left_with_each, {{ONE, ONE}, {ONE, ONE}}, 2, 0, false},
-    {"three CPUs, two of them have a frame", begin_one_left_with_each, {{ONE}, {ONE}, {ONE}}, 2, 0, false},
-    {"a drain while its CPU takes a frame", begin_two_left_with_slot_0, {{ONE}, {DRAIN}}, 1, 0, false},
-    {"a block becomes whole by two frees", begin_nearly_whole, {{FREE(0)}, {FREE(1)}}, 0, BLOCK, false},
-    {"a block becomes whole by two frees and is wanted", begin_nearly_whole, {{FREE(0)}, {FREE(1), TWO_MIB}}, 0, 0, false},
-    {"a block becomes whole and a frame is wanted", begin_nearly_whole, {{FREE(0), FREE(1)}, {ONE}}, 1, 0, false},
+     false,
+     0},
+    {"2 MiB out of another CPU's pocket", begin_pocket_and_frame, {{ONE}, {TWO_MIB}}, 2, false, 0},
+    {"mail, and its receiver is told to go home", begin_two_left_with_slot_0, {{DRAIN}, {FREE(0)}}, 0, false, 0},
+    {"mail, and the block is drained by another", begin_two_left_with_slot_0, {{ONE}, {FREE(0)}, {DRAIN}}, 1, false, 0},
+    {"two CPUs call each other in", begin_one_left_with_each, {{ONE, ONE}, {ONE, ONE}}, 2, false, 0},
+    {"three CPUs, two of them have a frame", begin_one_left_with_each, {{ONE}, {ONE}, {ONE}}, 2, false, 0},
+    {"a drain while its CPU takes a frame", begin_two_left_with_slot_0, {{ONE}, {DRAIN}}, 1, false, 0},
+    {"a block becomes whole by two frees", begin_nearly_whole, {{FREE(0)}, {FREE(1)}}, 0, false, BLOCK},
+    {"a block becomes whole by two frees and is wanted", begin_nearly_whole, {{FREE(0)}, {FREE(1), TWO_MIB}}, 0, false, 0},
+    {"a block becomes whole and a frame is wanted", begin_nearly_whole, {{FREE(0), FREE(1)}, {ONE}}, 1, false, 0},
     {"an owned block becomes whole and is wanted",
      begin_nearly_whole_with_slot_0,
      {{FREE(0), FREE(1)}, {FREE(2), TWO_MIB}},
      0,
-     0,
-     false},
-    {"2 MiB out of a pocket that is called in", begin_pocket, {{TWO_MIB}, {TWO_MIB}}, 1, 0, false},
-    {"2 MiB out of a pocket and a frame", begin_pocket, {{TWO_MIB}, {ONE}}, 1, 0, false},
-    {"2 MiB back into a pocket that is called in", begin_empty_pocket, {{FREE(0)}, {ONE}}, 0, 0, false},
-    {"2 MiB back into a pocket, and a run is wanted", begin_empty_pocket, {{FREE(0)}, {RUN(100)}}, 0, 0, false},
-    {"two CPUs fill their pockets", begin_two_whole, {{TWO_MIB}, {TWO_MIB}}, 2, 0, false},
-    {"a pocket is filled, and a frame is wanted", begin_two_whole, {{TWO_MIB}, {ONE}}, 2, 0, false},
-    {"a run over two whole blocks, and a frame", begin_two_whole, {{RUN(BLOCK + 1)}, {ONE}}, 1, 0, false},
-    {"a run, and the free that makes it, in an owned block", begin_runs, {{FREE(0)}, {RUN(3)}}, 0, 0, false},
-    {"a run, and the free that makes it, in nobody's block", begin_runs, {{FREE(1)}, {RUN(3)}}, 0, 0, false},
-    {"the free that makes a run, after one that was refused", begin_runs, {{FREE(1)}, {RUN(3), RUN(3)}}, 0, 0, false},
+     false,
+     0},
+    {"2 MiB out of a pocket that is called in", begin_pocket, {{TWO_MIB}, {TWO_MIB}}, 1, false, 0},
+    {"2 MiB out of a pocket and a frame", begin_pocket, {{TWO_MIB}, {ONE}}, 1, false, 0},
+    {"2 MiB back into a pocket that is called in", begin_empty_pocket, {{FREE(0)}, {ONE}}, 0, false, 0},
+    {"2 MiB back into a pocket, and a run is wanted", begin_empty_pocket, {{FREE(0)}, {RUN(100)}}, 0, false, 0},
+    {"two CPUs fill their pockets", begin_two_whole, {{TWO_MIB}, {TWO_MIB}}, 2, false, 0},
+    {"a pocket is filled, and a frame is wanted", begin_two_whole, {{TWO_MIB}, {ONE}}, 2, false, 0},
+    {"a run over two whole blocks, and a frame", begin_two_whole, {{RUN(BLOCK + 1)}, {ONE}}, 1, false, 0},
+    {"a run, and the free that makes it, in an owned block", begin_runs, {{FREE(0)}, {RUN(3)}}, 0, false, 0},
+    {"a run, and the free that makes it, in nobody's block", begin_runs, {{FREE(1)}, {RUN(3)}}, 0, false, 0},
+    {"the free that makes a run, after one that was refused", begin_runs, {{FREE(1)}, {RUN(3), RUN(3)}}, 0, false, 0},
     {"the free that makes a run, after one that was refused earlier",
      begin_runs_refused,
      {{FREE(1)}, {RUN(3)}},
      0,
-     0,
-     false},
+     false,
+     0},
     {"mail makes a run, after one that was refused earlier",
      begin_runs_refused,
      {{FREE(2), ONE}, {FREE(3), RUN(3)}},
      1,
-     0,
-     false},
-    {"a frame is given away while its neighbour is taken", begin_two_left_with_slot_0, {{ONE}, {GIVE(0)}}, 1, 0, false},
-    {"a frame goes bad while its neighbours are taken", begin_two_left_with_slot_0, {{ONE, ONE}, {BAD(0)}}, 2, 0, false},
-    {"first requests of two CPUs", begin_free, {{ONE}, {ONE}}, 2, 0, false},
-    {"a frame and 2 MiB of untouched memory", begin_free, {{ONE}, {TWO_MIB}}, 2, 0, false},
+     false,
+     0},
+    {"a frame is given away while its neighbour is taken", begin_two_left_with_slot_0, {{ONE}, {GIVE(0)}}, 1, false, 0},
+    {"a frame goes bad while its neighbours are taken", begin_two_left_with_slot_0, {{ONE, ONE}, {BAD(0)}}, 2, false, 0},
+    {"first requests of two CPUs", begin_free, {{ONE}, {ONE}}, 2, false, 0},
+    {"a frame and 2 MiB of untouched memory", begin_free, {{ONE}, {TWO_MIB}}, 2, false, 0},
 };
 
 static const struct scenario gigs[] = {
-    {"1 GiB, and a frame of it", begin_free, {{GIB_RUN}, {ONE}}, 2, 0, false},
-    {"1 GiB, and 2 MiB", begin_free, {{GIB_RUN}, {TWO_MIB}}, 2, 0, false},
-    {"1 GiB, and the frame that makes it whole", begin_gig, {{GIB_RUN, GIB_RUN}, {FREE(0)}}, 1, 0, false},
-    {"1 GiB comes back, and a frame", begin_gig_full, {{FREE(0)}, {FREE(1)}}, 0, 0, false},
-    {"1 GiB comes back, and a frame is wanted", begin_gig_full, {{FREE(0)}, {ONE}}, 1, 0, false},
+    {"1 GiB, and a frame of it", begin_free, {{GIB_RUN}, {ONE}}, 2, false, 0},
+    {"1 GiB, and 2 MiB", begin_free, {{GIB_RUN}, {TWO_MIB}}, 2, false, 0},
+    {"1 GiB, and the frame that makes it whole", begin_gig, {{GIB_RUN, GIB_RUN}, {FREE(0)}}, 1, false, 0},
+    {"1 GiB comes back, and a frame", begin_gig_full, {{FREE(0)}, {FREE(1)}}, 0, false, 0},
+    {"1 GiB comes back, and a frame is wanted", begin_gig_full, {{FREE(0)}, {ONE}}, 1, false, 0},
+};
+
+static const struct scenario windows[] = {
+    {"a window is made, and a frame is wanted", begin_window, {{COMMIT}, {ONE}}, 1, false, 0},
+    {"a window is made, and all that is left is wanted", begin_window, {{COMMIT}, {ONE, ONE, ONE}}, 1, false, 0},
+    {"a window is made, and its movable frame is freed", begin_window, {{COMMIT}, {FREE_MOVABLE}}, 0, false, 0},
+    {"a window is made, and a frame beside it is freed", begin_window, {{COMMIT}, {FREE(0)}}, 0, false, 0},
+    {"a window is made twice", begin_window, {{COMMIT}, {COMMIT}}, 1, false, 0},
+    {"a window is made while everything is called home", begin_owned_window, {{COMMIT}, {DRAIN}}, 0, false, 0},
+    {"a window is made beside a CPU that is served", begin_owned_window, {{COMMIT}, {ONE}}, 1, false, 0},
 };
 
 static uint64_t total;
@@ -267,6 +297,11 @@ static void whole_gigs(void **state) {
   run_all(gigs, sizeof gigs / sizeof *gigs, 2 << 18, 100, 1);
 }
 
+static void windows_are_made(void **state) {
+  (void)state;
+  run_all(windows, sizeof windows / sizeof *windows, 8 * BLOCK, 4000, 2);
+}
+
 /* The same, with the barrier left out on which the handshake rests: two of them must fail. */
 static void without_its_barrier_the_handshake_is_wrong(void **state) {
   (void)state;
@@ -285,6 +320,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(blocks_slots_and_mail),
       cmocka_unit_test(whole_gigs),
+      cmocka_unit_test(windows_are_made),
       cmocka_unit_test(without_its_barrier_the_handshake_is_wrong),
   };
   int failed = cmocka_run_group_tests_name("interleave/pmm", tests, NULL, NULL);

@@ -9,12 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/bits.h"
+#include "platform.h"
 
 #define OWNER     FRAME_OWNER_TEST
 #define SCHEDULES 500
@@ -31,12 +33,16 @@ void world_begin(struct world *w, uint64_t frames) {
   w->h = hosted_create(&w->region, 1, NULL, 0);
   assert_int_equal(w->h.status, OK);
   w->metadata = malloc(w->h.metadata_size);
+  w->ram = mmap(NULL, w->region.end, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  fake_platform_set_ram(w->ram);
   w->records = malloc(frames);
 }
 
 void world_end(struct world *w) {
   free(w->metadata);
   free(w->records);
+  munmap(w->ram, w->region.end);
+  fake_platform_set_ram(NULL);
   hosted_destroy(&w->h);
 }
 
@@ -78,6 +84,47 @@ void world_free(struct world *w, uint64_t first, uint64_t count) {
 void world_keep(struct world *w, uint64_t first, uint64_t count) { w->kept[w->kept_count++] = (struct run){first, count}; }
 void world_keep_last(struct world *w) { w->kept[w->kept_count++] = w->last; }
 
+/* --- the frame that moves --------------------------------------------------------------------------------------------- */
+
+static status_t hold(void *context, pfn_t frame) {
+  struct world *w = context;
+  if (w->movable != frame.raw) return ERR_STATE;
+  w->is_held = true;
+  return OK;
+}
+
+static void move(void *context, pfn_t from, pfn_t to) {
+  struct world *w = context;
+  if (!w->is_held || w->movable != from.raw)
+    interleave_fail("frame %#llx moves and was not held", (unsigned long long)from.raw);
+  w->movable = to.raw;
+  w->is_held = false;
+}
+
+static void release(void *context, pfn_t frame) {
+  struct world *w = context;
+  if (!w->is_held || w->movable != frame.raw)
+    interleave_fail("frame %#llx is let go and was not held", (unsigned long long)frame.raw);
+  w->is_held = false;
+}
+
+void world_alloc_movable(struct world *w, uint64_t frame) {
+  static struct frame_mover mover;
+  const struct frame_limits exactly = {.min = frame, .max = frame + 1};
+  pfn_t got;
+  mover = (struct frame_mover){hold, move, release, w};
+  contig_init(&w->contig, w->h.pmm);
+  assert_int_equal(contig_mover_set(&w->contig, FRAME_OWNER_USER, &mover), OK);
+  assert_int_equal(pmm_alloc_run(w->h.pmm, FRAME_OWNER_USER, PMM_MOVABLE, 1, &exactly, &got), OK);
+  w->movable = frame;
+}
+
+void world_quote(struct world *w, uint64_t first, uint64_t count) {
+  const struct frame_limits exactly = {.min = first, .max = first + count};
+  assert_int_equal(contig_quote(&w->contig, count, &exactly, &w->quote), OK);
+  assert_int_equal(w->quote.moves, 1);
+}
+
 static uint64_t free_frames(const struct world *w) {
   struct ledger l;
   ledger_read(w->h.pmm, &l);
@@ -91,6 +138,9 @@ static void put_back(void *context) {
   memcpy(w->h.metadata, w->metadata, w->h.metadata_size);
   memcpy(hot(w), w->records, w->frames);
   memset(w->did, 0, sizeof w->did);
+  w->contig = w->contig_fresh;
+  w->movable = w->movable_fresh;
+  w->is_held = false;
   slots_play(SETUP_SLOT);
 }
 
@@ -116,6 +166,19 @@ static void run_op(struct world *w, unsigned self, unsigned i) {
     break;
   case OP_RETIRE:
     s = pmm_retire_frame(w->h.pmm, OWNER, pfn(kept->first));
+    break;
+  case OP_COMMIT:
+    s = contig_commit(&w->contig, &w->quote, OWNER, &first);
+    if (s == OK) w->did[self].taken[i] = (struct run){first.raw, w->quote.count};
+    if (s == OK) w->did[self].met++;
+    if (s != OK && s != ERR_BUSY && s != ERR_NO_MEMORY && s != ERR_STATE) interleave_fail("to commit: %s", status_name(s));
+    return;
+  case OP_FREE_MOVABLE:
+    if (w->is_held) return; /* Its owner has promised to wait. */
+    first = pfn(w->movable);
+    w->movable = 0;
+    s = pmm_free_frame(w->h.pmm, FRAME_OWNER_USER, first);
+    w->did[self].freed++;
     break;
   case OP_DRAIN:
     pmm_drain(w->h.pmm);
@@ -176,6 +239,12 @@ static bool judge(void *context) {
     met += w->did[t].met;
   }
   judge_hands(w);
+  if (w->movable != 0) {
+    struct pmm_story story;
+    pmm_describe(w->h.pmm, paddr_of_pfn(pfn(w->movable)), &story);
+    must(story.owner == FRAME_OWNER_USER && story.is_movable && !w->is_held,
+         "the frame that moves is not where its owner thinks");
+  }
   if (met < w->scenario->met) interleave_fail("%u requests were met, not %u", met, w->scenario->met);
   judge_state(w, expected, "afterwards");
   pmm_drain(w->h.pmm);
@@ -202,9 +271,12 @@ static struct interleave program_of(struct world *w, const struct scenario *s) {
   w->h = hosted_create(&w->region, 1, NULL, 0);
   fresh = w->h.pmm;
   w->kept_count = 0;
+  w->movable = 0;
   w->scenario = s;
   s->begin(w);
   w->free_frames = free_frames(w);
+  w->contig_fresh = w->contig;
+  w->movable_fresh = w->movable;
   memcpy(w->metadata, w->h.metadata, w->h.metadata_size);
   memcpy(w->records, hot(w), w->frames);
   interleave_forget();

@@ -7,13 +7,14 @@
 
 #include "hosted.h"
 #include "interleave.h"
+#include "mm/contig.h"
 #include "slots.h"
 
 #define SETUP_SLOT 4U /* Of who prepares a state; no thread has it. */
 #define OPS_MAX    3
 #define KEPT_MAX   4
 
-enum op_kind { OP_NONE, OP_ALLOC, OP_FREE, OP_DRAIN, OP_GIVE, OP_RETIRE };
+enum op_kind { OP_NONE, OP_ALLOC, OP_FREE, OP_DRAIN, OP_GIVE, OP_RETIRE, OP_COMMIT, OP_FREE_MOVABLE };
 
 struct op {
   enum op_kind kind;
@@ -27,8 +28,8 @@ struct scenario {
   void (*begin)(struct world *w);
   struct op ops[INTERLEAVE_THREADS_MAX][OPS_MAX];
   unsigned met;        /* So many requests at least are met, in every order. */
-  uint64_t whole_left; /* Frames that must be had in one aligned piece afterwards; 0 for none. */
   bool is_handshake;   /* All orders with two preemptions: with one, what a barrier is for cannot be seen. */
+  uint64_t whole_left; /* Frames that must be had in one aligned piece afterwards; 0 for none. */
 };
 
 struct run {
@@ -46,6 +47,13 @@ struct world {
   struct run last; /* That world_alloc has had. */
   uint64_t free_frames;
 
+  /* What moves: one frame of another owner's. */
+  struct contig contig, contig_fresh;
+  struct contig_quote quote;
+  uint64_t movable, movable_fresh; /* Where it is; 0 when it has been freed. */
+  bool is_held;
+  char *ram;
+
   struct {
     struct run taken[OPS_MAX];
     uint64_t freed;
@@ -61,6 +69,9 @@ void world_take_all(struct world *w);
 void world_alloc(struct world *w, uint32_t slot, uint64_t count);
 void world_refuse(struct world *w, uint32_t slot, uint64_t count);
 void world_free(struct world *w, uint64_t first, uint64_t count);
+/** The one frame that moves; and the price of a window. */
+void world_alloc_movable(struct world *w, uint64_t frame);
+void world_quote(struct world *w, uint64_t first, uint64_t count);
 /** Frames that are allocated, for OP_FREE and the like to name. */
 void world_keep(struct world *w, uint64_t first, uint64_t count);
 void world_keep_last(struct world *w);
