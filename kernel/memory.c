@@ -207,7 +207,6 @@ static void piece_map(void *context, const struct records_piece *p) {
     if (pool->left == 0) pool_refill(pool);
     const uint64_t size = bits_min(pool->left, p->end - at);
     need(pagetable_map(&tables, vrange(at, at + size), pool->at, PAGE_WRITE | PAGE_GLOBAL), "frame records");
-    if (at < p->zero_end) memset(physmap_at(pool->at), 0, bits_min(size, p->zero_end - at));
     pool->at = paddr_add(pool->at, size);
     pool->left -= size;
     at += size;
@@ -240,7 +239,7 @@ static void describe_nodes(struct nodes_layout *l) {
 static void *take_bitmaps(struct early *e, uint64_t size, const char *what) {
   paddr_t memory;
   need(early_alloc(e, FRAME_OWNER_BITMAPS, size, FRAME_SIZE, &memory), what);
-  return memset(physmap_at(memory), 0, size);
+  return physmap_at(memory);
 }
 
 /* As in the option's words. */
@@ -252,7 +251,8 @@ static void create_nodes(struct early *e, const struct boot_handoff *h) {
   struct nodes *n;
   describe_nodes(&layout);
   need(engine_choose(engines[options->pmm]), "who finds frames");
-  void *plan = take_bitmaps(e, nodes_plan_size(h->regions.count, &layout), "the nodes");
+  const uint64_t plan_size = nodes_plan_size(h->regions.count, &layout);
+  void *plan = memset(take_bitmaps(e, plan_size, "the nodes"), 0, plan_size);
   need(nodes_plan(plan, regions, h->regions.count, &layout, &n), "the nodes");
   void *metadata = take_bitmaps(e, nodes_metadata_size(n), "bitmaps");
   need(nodes_create(n, metadata, records_of(h), e->taken, e->taken_count), "the frame allocator");

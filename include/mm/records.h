@@ -3,7 +3,8 @@
  * mm/records.h — where the frames' records lie, and which pages that takes.
  *
  * Two arrays by frame number (mm/frame.h), one behind the other, as long as the highest frame of RAM asks for; memory is
- * behind them only where the map has RAM, so that holes cost nothing.
+ * behind them only where the map has RAM, so that holes cost nothing.  It need not be cleared: nobody reads what he has not
+ * written, so that starting a machine costs as much as is not free in it, however much RAM there is.
  */
 #pragma once
 
@@ -19,8 +20,7 @@ struct frame_records records_at(void *base, const struct boot_region *regions, s
 /* Whole pages that need memory: [start, end) by address, of 4 KiB or of 2 MiB each. */
 struct records_piece {
   uint64_t start, end;
-  uint64_t page;     /* FRAME_SIZE or FRAME_2M_SIZE. */
-  uint64_t zero_end; /* What lies in [start, zero_end) has to be zeros; the rest is nobody's before it is written. */
+  uint64_t page; /* FRAME_SIZE or FRAME_2M_SIZE. */
 };
 /**
  * Visits the pieces in order of address; none touches another of the same page size.  Large pages where all of one is

@@ -4,7 +4,7 @@
  *
  * HOW    RAM is a list of ranges; each needs a stretch of either array.  Stretches that share a page, or touch, grow
  *        together; what has grown is cut into large pages and the small ones around them.
- * WHY NOT  zeros everywhere: 15 of 16 bytes are their owner's alone and mean nothing before he has written them.
+ * WHY NOT  clear them: what is free is said by the tiers, and what is written first is read first (tier.c).
  */
 #include "mm/records.h"
 
@@ -13,13 +13,12 @@
 
 struct growing {
   uint64_t start, end; /* Whole small pages; empty at first. */
-  uint64_t cold;       /* Where the cold array begins. */
   void (*visit)(void *context, const struct records_piece *piece);
   void *context;
 };
 
 static void emit(const struct growing *g, uint64_t start, uint64_t end, uint64_t page) {
-  const struct records_piece piece = {start, end, page, bits_max(start, bits_min(end, g->cold))};
+  const struct records_piece piece = {start, end, page};
   if (start < end) g->visit(g->context, &piece);
 }
 
@@ -57,7 +56,7 @@ void records_each_piece(const struct boot_region *regions, size_t count, struct 
                         void (*visit)(void *context, const struct records_piece *piece), void *context) {
   const uint64_t hot = (uint64_t)(uintptr_t)records.hot;
   const uint64_t cold = (uint64_t)(uintptr_t)records.cold;
-  struct growing g = {.cold = cold, .visit = visit, .context = context};
+  struct growing g = {.visit = visit, .context = context};
   for (unsigned is_cold = 0; is_cold <= 1; is_cold++) {
     const uint64_t base = is_cold ? cold : hot;
     const uint64_t size = is_cold ? sizeof *records.cold : sizeof *records.hot;

@@ -8,8 +8,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/bits.h"
 #include "mm/phys/instance.h"
 
+#define SCRIBBLE_MAX  (4 * MIB)
+#define GARBAGE       0xa5
 #define ADDRESS_SPACE (UINT64_C(1) << 45) /* What a host program can map without running out of addresses. */
 
 static void *map_sparse(uint64_t size) {
@@ -37,6 +40,9 @@ struct machine machine_create(const struct boot_region *regions, size_t count, c
   m.metadata = map_sparse(m.metadata_size);
   m.records = map_sparse(m.records_size);
   if (!m.metadata || !m.records) return m;
+  /* What nobody has written must not be read; as much of it as a test can afford. */
+  memset(m.metadata, GARBAGE, bits_min(m.metadata_size, SCRIBBLE_MAX));
+  memset(m.records, GARBAGE, bits_min(m.records_size / PMM_RECORD_SIZE, SCRIBBLE_MAX));
   m.status = nodes_create(n, m.metadata, pmm_records_at(m.records, m.records_size / PMM_RECORD_SIZE), taken, taken_count);
   if (m.status == OK) m.nodes = n;
   return m;
