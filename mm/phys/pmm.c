@@ -9,7 +9,7 @@
  *
  *        The usual one: a single frame or a block of 2 MiB, with what the CPU's slot has (slot.c).  No lock, no atomic
  *        operation, one line of bits, one of bytes and the slot's own.  A frame that goes back to somebody else's block
- * costs the lock of that block's entry.
+ *        costs the lock of that block's entry.
  *
  *        The other one: everything else, and whatever the first cannot do, under the instance's lock:
  *
@@ -21,16 +21,17 @@
  *        A refused step is a bug of the caller or worse, so it is logged, once, with frame, state and owner.
  *
  *        NOTHING IS REFUSED THAT A SLOT HOLDS.  Before ERR_NO_MEMORY all slots are called in, unless none has anything:
- * then, and after that, "there is none" is answered in constant time.
+ *        then, and after that, "there is none" is answered in constant time.
  *
  *        A RUN THAT CANNOT BE MET is expensive to look for once: every broken block is read.  run_bound remembers how long a
  *        run there was not.  Taking frames cannot make that wrong; giving them back can, and looks at its neighbours.  A
- * free into nobody's block does that without the lock, so the bound is set before the search: a barrier on all CPUs stands
- *        between, and a free that the search has missed has seen the bound and waits for the lock.  What slots free in their
- *        own blocks is looked at when they give them back; a slot that has freed anything since is called in first.
+ *        free into nobody's block does that without the lock, so the bound is set before the search: a barrier on all
+ *        CPUs stands between, and a free that the search has missed has seen the bound and waits for the lock.  What
+ *        slots free in their own blocks is looked at when they give them back; a slot that has freed anything since is
+ *        called in first.
  * LOCKING  p->lock guards tiers and counts, and is never held while something is logged or visited.  Without it only slots
- * work, by the rules of slot.c.  Two calls that free one frame at the same moment are a bug that is found, but not always at
- *        once: bits that are set twice end in a panic (INV-10, CHECK in flip_bits).
+ *        work, by the rules of slot.c.  Two calls that free one frame at the same moment are a bug that is found, but
+ *        not always at once: bits that are set twice end in a panic (INV-10, CHECK in flip_bits).
  * INVARIANTS
  *   INV-3   a frame's bit is set exactly when its byte says free.
  *   INV-6   owned[o] and the slots' deltas together are the number of frames whose owner is o.

@@ -4,9 +4,10 @@
  *
  * WHAT   A slot owns one block of 2 MiB outright and has some whole blocks of one section in its pocket.  From the block it
  *        serves single frames, from the pocket 2 MiB ones, with plain loads and stores: nobody else touches a line of bits
- * while a slot owns it, nor the entry of a whole block that is in a pocket. HOW    The block is a line of 512 bits, used
- * where it stands.  There is no list of frames in front of it: a freed frame goes to its own bit, wherever that is, so
- * nothing is handed out scattered because it came back scattered, and blocks become whole.
+ *        while a slot owns it, nor the entry of a whole block that is in a pocket.
+ * HOW    The block is a line of 512 bits, used where it stands.  There is no list of frames in front of it: a freed frame
+ *        goes to its own bit, wherever that is, so nothing is handed out scattered because it came back scattered, and
+ *        blocks become whole.
  *
  *            alloc    highest free bit of the block
  *            free     of its block: the bit.  Of nobody's block: that block's entry is locked, bit and count follow.
@@ -28,19 +29,22 @@
  *            called = 0 (release)
  *
  *        Without barriers an owner's `busy` may still be in its store buffer while it reads `called`.  The barrier is
- * executed on the owner's CPU by somebody else's order: either it comes after the store, and then the caller-in sees `busy`;
- * or before it, and then the owner's load comes after the barrier too, and sees `called`.  So Dekker's handshake costs the
- * owner two plain stores and a load, and everything else is paid by the one who would else have failed. An owner never waits
- * for the instance's lock while it is busy, so nobody waits for ever.
+ *        executed on the owner's CPU by somebody else's order: either it comes after the store, and then the caller-in
+ *        sees `busy`; or before it, and then the owner's load comes after the barrier too, and sees `called`.  So
+ *        Dekker's handshake costs the owner two plain stores and a load, and everything else is paid by the one who
+ *        would else have failed. An owner never waits for the instance's lock while it is busy, so nobody waits for
+ *        ever.
  *
  *        An interrupt's handler that asks for a frame finds `busy` set by the operation it came into and is served under the
  *        instance's lock; so operations run with interrupts on.  They are masked while an entry is locked, for the handler
  *        might want that entry.
  * LOCKING  a slot's own fields: see the letters in slot.h.  Order: busy, then an entry; or the instance's lock, then an
- * entry. INVARIANTS INV-9  a block or a pocket has exactly one slot that names it, and the slot's number stands in the
- * entry. INV-10 mail lies only in the box of a slot that owns a block, for frames that are free and have no bit. WHY NOT  a
- * stack of frames for each CPU: under one-for-one churn it hands the same scattered frames out for ever, and no 2 MiB block
- * ever becomes whole (decision 0010).  Locked operations on shared bits, as LLFree: six of them a pair.
+ *        entry.
+ * INVARIANTS
+ *   INV-9  a block or a pocket has exactly one slot that names it, and the slot's number stands in the entry.
+ *   INV-10 mail lies only in the box of a slot that owns a block, for frames that are free and have no bit.
+ * WHY NOT  a stack of frames for each CPU: under one-for-one churn it hands the same scattered frames out for ever, and no
+ *        2 MiB block ever becomes whole (decision 0010).  Locked operations on shared bits, as LLFree: six of them a pair.
  */
 #include "mm/phys/slot.h"
 

@@ -23,7 +23,7 @@
  * (c) who calls in, under the instance's lock
  * (w) anybody, by an atomic OR, with the block's entry locked
  */
-struct slot {
+struct slot {                // NOLINT(clang-analyzer-optin.performance.Padding): each part has cache lines of its own
   alignas(64) uint32_t busy; /* (o) An operation is going on. */
   uint32_t called;           /* (c) Somebody wants what the slot has: hands off. */
   uint64_t block;            /* (o) The block it owns, first frame >> 9; SLOT_NONE. */

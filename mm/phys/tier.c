@@ -2,17 +2,21 @@
 /*
  * mm/phys/tier.c — tiered bitmaps: which frames are free, and where the free ones lie together.
  *
- * WHAT   One bit a frame, one word a block of 2 MiB, and above it groups of 32 MiB and 1 GiB that say what lies in them, so
- * that every question is answered from a few words: a single frame, a 2 MiB block, a GiB, or any run of frames. HOW 1 GiB
- * gig      whole | has_whole | has_broken   32 bits each, one a section; ladders over all gigs on top x 32 32 MiB   section
- * whole | broken                   16 bits each, one a block x 16 2 MiB    entry    how much is taken, by whom
- * mm/phys/entry.h; the 16 of a section are one cache line x 512 4 KiB    bits     1 is free                        the 512
- * of a block are one cache line
+ * WHAT   One bit a frame, one word a block of 2 MiB, and above it groups of 32 MiB and 1 GiB that say what lies in them,
+ *        so that every question is answered from a few words: a single frame, a 2 MiB block, a GiB, or any run of frames.
+ * HOW
+ *        1 GiB    gig      whole | has_whole | has_broken   32 bits each, one a section; ladders over all gigs on top
+ *                  x 32
+ *        32 MiB   section  whole | broken                   16 bits each, one a block
+ *                  x 16
+ *        2 MiB    entry    how much is taken, by whom       mm/phys/entry.h; the 16 of a section are one cache line
+ *                  x 512
+ *        4 KiB    bits     1 is free                        the 512 of a block are one cache line
  *
  *        A block is whole (every frame free), broken (some free), full, or in the hands of a slot, and then it looks full
- * from here: what a slot has is the slot's alone (slot.c).  Above 2 MiB "broken" cannot tell whether there is a whole block
- *        below or only crumbs, and a search that trusts it must walk; so a gig asks the two questions themselves: has_whole,
- *        has_broken.  With them
+ *        from here: what a slot has is the slot's alone (slot.c).  Above 2 MiB "broken" cannot tell whether there is a
+ *        whole block below or only crumbs, and a search that trusts it must walk; so a gig asks the two questions
+ *        themselves: has_whole, has_broken.  With them
  *          a frame   comes from the highest broken block, or breaks the block that tier_find_block names;
  *          2 MiB     comes from a section and a gig that are not whole, if there is one, else breaks the highest whole one;
  *          1 GiB     is the highest bit of a ladder;
@@ -31,12 +35,12 @@
  *        their own blocks and by frees in nobody's (slot.c), which lock the block's entry; then the words above are behind
  *        until tier_settle.  They never say more than there is: what is free without a slot stays so while the lock is held.
  * INVARIANTS
- *   INV-4  every tier word is what the tier below it says (change_block and the settle_ functions keep it).
+ *   INV-4  every tier word is what the tier below it says (tier_settle and the settle_ functions keep it).
  *   INV-5  free_2m and free_1g count what the tiers say.
  *   INV-11 an entry counts the bits of its line.
  * WHY NOT  a bit "partly used" alone: see above.  A tier of 64 KiB groups: the line of a block says at once what it said.
  * SOURCE the fan-outs lead from 4 KiB to both huge page sizes, 2 MiB and 1 GiB (SDM 3A 4.5); that a group needs more than
- * one summary is what LLFree's child and tree entries show.
+ *        one summary is what LLFree's child and tree entries show.
  */
 #include "mm/phys/tier.h"
 
