@@ -79,8 +79,8 @@ bool slot_read_mail(struct slot *s) {
     if (atomic_get(&s->mail[i]) == 0) continue;
     uint64_t word = atomic_get(&s->line[i]), mail = atomic_swap(&s->mail[i], UINT64_C(0));
     if ((word & mail) != 0) { /* Two frees of one frame at the same moment, each of which saw it allocated. */
-      platform_panic("INV-10: frame %#llx was freed twice at once",
-                     (unsigned long long)(s->block * FRAMES_PER_2M + i * 64 + bits_lowest(word & mail)));
+      const uint64_t frame = s->block * FRAMES_PER_2M + UINT64_C(64) * i + bits_lowest(word & mail);
+      platform_panic("INV-10: frame %#llx was freed twice at once", (unsigned long long)frame);
     }
     atomic_set(&s->line[i], word | mail);
     any = true;
@@ -130,7 +130,7 @@ static void fetch_next(const struct tier *t, const struct place *p) {
   unsigned i = TIER_WORDS_PER_BLOCK - 1;
   uint64_t word;
   while ((word = atomic_get(&line[i])) == 0 && i > 0) i--;
-  if (word != 0) __builtin_prefetch(&t->hot[first + next * FRAMES_PER_2M + i * 64 + highest(word)], 1);
+  if (word != 0) __builtin_prefetch(&t->hot[first + next * FRAMES_PER_2M + UINT64_C(64) * i + highest(word)], 1);
 }
 
 void slot_take_block(struct tier *t, struct slot *s, uint32_t number, const struct place *p) {
