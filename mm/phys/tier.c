@@ -443,7 +443,7 @@ bool tier_find_frame(const struct tier *t, uint64_t *frame) {
   }
   unsigned i = TIER_WORDS_PER_BLOCK - 1;
   while (i > 0 && place_block_word(t, p.block, i) == 0) i--;
-  *frame = place_first(t, &p) + 64 * i + highest(place_block_word(t, p.block, i));
+  *frame = place_first(t, &p) + UINT64_C(64) * i + highest(place_block_word(t, p.block, i));
   return true;
 }
 
