@@ -124,9 +124,22 @@ static bool leaf_fits(vaddr_t va, paddr_t to, uint64_t left, unsigned level) {
 
 /* --- map ------------------------------------------------------------------------------------------------------------- */
 
-/* Where the next leaf goes: at which level, and how many tables it is the first to need. */
-static status_t plan_leaf(const struct pagetable *t, vrange_t where, vaddr_t va, paddr_t to, unsigned *leaf_level,
-                          uint64_t *missing) {
+/*
+ * How many leaves of one level stand side by side from va on: as far as the table (NULL: one that is not there yet) has
+ * empty slots and `left` bytes last.  Larger leaves can begin only where a table ends, so none is missed.
+ */
+static uint64_t leaves_in_row(const arch_pte_t *table, vaddr_t va, uint64_t left, unsigned level) {
+  const unsigned at = arch_mmu_index(va, level);
+  const uint64_t most = bits_min(left >> arch_mmu_shift(level), ARCH_MMU_ENTRIES - at);
+  uint64_t n = 1;
+  if (!table) return most;
+  while (n < most && !arch_pte_present(table[at + n], level)) n++;
+  return n;
+}
+
+/* Where the next leaves go: at which level and how many, and how many tables they are the first to need. */
+static status_t plan_leaves(const struct pagetable *t, vrange_t where, vaddr_t va, paddr_t to, uint64_t *size,
+                            uint64_t *missing) {
   const uint64_t left = where.end.raw - va.raw;
   const arch_pte_t *table = table_at(t->root);
   uint64_t count = 0;
@@ -140,7 +153,7 @@ static status_t plan_leaf(const struct pagetable *t, vrange_t where, vaddr_t va,
     if (!present && (va.raw == where.start.raw || bits_is_aligned(va.raw, arch_mmu_span(level)))) count++;
     table = present ? table_at(arch_pte_address(pte, level)) : nullptr;
   }
-  *leaf_level = level;
+  *size = leaves_in_row(table, va, left, level) << arch_mmu_shift(level);
   *missing += count;
   return OK;
 }
@@ -154,24 +167,26 @@ status_t pagetable_map_cost(const struct pagetable *t, vrange_t where, paddr_t t
   uint64_t missing = 0;
   uint64_t done = 0;
   while (done < vrange_size(where)) {
-    unsigned level;
-    const status_t leaf = plan_leaf(t, where, vaddr_add(where.start, done), paddr_add(to, done), &level, &missing);
+    uint64_t size;
+    const status_t leaf = plan_leaves(t, where, vaddr_add(where.start, done), paddr_add(to, done), &size, &missing);
     if (leaf != OK) return leaf;
-    done += arch_mmu_span(level);
+    done += size;
   }
   *count = missing;
   return OK;
 }
 
-/* Writes one leaf and returns how much it maps. */
-static uint64_t commit_leaf(struct pagetable *t, vaddr_t va, paddr_t to, uint64_t left, uint32_t flags) {
+/* Writes leaves side by side and returns how much they map. */
+static uint64_t commit_leaves(struct pagetable *t, vaddr_t va, paddr_t to, uint64_t left, uint32_t flags) {
   arch_pte_t *table = table_at(t->root);
   for (unsigned level = arch_mmu_levels() - 1;; level--) {
     arch_pte_t *slot = &table[arch_mmu_index(va, level)];
     const bool present = arch_pte_present(*slot, level);
     if (!present && leaf_fits(va, to, left, level)) {
-      *(volatile arch_pte_t *)slot = arch_pte_leaf(to, flags, level);
-      return arch_mmu_span(level);
+      const uint64_t n = leaves_in_row(table, va, left, level);
+      for (uint64_t i = 0; i < n; i++)
+        *(volatile arch_pte_t *)&slot[i] = arch_pte_leaf(paddr_add(to, i << arch_mmu_shift(level)), flags, level);
+      return n << arch_mmu_shift(level);
     }
     CHECK(level > 0);
     table = present ? table_at(arch_pte_address(*slot, level)) : table_add(t, slot, level);
@@ -185,7 +200,7 @@ static status_t map(struct pagetable *t, vrange_t where, paddr_t to, uint32_t fl
   if (s == OK) s = reserve(t, cost);
   if (s != OK) return s;
   for (uint64_t done = 0; done < vrange_size(where);) {
-    done += commit_leaf(t, vaddr_add(where.start, done), paddr_add(to, done), vrange_size(where) - done, flags);
+    done += commit_leaves(t, vaddr_add(where.start, done), paddr_add(to, done), vrange_size(where) - done, flags);
   }
   return OK;
 }
