@@ -104,14 +104,18 @@ static struct shape shape_of(const struct boot_region *regions, size_t count) {
 
 uint64_t tier_size(const struct boot_region *regions, size_t count) { return shape_of(regions, count).size; }
 
-/* Gives the section with this number a place, and its gig too when it is the first in there; none of it is managed yet. */
-static void add_section(struct tier *t, uint64_t section_number) {
-  uint64_t number = section_number / TIER_SECTIONS_PER_GIG;
-  if (t->gig_count == 0 || t->gigs[t->gig_count - 1].number != number) {
-    t->gigs[t->gig_count++] = (struct tier_gig){.number = number, .first = (uint32_t)t->section_count};
+/* Gives sections [first, end) by number a place, and their gigs where they are the first in there; none is managed yet. */
+static void add_sections(struct tier *t, uint64_t first, uint64_t end) {
+  for (uint64_t stop; first < end; first = stop) {
+    uint64_t number = first / TIER_SECTIONS_PER_GIG;
+    stop = bits_min((number + 1) * TIER_SECTIONS_PER_GIG, end);
+    if (t->gig_count == 0 || t->gigs[t->gig_count - 1].number != number) {
+      t->gigs[t->gig_count++] = (struct tier_gig){.number = number, .first = (uint32_t)t->section_count};
+    }
+    t->gigs[t->gig_count - 1].present |= (uint32_t)bits_mask(first % TIER_SECTIONS_PER_GIG, (unsigned)(stop - first));
+    memset(&t->sections[t->section_count], 0, (stop - first) * sizeof *t->sections);
+    t->section_count += stop - first;
   }
-  t->gigs[t->gig_count - 1].present |= UINT32_C(1) << (section_number % TIER_SECTIONS_PER_GIG);
-  t->sections[t->section_count++] = (struct tier_section){0};
 }
 
 /* Makes `count` frames of a block free that is not wholly managed. */
@@ -134,6 +138,13 @@ static void enter_blocks(struct tier *t, uint64_t first, uint64_t end) {
   memset(&t->entries[p.block], 0, (end - first) / FRAMES_PER_2M * sizeof *t->entries);
   t->free_2m += (end - first) / FRAMES_PER_2M;
   for (struct tier_section *s = &t->sections[p.section]; first < end; s++) {
+    if (bits_is_aligned(first, group_frames(TIER_32M)) && end - first >= group_frames(TIER_32M)) {
+      const uint64_t n = (end - first) >> TIER_32M;
+      for (uint64_t i = 0; i < n; i++) s[i] = (struct tier_section){.whole = SECTION_ALL};
+      s += n - 1;
+      first += n << TIER_32M;
+      continue;
+    }
     uint64_t stop = bits_min(bits_align_down(first, group_frames(TIER_32M)) + group_frames(TIER_32M), end);
     unsigned from = (unsigned)(first >> TIER_2M) % TIER_BLOCKS_PER_SECTION, n = (unsigned)((stop - first) >> TIER_2M);
     s->whole |= (uint16_t)bits_mask(from, n);
@@ -143,9 +154,10 @@ static void enter_blocks(struct tier *t, uint64_t first, uint64_t end) {
 
 /* Enters a region: its sections, if they are new, and its frames, all free. */
 static void enter_region(struct tier *t, uint64_t first, uint64_t end, uint64_t *next) {
-  uint64_t section = bits_max(first >> TIER_32M, *next), last = (end - 1) >> TIER_32M;
+  uint64_t section = bits_max(first >> TIER_32M, *next), section_end = ((end - 1) >> TIER_32M) + 1;
   uint64_t start = bits_align_up(first, FRAMES_PER_2M), stop = bits_align_down(end, FRAMES_PER_2M), old = t->section_count;
-  for (*next = section; *next <= last; (*next)++) add_section(t, *next);
+  add_sections(t, section, section_end);
+  *next = bits_max(section_end, section);
   /* Of the new sections the first and the last may hold blocks without managed memory; the others are written below. */
   uint64_t edges[] = {old, t->section_count - 1};
   for (unsigned i = 0; i < 2 && t->section_count > old; i++) {
@@ -166,7 +178,10 @@ static void enter_region(struct tier *t, uint64_t first, uint64_t end, uint64_t 
 static void raise_gig(struct tier *t, uint64_t gig) {
   struct tier_gig *g = &t->gigs[gig];
   const struct tier_section *s = &t->sections[g->first];
-  for (uint32_t left = g->present; left != 0; left &= left - 1, s++) {
+  bool is_usual = g->present == GIG_ALL; /* Most of a large machine is wholly free. */
+  for (unsigned i = 0; i < TIER_SECTIONS_PER_GIG && is_usual; i++) is_usual = s[i].whole == SECTION_ALL;
+  if (is_usual) g->whole = GIG_ALL;
+  for (uint32_t left = is_usual ? 0 : g->present; left != 0; left &= left - 1, s++) {
     uint32_t bit = left & -left;
     if (s->whole == SECTION_ALL)
       g->whole |= bit;
