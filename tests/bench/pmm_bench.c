@@ -384,6 +384,7 @@ static void row_churn(unsigned free_percent, bool is_batch, uint64_t possible, d
   struct machine *m = machine_create(CHURN_GIB, CHURN_GIB * PER_GIB);
   struct dice d = dice_of(SOME_SEED);
   uint64_t *live = m->list[0], n = churn_begin(m, &d, free_percent), part = n / 10;
+  must(part > 0, "nobody to replace");
   uint64_t *victims = malloc(part * sizeof *victims), ns = 0;
   must(victims != NULL, "no memory");
   for (unsigned c = 0; c < CHURNS; c++) {
