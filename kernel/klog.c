@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * kernel/klog.c — the log: a fixed ring of records that any context may add to.
+ * kernel/klog.c — the log: a ring of records that any context may add to.
  *
  * HOW      A writer draws a sequence number, claims the slot number % SLOTS by one compare-and-swap on the slot's word,
  *          fills it and publishes it.  The word is (sequence + 1) * 4 when the slot holds that record, WRITING more while it
@@ -10,6 +10,8 @@
  *          record to the one that has it.  A number that was drawn and has no slot yet cannot be waited for, since its
  *          writer may be an interrupted one: the holder first moves shown_sequence past it and then looks at the slot, its
  *          writer first publishes and then looks at shown_sequence.  One of them sees the other, and SHOWN says whose it is.
+ *          The ring is small and static until there is memory for more: then the records move, on a machine that does
+ *          nothing else, and one store makes the large ring the ring.
  * LOCKING  None to wait for: an interrupt in the middle of a writer or of the showing, or another CPU, meets a busy word or
  * a taken flag, and goes on.  In a panic the flag may be held for ever; there a writer shows its own record and nothing
  * else. INVARIANTS A record is never torn: a slot under a writer is not given to a second one; that one's record is dropped
@@ -25,15 +27,24 @@
 #include "lib/format.h"
 #include "lib/string.h"
 
-#define SLOTS 320
+#define SLOTS_EARLY 64
+#define SLOTS       320
 
 struct slot {
   _Atomic uint64_t word;
   struct klog_record record;
 };
-static_assert(sizeof(struct slot[SLOTS]) <= 64 * KIB);
+static_assert(sizeof(struct slot[SLOTS_EARLY]) <= 16 * KIB && sizeof(struct slot[SLOTS]) <= 64 * KIB);
 
-static struct slot slots[SLOTS];
+struct ring {
+  struct slot *slots;
+  uint64_t count;
+};
+
+static struct slot early_slots[SLOTS_EARLY];
+static const struct ring early = {early_slots, SLOTS_EARLY};
+static struct ring grown;
+static const struct ring *_Atomic ring = &early;
 static _Atomic uint64_t next_sequence;  /* Records ever begun. */
 static _Atomic uint64_t shown_sequence; /* Below it everything has been shown; moved by the holder of `showing`. */
 static atomic_flag showing = ATOMIC_FLAG_INIT;
@@ -43,6 +54,11 @@ static atomic_bool addresses_allowed;
 
 #define WRITING 1U
 #define SHOWN   2U
+
+static struct slot *slot_of(uint64_t sequence) {
+  const struct ring *r = ring;
+  return &r->slots[sequence % r->count];
+}
 
 static uint64_t word_of(uint64_t sequence) { return (sequence + 1) * 4; }
 
@@ -93,7 +109,7 @@ static void record_fill(struct klog_record *r, enum klog_level level, const char
 
 /* Claims the slot of a sequence number; NULL when an interrupted writer, or a later record, has it. */
 static struct slot *slot_claim(uint64_t sequence) {
-  struct slot *s = &slots[sequence % SLOTS];
+  struct slot *s = slot_of(sequence);
   uint64_t word = atomic_load_explicit(&s->word, memory_order_relaxed);
   if ((word & WRITING) != 0 || word > word_of(sequence)) return NULL;
   return atomic_compare_exchange_strong(&s->word, &word, word_of(sequence) + WRITING) ? s : NULL;
@@ -101,7 +117,7 @@ static struct slot *slot_claim(uint64_t sequence) {
 
 /* Copies the record with this sequence number if the ring holds it whole. */
 static bool record_copy(uint64_t sequence, struct klog_record *out) {
-  struct slot *s = &slots[sequence % SLOTS];
+  struct slot *s = slot_of(sequence);
   if ((atomic_load_explicit(&s->word, memory_order_acquire) & ~(uint64_t)SHOWN) != word_of(sequence)) return false;
   *out = s->record;
   atomic_thread_fence(memory_order_acquire);
@@ -111,7 +127,7 @@ static bool record_copy(uint64_t sequence, struct klog_record *out) {
 /* True for one caller: to show the record is his. */
 static bool record_take(uint64_t sequence) {
   uint64_t word = word_of(sequence);
-  return atomic_compare_exchange_strong(&slots[sequence % SLOTS].word, &word, word_of(sequence) + SHOWN);
+  return atomic_compare_exchange_strong(&slot_of(sequence)->word, &word, word_of(sequence) + SHOWN);
 }
 
 static void record_show(const struct klog_record *r, void (*write)(const char *bytes, size_t n)) {
@@ -126,8 +142,9 @@ static void record_show(const struct klog_record *r, void (*write)(const char *b
 static bool is_shown(const struct klog_record *r) { return (int)r->level <= level_shown; }
 
 static uint64_t oldest_held(void) {
+  const struct ring *r = ring;
   const uint64_t next = next_sequence;
-  return next > SLOTS ? next - SLOTS : 0;
+  return next > r->count ? next - r->count : 0;
 }
 
 /* Shows what waits, up to the first record that is still being written: its writer comes here afterwards. */
@@ -136,7 +153,7 @@ static void show_waiting(void) {
   if (shown_sequence < oldest_held()) shown_sequence = oldest_held();
   uint64_t at = shown_sequence;
   for (; at < next_sequence; at++) {
-    if (slots[at % SLOTS].word == word_of(at) + WRITING) break;
+    if (slot_of(at)->word == word_of(at) + WRITING) break;
     shown_sequence = at + 1;
     if (record_take(at) && record_copy(at, &r) && is_shown(&r)) record_show(&r, console_write);
   }
@@ -144,7 +161,7 @@ static void show_waiting(void) {
 
 static bool is_waiting(void) {
   const uint64_t at = shown_sequence;
-  return at < next_sequence && slots[at % SLOTS].word != word_of(at) + WRITING;
+  return at < next_sequence && slot_of(at)->word != word_of(at) + WRITING;
 }
 
 static void show(void) {
@@ -187,6 +204,23 @@ void klog_replay(void (*write)(const char *bytes, size_t n)) {
   struct klog_record r;
   for (uint64_t at = 0; at < shown_sequence && klog_read(at, &r) && r.sequence < shown_sequence; at = r.sequence + 1)
     if (is_shown(&r)) record_show(&r, write);
+}
+
+size_t klog_grow_size(void) { return sizeof(struct slot[SLOTS]); }
+
+/* A number that has no record in the small ring has none in the large one, whose other slots are free. */
+void klog_grow(void *memory) {
+  struct slot *slots = memory;
+  if (ring != &early) return;
+  for (size_t i = 0; i < SLOTS; i++) slots[i].word = 0;
+  for (uint64_t at = oldest_held(); at < next_sequence; at++) {
+    const struct slot *from = slot_of(at);
+    if ((from->word & ~(uint64_t)SHOWN) != word_of(at)) continue;
+    slots[at % SLOTS].record = from->record;
+    slots[at % SLOTS].word = from->word;
+  }
+  grown = (struct ring){slots, SLOTS};
+  ring = &grown;
 }
 
 uint32_t klog_dropped(void) { return dropped; }

@@ -9,6 +9,7 @@
 
 #include "arch/boot.h"
 #include "arch/cpu.h"
+#include "base/bits.h"
 #include "kernel/acpi.h"
 #include "kernel/breaker.h"
 #include "kernel/clock.h"
@@ -31,6 +32,7 @@
 #include "kernel/smp.h"
 #include "lib/format.h"
 #include "lib/string.h"
+#include "mm/physmap.h"
 
 static void log_loader(const struct boot_handoff *h) {
   const char *name = handoff_span(h, h->loader_name);
@@ -61,6 +63,25 @@ static void log_layout(const struct boot_handoff *h) {
 static void init_consoles(const struct boot_handoff *h) {
   if (options->serial == OPTION_SERIAL_AUTO) serial_init();
   if (options->fb) fbconsole_init(&h->framebuffer, layout_framebuffer(&h->framebuffer));
+}
+
+/* What the first lines had is static and small; NULL when there is no memory to be had, and then it stays so. */
+static void *take_pages(size_t size, const char *what) {
+  pfn_t first;
+  if (size == 0) return NULL;
+  const uint64_t frames = bits_align_up(size, FRAME_SIZE) / FRAME_SIZE;
+  const status_t s = nodes_alloc_run(memory_nodes(), FRAME_OWNER_KERNEL, 0, frames, NULL, &first);
+  if (s == OK) return physmap_at(paddr_of_pfn(first));
+  klog(KLOG_WARN, "memory", "%s stays small: no %llu frames in a row (%s)", what, (unsigned long long)frames,
+       status_name(s));
+  return NULL;
+}
+
+static void grow_buffers(void) {
+  void *records = take_pages(klog_grow_size(), "the log");
+  if (records) klog_grow(records);
+  void *cells = take_pages(fbconsole_grow_size(), "the picture's grid");
+  if (cells) fbconsole_grow(cells);
 }
 
 static void init_pci(void) {
@@ -95,6 +116,8 @@ void kmain(const struct boot_handoff *h) {
   log_warnings(h);
   log_layout(h);
   memory_init(h);
+  grow_buffers();
+  memory_report();
   movers_init();
   shell_trace_from_options();
   init_cpu_memory();

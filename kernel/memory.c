@@ -346,7 +346,7 @@ static void init_clearing(void) {
   if (on_free) klog(KLOG_NOTICE, "memory", "zero=free: free memory is zeros, and so is all that will be freed");
 }
 
-static void log_ledger(void) {
+void memory_report(void) {
   struct ledger l;
   char ram[12];
   char available[12];
@@ -375,7 +375,6 @@ void memory_init(const struct boot_handoff *h) {
   split_large_leaves();
   mark_bad();
   init_clearing();
-  log_ledger();
 }
 
 void memory_seal(void) {

@@ -4,18 +4,32 @@
  */
 #include "kernel/movers.h"
 
+#include "base/bits.h"
+#include "kernel/klog.h"
 #include "kernel/memory.h"
+#include "mm/physmap.h"
 
-static struct contig contigs[NODES_MAX];
+static struct contig *contigs; /* One a node, in memory of its own: most machines have one node and not NODES_MAX. */
+static uint32_t contig_count;
 
 void movers_init(void) {
-  for (uint32_t i = 0; i < nodes_count(memory_nodes()); i++) contig_init(&contigs[i], nodes_pmm(memory_nodes(), i));
+  const uint32_t count = nodes_count(memory_nodes());
+  const uint64_t frames = bits_align_up(count * sizeof(struct contig), FRAME_SIZE) / FRAME_SIZE;
+  pfn_t first;
+  const status_t s = nodes_alloc_run(memory_nodes(), FRAME_OWNER_KERNEL, 0, frames, NULL, &first);
+  if (s != OK) {
+    klog(KLOG_WARN, "movers", "nothing will be moved to make runs: %s", status_name(s));
+    return;
+  }
+  contigs = physmap_at(paddr_of_pfn(first));
+  contig_count = count;
+  for (uint32_t i = 0; i < contig_count; i++) contig_init(&contigs[i], nodes_pmm(memory_nodes(), i));
 }
 
-struct contig *movers_contig(uint32_t node) { return node < NODES_MAX && contigs[node].pmm ? &contigs[node] : NULL; }
+struct contig *movers_contig(uint32_t node) { return node < contig_count && contigs[node].pmm ? &contigs[node] : NULL; }
 
 status_t movers_set(enum frame_owner owner, const struct frame_mover *mover) {
-  for (uint32_t i = 0; i < NODES_MAX; i++) {
+  for (uint32_t i = 0; i < contig_count; i++) {
     const status_t s = contig_mover_set(&contigs[i], owner, mover);
     if (s != OK) return s; /* The same on all of them, so on the first. */
   }
@@ -32,9 +46,9 @@ static status_t nearer(status_t a, status_t b) {
 
 status_t movers_quote(uint64_t count, const struct frame_limits *where, struct movers_quote *out) {
   struct contig_quote q;
-  status_t best = ERR_RANGE;
+  status_t best = contig_count > 0 ? ERR_RANGE : ERR_NO_MEMORY;
   (void)nodes_call_in(memory_nodes());
-  for (uint32_t i = 0; i < NODES_MAX; i++) {
+  for (uint32_t i = 0; i < contig_count; i++) {
     struct contig *c = movers_contig(i);
     if (!c) continue;
     const status_t s = contig_quote(c, count, where, &q);
@@ -63,7 +77,7 @@ status_t movers_alloc(enum frame_owner owner, uint64_t count, const struct frame
 status_t movers_explain(uint64_t count, const struct frame_limits *where, struct contig_obstacle *out) {
   struct contig_obstacle o;
   status_t best = ERR_RANGE;
-  for (uint32_t i = 0; i < NODES_MAX; i++) {
+  for (uint32_t i = 0; i < contig_count; i++) {
     struct contig *c = movers_contig(i);
     if (!c) continue;
     const status_t s = contig_explain(c, count, where, &o);

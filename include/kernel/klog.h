@@ -3,7 +3,8 @@
  * kernel/klog.h — the log: a ring of records in memory, shown on the consoles as they come.
  *
  * No kernel address reaches a record: %p prints "(address)" unless the option log=addresses is given, and code that wants an
- * address in the log uses %p and nothing else.  Works from the kernel's first line, before any console exists.
+ * address in the log uses %p and nothing else.  Works from the kernel's first line, before any console exists, with a
+ * ring that is small until there is memory: 64 records, later 320.
  */
 #pragma once
 
@@ -26,6 +27,14 @@ struct klog_record {
 };
 /** Oldest record still held with a sequence of at least `from`; false when there is none. */
 bool klog_read(uint64_t from, struct klog_record *out);
+/** Bytes that klog_grow wants. */
+size_t klog_grow_size(void);
+/**
+ * The ring becomes larger; what it holds stays, in order.  `memory` is klog_grow_size() bytes, aligned to 8, the log's for
+ * ever.  A panic at any moment finds the small ring or the large one.
+ *   => boot, one CPU, interrupts masked, not from within a record.
+ */
+void klog_grow(void *memory);
 /** Records lost because a writer was interrupted in their slot. */
 uint32_t klog_dropped(void);
 /** Shows every record still held, at or below the level, on one output: it has just been added. */

@@ -13,6 +13,8 @@
  *   => boot, once, after arch_cpu_init.  Panics when the machine has too little memory to go on.
  */
 void memory_init(const struct boot_handoff *h);
+/** Logs what RAM there is; panics when the ledger does not balance.  => boot, after memory_init. */
+void memory_report(void);
 /** Makes the kernel's boot-time data read-only: [image_seal_start, image_seal_end).  => the end of boot. */
 void memory_seal(void);
 

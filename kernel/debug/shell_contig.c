@@ -25,25 +25,23 @@ static struct picture out;
 struct cell {
   uint32_t free, movable, fixed;
 };
-static struct cell cells[CELLS_MAX];
 
 /* Frames of a cell, so that the window has at most CELLS_MAX of them. */
 static uint64_t slice_of(uint64_t count) { return (count + CELLS_MAX - 1) / CELLS_MAX; }
 
-static void count_cells(uint64_t first, uint64_t count) {
-  const uint64_t slice = slice_of(count);
-  memset(cells, 0, sizeof cells);
-  for (uint64_t i = 0; i < count; i++) {
+static struct cell count_cell(uint64_t first, uint64_t end) {
+  struct cell c = {};
+  for (uint64_t at = first; at < end; at++) {
     struct pmm_story story;
-    struct cell *c = &cells[i / slice];
-    nodes_describe(memory_nodes(), paddr_of_pfn(pfn(first + i)), &story);
+    nodes_describe(memory_nodes(), paddr_of_pfn(pfn(at)), &story);
     if (story.state == FRAME_FREE)
-      c->free++;
+      c.free++;
     else if (story.is_movable)
-      c->movable++;
+      c.movable++;
     else
-      c->fixed++;
+      c.fixed++;
   }
+  return c;
 }
 
 static void draw_cell(const struct cell *c) {
@@ -60,10 +58,10 @@ static void draw_cell(const struct cell *c) {
 static void draw_window(uint64_t first, uint64_t count) {
   char size[12];
   const uint64_t slice = slice_of(count), n = (count + slice - 1) / slice;
-  count_cells(first, count);
   for (uint64_t i = 0; i < n; i++) {
     if (i % COLUMNS == 0) picture_add(&out, " " PICTURE_DIM "%12llx ", (unsigned long long)(first + i * slice) * FRAME_SIZE);
-    draw_cell(&cells[i]);
+    const struct cell c = count_cell(first + i * slice, first + bits_min((i + 1) * slice, count));
+    draw_cell(&c);
     if (i % COLUMNS != COLUMNS - 1 && i + 1 != n) continue;
     picture_add(&out, PICTURE_PLAIN "\n");
     shell_print(&out);

@@ -59,6 +59,18 @@ KTEST(K2, the_log_tells_no_address) {
   ktest_note("records=%llu lost=%u", last + 1ULL, klog_dropped());
 }
 
+/* More records than the small ring has: the log has grown, and holds the newest of them in a row. */
+KTEST(K2, the_log_has_grown_beyond_its_first_ring) {
+  struct klog_record r = {};
+  uint64_t first = 0;
+  unsigned held = 0;
+  while (klog_read(first, &r)) first = r.sequence + 1;
+  for (unsigned i = 0; i < 80; i++) klog(KLOG_VERBOSE, "ktest", "record %u of many", i);
+  for (uint64_t at = first; klog_read(at, &r); at = r.sequence + 1) held++;
+  KTEST_EXPECT(held >= 80);
+  ktest_note("held=%u", held);
+}
+
 KTEST(K4, the_screen_is_drawn_fast_enough_to_read) {
   unsigned columns, rows;
   fbconsole_size(&columns, &rows);

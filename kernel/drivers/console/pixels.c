@@ -67,12 +67,13 @@ static void pick_font(struct pixels *p) {
     p->scale++;
 }
 
-status_t pixels_init(struct pixels *p, const struct boot_framebuffer *fb, void *memory) {
+status_t pixels_init(struct pixels *p, const struct boot_framebuffer *fb, void *memory, vt_cell_t *shown) {
   const status_t status = memory == NULL ? ERR_UNSUPPORTED : check(fb);
   if (status != OK) return status;
   if (fb->width < font_sizes[0].width || fb->height < font_sizes[0].height) return ERR_UNSUPPORTED;
   p->fb = *fb;
   p->memory = memory;
+  p->shown = shown;
   pick_font(p);
   const uint32_t cell_width = p->font->width * p->scale, cell_height = p->font->height * p->scale;
   p->columns = fb->width / cell_width;
@@ -138,12 +139,24 @@ static void draw_cell(const struct pixels *p, uint32_t column, uint32_t line, vt
   }
 }
 
+void pixels_resume(struct pixels *p, const struct vt *v, vt_cell_t *shown, const struct pixels *from, const struct vt *was) {
+  *p = *from;
+  p->shown = shown;
+  for (uint32_t y = 0; y < v->rows; y++)
+    for (uint32_t x = 0; x < v->columns; x++, shown++) {
+      const bool is_drawn = y < was->rows && x < was->columns;
+      *shown = is_drawn ? from->shown[(size_t)y * was->columns + x] : VT_BLANK;
+    }
+}
+
 void pixels_update(struct pixels *p, struct vt *v) {
   const uint32_t first = p->must_draw_all ? 0 : v->dirty_first;
-  const uint32_t end = p->must_draw_all || v->dirty_end > p->rows ? p->rows : v->dirty_end;
+  const uint32_t rows = v->rows < p->rows ? v->rows : p->rows;
+  const uint32_t columns = v->columns < p->columns ? v->columns : p->columns;
+  const uint32_t end = p->must_draw_all || v->dirty_end > rows ? rows : v->dirty_end;
   for (uint32_t y = first; y < end; y++) {
-    vt_cell_t *shown = &p->shown[(size_t)y * VT_COLUMNS_MAX];
-    for (uint32_t x = 0; x < p->columns; x++) {
+    vt_cell_t *shown = &p->shown[(size_t)y * v->columns];
+    for (uint32_t x = 0; x < columns; x++) {
       const vt_cell_t cell = vt_cell(v, x, y);
       if (cell == shown[x] && !p->must_draw_all) continue;
       shown[x] = cell;

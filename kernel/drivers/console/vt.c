@@ -3,7 +3,8 @@
  * kernel/drivers/console/vt.c — a small terminal: characters, colours, cursor movement.
  *
  * HOW      bytes ──► UTF-8 ──► character, control or escape sequence ──► cells.  Cells hold glyph indices of the font, found
- *          by binary search.  The rows form a ring, so a line feed at the bottom clears one row and moves `top`.
+ *          by binary search.  The cells are the caller's; a grid never changes its size, its contents may go on in a larger
+ *          one.  The rows form a ring, so a line feed at the bottom clears one row and moves `top`.
  * BOUNDS   Every byte sequence is legal input.  The cursor is compared with the grid before each use, because a panic may
  *          come between any two statements and go on from there.
  * SOURCE   ECMA-48, the part named in include/kernel/console.h.
@@ -39,7 +40,7 @@ static void touch(struct vt *v, uint32_t row) {
   if (row >= v->dirty_end) v->dirty_end = row + 1;
 }
 
-static vt_cell_t *row_of(struct vt *v, uint32_t y) { return &v->cells[(size_t)((v->top + y) % v->rows) * VT_COLUMNS_MAX]; }
+static vt_cell_t *row_of(struct vt *v, uint32_t y) { return &v->cells[(size_t)((v->top + y) % v->rows) * v->columns]; }
 
 static vt_cell_t make_cell(const struct vt *v, uint32_t glyph) {
   uint32_t foreground = v->foreground, background = v->background;
@@ -61,8 +62,6 @@ static void blank(struct vt *v, uint32_t y, uint32_t from, uint32_t to) {
 }
 
 static void clamp_cursor(struct vt *v) {
-  if (v->rows == 0 || v->rows > VT_ROWS_MAX) v->rows = 1;
-  if (v->columns == 0 || v->columns > VT_COLUMNS_MAX) v->columns = 1;
   if (v->x > v->columns) v->x = v->columns;
   if (v->y >= v->rows) v->y = v->rows - 1;
 }
@@ -274,15 +273,33 @@ void vt_recover(struct vt *v) {
 }
 
 vt_cell_t vt_cell(const struct vt *v, uint32_t x, uint32_t y) {
-  const vt_cell_t cell = v->cells[(size_t)((v->top + y) % v->rows) * VT_COLUMNS_MAX + x];
+  const vt_cell_t cell = v->cells[(size_t)((v->top + y) % v->rows) * v->columns + x];
   const uint32_t cursor_x = v->x < v->columns ? v->x : v->columns - 1;
   return x == cursor_x && y == v->y ? cell | VT_CURSOR : cell;
 }
 
-void vt_init(struct vt *v, uint32_t columns, uint32_t rows) {
+static uint32_t side(uint32_t wanted, uint32_t most) { return wanted == 0 ? 1 : wanted < most ? wanted : most; }
+
+void vt_init(struct vt *v, uint32_t columns, uint32_t rows, vt_cell_t *cells) {
   memset(v, 0, sizeof(*v));
-  v->columns = columns < VT_COLUMNS_MAX ? columns : VT_COLUMNS_MAX;
-  v->rows = rows < VT_ROWS_MAX ? rows : VT_ROWS_MAX;
+  v->columns = side(columns, VT_COLUMNS_MAX);
+  v->rows = side(rows, VT_ROWS_MAX);
+  v->cells = cells;
   vt_recover(v);
   for (uint32_t y = 0; y < v->rows; y++) blank(v, y, 0, v->columns);
+}
+
+void vt_resume(struct vt *v, const struct vt *from) {
+  const struct vt empty = *v;
+  *v = *from;
+  v->columns = empty.columns;
+  v->rows = empty.rows;
+  v->cells = empty.cells;
+  v->top = 0;
+  v->dirty_first = 0;
+  v->dirty_end = v->rows;
+  for (uint32_t y = 0; y < from->rows && y < v->rows; y++)
+    for (uint32_t x = 0; x < from->columns && x < v->columns; x++)
+      v->cells[(size_t)y * v->columns + x] = vt_cell(from, x, y) & ~VT_CURSOR;
+  clamp_cursor(v);
 }

@@ -138,6 +138,49 @@ static void interrupts_in_writer_and_console_lose_and_repeat_nothing(void **cont
   assert_int_equal(klog_dropped(), 0);
 }
 
+static unsigned held(struct klog_record *into, unsigned most) {
+  unsigned n = 0;
+  for (uint64_t at = 0; n < most && klog_read(at, &into[n]); at = into[n++].sequence + 1) {}
+  return n;
+}
+
+/* It has come round, and one record was dropped: a number without a record. */
+static void a_ring_that_grows_keeps_its_records_in_order(void **context) {
+  (void)context;
+  static struct klog_record before[1000], after[1000];
+  clock_interrupts = 70;
+  klog(KLOG_VERBOSE, "r", "interrupted");
+  assert_true(klog_dropped() > 0);
+  clock_interrupts = 0;
+  for (unsigned i = 0; i < 50; i++) klog(i % 2 ? KLOG_WARN : KLOG_VERBOSE, "r", "early %u.", i);
+  const unsigned n = held(before, 1000);
+  assert_true(n >= 50);
+  forget();
+  void *memory = malloc(klog_grow_size());
+  assert_non_null(memory);
+  memset(memory, 0xa5, klog_grow_size());
+  klog_grow(memory);
+  klog_grow(memory); /* Once is enough. */
+  assert_int_equal(held(after, 1000), n);
+  assert_memory_equal(before, after, n * sizeof(before[0]));
+  klog(KLOG_WARN, "r", "grown");
+  assert_int_equal(occurrences("\n"), 1); /* Nothing is shown a second time. */
+  assert_int_equal(occurrences("grown"), 1);
+  forget();
+  klog_replay(collect);
+  assert_int_equal(occurrences("early 0."), 0);
+  for (unsigned i = 1; i < 50; i += 2) {
+    char text[32];
+    snprintf(text, sizeof text, "early %u.", i);
+    assert_int_equal(occurrences(text), 1);
+  }
+  for (unsigned i = 0; i < 200; i++) klog(KLOG_VERBOSE, "r", "later %u", i);
+  assert_int_equal(held(after, 1000), n + 201);
+  assert_memory_equal(before, after, n * sizeof(before[0]));
+  for (unsigned i = 0; i < 400; i++) klog(KLOG_VERBOSE, "r", "later %u", i);
+  assert_int_equal(held(after, 1000), 320);
+}
+
 static void the_ring_keeps_the_newest_in_order(void **context) {
   (void)context;
   for (unsigned i = 0; i < 2000; i++) klog(KLOG_VERBOSE, "r", "record %u", i);
@@ -225,6 +268,7 @@ int main(void) {
       cmocka_unit_test(the_level_decides_what_is_shown_and_not_what_is_kept),
       cmocka_unit_test(a_new_console_is_shown_what_was_before),
       cmocka_unit_test(interrupts_in_writer_and_console_lose_and_repeat_nothing),
+      cmocka_unit_test(a_ring_that_grows_keeps_its_records_in_order),
       cmocka_unit_test(records_of_many_cpus_are_shown_once_each),
       cmocka_unit_test(the_ring_keeps_the_newest_in_order),
       cmocka_unit_test(a_ring_that_comes_round_to_a_writer_drops_the_newcomer),

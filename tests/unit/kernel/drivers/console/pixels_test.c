@@ -19,6 +19,7 @@
 
 static struct vt v;
 static struct pixels p;
+static vt_cell_t grid[VT_COLUMNS_MAX * VT_ROWS_MAX], shown[VT_COLUMNS_MAX * VT_ROWS_MAX];
 
 /* A framebuffer with a guard behind it that the sanitizer watches: exactly as many bytes as the last pixel needs. */
 static struct boot_framebuffer frame(uint32_t width, uint32_t height, uint32_t stride) {
@@ -36,8 +37,8 @@ static uint32_t *start(const struct boot_framebuffer *fb) {
   uint32_t *memory = malloc(fb->size);
   assert_non_null(memory);
   memset(memory, 0xa5, fb->size);
-  assert_int_equal(pixels_init(&p, fb, memory), OK);
-  vt_init(&v, p.columns, p.rows);
+  assert_int_equal(pixels_init(&p, fb, memory, shown), OK);
+  vt_init(&v, p.columns, p.rows, grid);
   pixels_clear(&p);
   return memory;
 }
@@ -130,26 +131,26 @@ static void what_does_not_hold_together_is_refused(void **context) {
   (void)context;
   static uint32_t memory[64 * 64];
   struct boot_framebuffer fb = frame(64, 64, 64);
-  assert_int_equal(pixels_init(&p, &fb, NULL), ERR_UNSUPPORTED);
+  assert_int_equal(pixels_init(&p, &fb, NULL, shown), ERR_UNSUPPORTED);
   fb.format = BOOT_PIXEL_NONE;
-  assert_int_equal(pixels_init(&p, &fb, memory), ERR_UNSUPPORTED);
+  assert_int_equal(pixels_init(&p, &fb, memory, shown), ERR_UNSUPPORTED);
   fb.format = 77;
-  assert_int_equal(pixels_init(&p, &fb, memory), ERR_UNSUPPORTED);
+  assert_int_equal(pixels_init(&p, &fb, memory, shown), ERR_UNSUPPORTED);
   fb = frame(64, 64, 64);
   fb.size--;
-  assert_int_equal(pixels_init(&p, &fb, memory), ERR_CORRUPT);
+  assert_int_equal(pixels_init(&p, &fb, memory, shown), ERR_CORRUPT);
   fb = frame(64, 64, 64);
   fb.stride = 63;
-  assert_int_equal(pixels_init(&p, &fb, memory), ERR_CORRUPT);
+  assert_int_equal(pixels_init(&p, &fb, memory, shown), ERR_CORRUPT);
   fb = frame(64, 64, 64);
   fb.green_mask = 0;
-  assert_int_equal(pixels_init(&p, &fb, memory), ERR_CORRUPT);
+  assert_int_equal(pixels_init(&p, &fb, memory, shown), ERR_CORRUPT);
   fb = frame(0xffffffff, 2, 0xffffffff);
-  assert_int_equal(pixels_init(&p, &fb, memory), ERR_CORRUPT);
+  assert_int_equal(pixels_init(&p, &fb, memory, shown), ERR_CORRUPT);
   fb = frame(7, 64, 64);
-  assert_int_equal(pixels_init(&p, &fb, memory), ERR_UNSUPPORTED);
+  assert_int_equal(pixels_init(&p, &fb, memory, shown), ERR_UNSUPPORTED);
   fb = frame(64, 15, 64);
-  assert_int_equal(pixels_init(&p, &fb, memory), ERR_UNSUPPORTED);
+  assert_int_equal(pixels_init(&p, &fb, memory, shown), ERR_UNSUPPORTED);
 }
 
 static void the_smallest_screen_has_one_cell(void **context) {
@@ -216,6 +217,44 @@ static void an_update_draws_only_cells_that_have_changed(void **context) {
   free(memory);
 }
 
+/* As the kernel begins: a small grid in the corner, then one of the whole screen; only what changes is drawn. */
+static void a_small_grid_goes_on_in_one_of_the_whole_screen(void **context) {
+  (void)context;
+  static vt_cell_t few[10 * 3], few_shown[10 * 3];
+  static struct vt small;
+  static struct pixels corner;
+  const struct boot_framebuffer fb = frame(173, 121, 180);
+  uint32_t *memory = calloc(1, fb.size), *before = calloc(1, fb.size);
+  if (memory == NULL || before == NULL) abort();
+  assert_int_equal(pixels_init(&corner, &fb, memory, few_shown), OK);
+  p = corner;
+  vt_init(&small, 10, 3, few);
+  pixels_clear(&corner);
+  static const char text[] = "one\ntwo\n\033[32mthree\nfour567890"; /* The wrap is pending, the cursor on the last cell. */
+  vt_write(&small, text, sizeof(text) - 1);
+  pixels_update(&corner, &small);
+  check_cell(memory, 0, 0, 't', p.palette[7], p.palette[0]);
+  check_cell(memory, 3, 2, 'r', p.palette[2], p.palette[0]);
+  check_cell(memory, 12, 2, ' ', p.palette[7], p.palette[0]);
+  vt_init(&v, corner.columns, corner.rows, grid);
+  vt_resume(&v, &small);
+  pixels_resume(&p, &v, shown, &corner, &small);
+  memcpy(before, memory, fb.size);
+  type("\rF");
+  check_cell(memory, 0, 2, 'F', p.palette[2], p.palette[0]);
+  check_cell(memory, 9, 2, '0', p.palette[2], p.palette[0]); /* Where the cursor was. */
+  check_cell(memory, 1, 2, 'o', p.palette[0], p.palette[2]); /* Where it is. */
+  size_t touched = 0;
+  for (size_t i = 0; i < fb.size / 4; i++) touched += memory[i] != before[i];
+  assert_true(touched > 0 && touched <= UINT64_C(3) * 8 * 16);
+  memcpy(before, memory, fb.size);
+  p.must_draw_all = true;
+  type("");
+  assert_memory_equal(before, memory, fb.size);
+  free(memory);
+  free(before);
+}
+
 static void a_panic_changes_the_background_of_everything(void **context) {
   (void)context;
   const struct boot_framebuffer fb = frame(160, 64, 160);
@@ -238,6 +277,7 @@ int main(void) {
       cmocka_unit_test(the_smallest_screen_has_one_cell),
       cmocka_unit_test(drawing_never_depends_on_what_is_in_video_memory),
       cmocka_unit_test(an_update_draws_only_cells_that_have_changed),
+      cmocka_unit_test(a_small_grid_goes_on_in_one_of_the_whole_screen),
       cmocka_unit_test(a_panic_changes_the_background_of_everything),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

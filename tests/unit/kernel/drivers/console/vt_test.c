@@ -15,7 +15,9 @@
 
 static struct vt v;
 
-static void start(uint32_t columns, uint32_t rows) { vt_init(&v, columns, rows); }
+static vt_cell_t cells[VT_COLUMNS_MAX * VT_ROWS_MAX];
+
+static void start(uint32_t columns, uint32_t rows) { vt_init(&v, columns, rows, cells); }
 static void type(const char *text) { vt_write(&v, text, strlen(text)); }
 
 /* A row of the screen as text, blanks at the end cut; glyphs outside ASCII as '#'. */
@@ -132,6 +134,35 @@ static void the_cursor_is_part_of_exactly_one_cell(void **context) {
   assert_true((vt_cell(&v, 4, 0) & VT_CURSOR) != 0);
 }
 
+/* Scrolled, so that the ring of rows has come round; in the middle of a character, with colours set and a wrap pending. */
+static void a_larger_grid_goes_on_where_a_smaller_one_was(void **context) {
+  (void)context;
+  static vt_cell_t larger[9 * 5];
+  start(6, 3);
+  type("one\ntwo\nthree\n\033[31mabcdef");
+  const struct vt small = v;
+  vt_init(&v, 9, 5, larger);
+  vt_resume(&v, &small);
+  assert_string_equal(row(0), "two");
+  assert_string_equal(row(1), "three");
+  assert_string_equal(row(2), "abcdef");
+  assert_string_equal(row(3), "");
+  assert_true(v.dirty_first == 0 && v.dirty_end == 5);
+  type("g\nh\xc3");
+  const struct vt half = v;
+  assert_string_equal(row(2), "abcdefg");
+  assert_int_equal(vt_cell_foreground(vt_cell(&v, 6, 2)), 1);
+  start(20, 10);
+  vt_resume(&v, &half);
+  type("\xa9!");
+  assert_int_equal(character_at(1, 3), 0xe9);
+  assert_int_equal(character_at(2, 3), '!');
+  assert_int_equal(vt_cell_background(vt_cell(&v, 19, 9)), 0);
+  unsigned cursors = 0;
+  for (uint32_t i = 0; i < 200; i++) cursors += (vt_cell(&v, i % 20, i / 20) & VT_CURSOR) != 0;
+  assert_int_equal(cursors, 1);
+}
+
 /* Any bytes, on grids of any size, and state damaged as a panic may find it: the sanitizers watch. */
 static void any_bytes_and_any_interruption_stay_on_the_grid(void **context) {
   (void)context;
@@ -139,8 +170,7 @@ static void any_bytes_and_any_interruption_stay_on_the_grid(void **context) {
   for (unsigned round = 0; round < 300; round++) {
     state = state * 1664525 + 1013904223;
     start(state >> 20 & 0x1ff, state >> 10 & 0x7f);
-    v.columns += v.columns == 0;
-    v.rows += v.rows == 0;
+    assert_true(v.columns >= 1 && v.columns <= VT_COLUMNS_MAX && v.rows >= 1 && v.rows <= VT_ROWS_MAX);
     char bytes[512];
     for (size_t i = 0; i < sizeof(bytes); i++) {
       static const char likely[] = "\033[;0123456789mHJKABCD\n\r\b\t";
@@ -170,6 +200,7 @@ int main(void) {
       cmocka_unit_test(utf8_becomes_glyphs_and_rubbish_becomes_question_marks),
       cmocka_unit_test(the_font_is_sorted_and_begins_with_ascii),
       cmocka_unit_test(the_cursor_is_part_of_exactly_one_cell),
+      cmocka_unit_test(a_larger_grid_goes_on_where_a_smaller_one_was),
       cmocka_unit_test(any_bytes_and_any_interruption_stay_on_the_grid),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
