@@ -82,6 +82,8 @@ EFI_HOSTED := $(addprefix $(BUILD)/host/,efi/%.o loader/video.o tests/unit/efi/%
   $(addprefix $(BUILD)/tidy/tests/unit/,efi/%.ok loader/video_test.ok)
 $(EFI_HOSTED): private CFLAGS.host += $(EFI)
 
+# What judges is not what is explored: without coverage the fuzzer sees three times as many inputs.
+$(addprefix $(BUILD)/fuzz/,mm/guard/check.o tests/harness/%.o): private CFLAGS.fuzz := $(filter-out -fsanitize=fuzzer-no-link,$(CFLAGS.fuzz))
 # The enumerator itself takes no steps.
 ENUMERATOR := $(addprefix $(BUILD)/interleave/tests/harness/,interleave.o interleave_memory.o)
 $(ENUMERATOR): private CFLAGS.interleave := $(filter-out -fsanitize=thread,$(CFLAGS.interleave))

@@ -207,28 +207,27 @@ bool model_compare(struct model *m) {
 
 /* --- lists of operations -------------------------------------------------------------------------------------------- */
 
+/* The whole is compared every so often: to look may teach the allocator something, so a replay looks as often. */
+static bool step_and_look(struct model *m, uint32_t number) {
+  bool is_time = number % (m->is_huge ? 500 : 1250) == 0;
+  if (!m->ops[number].is_left_out && !model_step(m, number)) return false;
+  return !(is_time || m->is_checked) || model_compare(m);
+}
+
 bool model_run(struct model *m, uint32_t count) {
   uint32_t end = (uint32_t)bits_min(m->op_count + count, MODEL_OPS_MAX);
-  for (; m->op_count < end; m->op_count++) {
+  while (m->op_count < end) {
     model_make_up(m, m->op_count);
-    if (!model_step(m, m->op_count)) {
-      m->op_count++;
-      return false;
-    }
-    bool is_time = m->op_count % (m->is_huge ? 500 : 1250) == 0;
-    if ((is_time || m->is_checked) && !model_compare(m)) {
-      m->op_count++;
-      return false;
-    }
+    if (!step_and_look(m, m->op_count++)) return false;
   }
   return true;
 }
 
 bool model_replay(struct model *m) {
   if (!build(m)) return m->wrong[0] == '\0';
+  for (uint32_t i = 0; i < m->op_count; i++) m->ops[i].result = MODEL_NONE;
   for (uint32_t i = 0; i < m->op_count; i++) {
-    m->ops[i].result = MODEL_NONE;
-    if (!m->ops[i].is_left_out && !model_step(m, i)) return false;
+    if (!step_and_look(m, i)) return false;
   }
   return model_compare(m);
 }
