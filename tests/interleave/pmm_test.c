@@ -302,6 +302,24 @@ static void windows_are_made(void **state) {
   run_all(windows, sizeof windows / sizeof *windows, 8 * BLOCK, 4000, 2);
 }
 
+/*
+ * In one order, and no other is needed: a run is refused, which is remembered; then frames come back by mail, to a CPU that
+ * owns their block and reads it.  They are a run, and have to be found.
+ */
+static void mail_that_was_read_is_found_as_a_run(void **state) {
+  (void)state;
+  struct world w;
+  world_begin(&w, 8 * BLOCK);
+  full(&w);
+  free_some(&w, SETUP_SLOT, 5, 0, 1);
+  world_refuse(&w, SETUP_SLOT, 3);
+  world_alloc(&w, 0, 1); /* CPU 0 owns block 5 now, with nothing free in it. */
+  free_some(&w, SETUP_SLOT, 5, 10, 4);
+  world_alloc(&w, 0, 1); /* It has read the four frames, and taken one. */
+  world_alloc(&w, SETUP_SLOT, 3);
+  world_end(&w);
+}
+
 /* The same, with the barrier left out on which the handshake rests: two of them must fail. */
 static void without_its_barrier_the_handshake_is_wrong(void **state) {
   (void)state;
@@ -318,6 +336,7 @@ static void without_its_barrier_the_handshake_is_wrong(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(mail_that_was_read_is_found_as_a_run),
       cmocka_unit_test(blocks_slots_and_mail),
       cmocka_unit_test(whole_gigs),
       cmocka_unit_test(windows_are_made),
