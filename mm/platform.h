@@ -32,10 +32,10 @@ static inline uint32_t platform_slot_enter(void) {
   return arch_cpu_number();
 }
 static inline void platform_slot_leave(void) { arch_preempt_enable(); }
-#elif defined(CAIRN_BENCH) /* As the kernel's, with a word of the thread; without a count of preemption, which hosts lack.  \
-                            */
+/* As the kernel's, with a word of the thread; without a count of preemption, which hosts lack. */
+#elif defined(CAIRN_BENCH)
 extern thread_local uint32_t platform_number_plus_1;
-uint32_t platform_slot_take(void);
+[[clang::preserve_most]] uint32_t platform_slot_take(void); /* So that those who call it once save no register for it. */
 static inline uint32_t platform_slot_enter(void) {
   return LIKELY(platform_number_plus_1 != 0) ? platform_number_plus_1 - 1 : platform_slot_take();
 }

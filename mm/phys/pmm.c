@@ -340,7 +340,7 @@ static bool byte_for(enum frame_owner owner, uint32_t flags, uint8_t *byte) {
  * The usual way: from the slot, with no lock.  What calls it calls nothing else on that way, so that it saves no register:
  * everything else is done by the functions called _oddly, under the lock.
  */
-static inline bool alloc_usually(struct pmm *p, uint8_t byte, pfn_t *out) {
+[[gnu::always_inline]] static inline bool alloc_usually(struct pmm *p, uint8_t byte, pfn_t *out) {
   bool done = false;
   uint32_t number = platform_slot_enter();
   if (LIKELY(number < p->slot_count)) {
@@ -566,7 +566,7 @@ static status_t alloc_block_locked(struct pmm *p, uint32_t number, uint8_t byte,
 }
 
 /* As alloc_usually, from the pocket. */
-static inline bool alloc_block_usually(struct pmm *p, uint8_t byte, pfn_t *out) {
+[[gnu::always_inline]] static inline bool alloc_block_usually(struct pmm *p, uint8_t byte, pfn_t *out) {
   bool done = false;
   uint32_t number = platform_slot_enter();
   if (LIKELY(number < p->slot_count)) {

@@ -53,7 +53,7 @@ void slots_leave_out_barriers(bool are_left_out) { is_without_barriers = are_lef
 void slots_play(uint32_t number) { number_plus_1 = number + 1; }
 
 #ifdef CAIRN_BENCH
-uint32_t platform_slot_take(void) {
+[[clang::preserve_most]] uint32_t platform_slot_take(void) {
   take_number();
   return number_plus_1 - 1;
 }
