@@ -5,7 +5,7 @@
  *
  * Built twice: under the sanitizers with a share of the operations, at -O2 with ten million.  A failure prints the seed and
  * the shortest list of operations that still fails.  CAIRN_SEED replays, CAIRN_OPS says how many, and the kernel runs the
- * same with `test=P1 model=<seed>`, on one CPU: CAIRN_ONE_SLOT=1 says that here.
+ * same with `test=P1 model=<seed>`, on one CPU: CAIRN_ONE_SLOT=1 comes close to that here.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -121,6 +121,7 @@ static void random_operations_agree_with_the_model(void **state) {
 /* Somebody takes a frame behind the model's back whenever slot 2 runs for the fifth time: five operations show it. */
 static void a_list_that_fails_is_shrunk_to_what_matters(void **state) {
   (void)state;
+  if (getenv("CAIRN_ONE_SLOT")) skip(); /* The thief comes with slot 2. */
   struct host host = {.leaks_in = 5};
   struct model m = model_of(&host);
   for (uint64_t seed = 1;; seed++) {
