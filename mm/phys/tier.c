@@ -52,6 +52,7 @@
 #include "mm/phys/record.h"
 #include "mm/phys/slot.h"
 #include "mm/phys/tier_place.h"
+#include "mm/platform.h"
 
 #define LINE 64 /* Bytes of a cache line. */
 
@@ -351,7 +352,10 @@ static void take_in_block(struct tier *t, uint64_t block, uint64_t first, unsign
   } else {
     CHECK(entry_lock(entry, &e) && entry_slot(e) == 0);
   }
-  for (uint64_t i = first; i < first + n; i++) CHECK(atomic_get(&t->hot[i]) == FRAME_OWNER_FREE);
+  for (uint64_t i = first; i < first + n; i++) {
+    if (atomic_get(&t->hot[i]) == FRAME_OWNER_FREE) continue;
+    platform_panic("INV-3: frame %#llx has a free bit and a byte that says another thing", (unsigned long long)i);
+  }
   flip_bits(place_line(t, block), (unsigned)(first % FRAMES_PER_2M), n, false);
   frame_fill(t->hot, first, n, byte);
   entry_unlock(entry, e + n);

@@ -151,7 +151,7 @@ static void what_a_slot_says_is_held_against_entries_and_bits(void **state) {
   (void)state;
   struct hosted h = used_instance();
   struct slot *s = slot_of(&h), *other = s == h.pmm->slots ? s + 1 : s - 1;
-  struct place at;
+  struct place at = {0};
   assert_true(place_find(&h.pmm->tier, s->block * FRAMES_PER_2M, &at));
   uint32_t *entry = &h.pmm->tier.entries[at.block], saved = *entry;
   EXPECT_FOUND(h, *entry += 1U << ENTRY_SLOT_SHIFT, 9, *entry = saved);
@@ -176,6 +176,14 @@ static void what_a_slot_says_is_held_against_entries_and_bits(void **state) {
                slot_count_up(&s->delta[FRAME_OWNER_KERNEL], UINT64_MAX));
   EXPECT_FOUND(h, s->frees++, 6, s->frees--);
   EXPECT_FOUND(h, h.pmm->held--, 12, h.pmm->held++);
+  hosted_destroy(&h);
+}
+
+static void what_a_pocket_says_is_held_against_entries(void **state) {
+  (void)state;
+  struct hosted h = used_instance();
+  struct slot *s = slot_of(&h);
+  struct place at = {0};
   pfn_t block;
   assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_DMA, 0, 512, &(struct frame_limits){.align = 512}, &block), OK);
   assert_int_not_equal(s->in_pocket | 1, 1); /* It has more of that section. */
@@ -184,8 +192,7 @@ static void what_a_slot_says_is_held_against_entries_and_bits(void **state) {
   EXPECT_FOUND(h, s->in_pocket = 0xffff, 9, s->in_pocket = pocket);
   EXPECT_FOUND(h, s->pocket--, 9, s->pocket++);
   assert_true(place_find(&h.pmm->tier, block.raw, &at));
-  entry = &h.pmm->tier.entries[at.block];
-  saved = *entry;
+  uint32_t *entry = &h.pmm->tier.entries[at.block], saved = *entry;
   EXPECT_FOUND(h, *entry ^= UINT32_C(127) << ENTRY_BYTE_SHIFT, 2, *entry = saved);
   EXPECT_FOUND(h, *entry = saved - 1, 11, *entry = saved);
   EXPECT_FOUND(h, *entry = 0, 4, *entry = saved);
@@ -233,6 +240,7 @@ int main(void) {
       cmocka_unit_test(records_that_do_not_fit_the_map_are_found),
       cmocka_unit_test(a_free_bit_where_there_is_no_ram_is_found),
       cmocka_unit_test(what_a_slot_says_is_held_against_entries_and_bits),
+      cmocka_unit_test(what_a_pocket_says_is_held_against_entries),
       cmocka_unit_test(a_hurried_check_looks_at_as_many_frames_as_allowed),
       cmocka_unit_test(memory_whose_bits_and_records_disagree_can_be_looked_at),
   };

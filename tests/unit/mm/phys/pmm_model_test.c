@@ -46,7 +46,9 @@ static void play_slot(void *context, uint32_t slot) {
   pfn_t stolen;
   host->slot = slot;
   slots_play(slot);
-  if (slot == 2 && host->left > 0 && --host->left == 0) (void)!pmm_alloc_frame(host->h.pmm, FRAME_OWNER_TEST, 0, &stolen);
+  if (slot != 2 || host->left == 0) return;
+  host->left--;
+  if (host->left == 0) (void)!pmm_alloc_frame(host->h.pmm, FRAME_OWNER_TEST, 0, &stolen);
 }
 
 static uint64_t digest(void *context) { return hosted_digest(&((struct host *)context)->h); }
