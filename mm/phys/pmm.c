@@ -262,15 +262,20 @@ static bool refill_pocket(struct pmm *p, struct slot *s, uint32_t number) REQUIR
   return found;
 }
 
-/* Sees to it that the slot owns a block with a free frame: the highest broken one, else a whole one. */
+/* Gives a block back that has nothing left but, perhaps, mail; false when there is a free frame in it. */
+static bool drop_exhausted(struct pmm *p, struct slot *s) REQUIRES(p->lock) {
+  unsigned in_block;
+  if (atomic_get(&s->block) == SLOT_NONE) return true;
+  if (slot_find(s, &in_block)) return false; /* It was not asked, because it was called in or busy. */
+  drop_block(p, s);                          /* What mail it has makes it broken. */
+  p->held = p->held + slot_holds(s) - 1;
+  return true;
+}
+
+/* Sees to it that the slot, which has no block, owns one with a free frame: the highest broken one, else a whole one. */
 static bool refill(struct pmm *p, struct slot *s, uint32_t number) REQUIRES(p->lock) {
   struct place at;
-  unsigned in_block;
   bool held = slot_holds(s);
-  if (slot_find(s, &in_block)) return true;                 /* It was not asked, because it was called in or busy. */
-  if (atomic_get(&s->block) != SLOT_NONE) drop_block(p, s); /* What mail it has makes it broken. */
-  p->held = p->held + slot_holds(s) - held;
-  held = slot_holds(s);
   if (tier_find_broken(&p->tier, &at)) {
     slot_take_block(&p->tier, s, number, &at);
     p->held = p->held + slot_holds(s) - held;
@@ -298,10 +303,23 @@ static uint64_t take_from(struct slot *s, uint8_t byte) {
   return s->block * FRAMES_PER_2M + at;
 }
 
+/* Takes a frame where there are so few that the slot had better not own them; false when that is not so. */
+static bool take_of_few(struct pmm *p, uint8_t byte, uint64_t *frame) REQUIRES(p->lock) {
+  struct place at;
+  if (!tier_find_broken(&p->tier, &at)) return false;
+  if (!tier_take_of_few(&p->tier, &at, byte, frame)) return false;
+  move_count(p, FRAME_OWNER_FREE, (enum frame_owner)(byte & FRAME_OWNER_MASK), 1);
+  p->allocations++;
+  return true;
+}
+
 static bool try_alloc_frame(struct pmm *p, uint32_t number, uint8_t byte, uint64_t *frame) REQUIRES(p->lock) {
   struct slot *s = idle_slot(p, number);
   if (s) {
-    if (!refill(p, s, number)) return false;
+    if (drop_exhausted(p, s)) {
+      if (take_of_few(p, byte, frame)) return true;
+      if (!refill(p, s, number)) return false;
+    }
     *frame = take_from(s, byte);
     return true;
   }

@@ -113,26 +113,6 @@ static void own(struct tier *t, struct slot *s, uint32_t number, const struct pl
   entry_unlock(&t->entries[p->block], (e & ENTRY_MIXED) | ENTRY_FULL | entry_of_slot(number));
 }
 
-/*
- * When memory is nearly full every block has a frame or none, and each of them costs two lines that no cache has: one of
- * bits and one of bytes.  So the next two broken blocks of the section are named beforehand: of the one after next the bits
- * are fetched, and of the next, whose bits were fetched last time, the byte that will be wanted.  Only hints: nothing is
- * taken.
- */
-static void fetch_next(const struct tier *t, const struct place *p) {
-  uint32_t broken = t->sections[p->section].broken;
-  if (broken == 0) return;
-  unsigned next = highest(broken);
-  uint64_t block = p->block - p->in_section + next, first = place_first(t, p) - p->in_section * FRAMES_PER_2M;
-  const uint64_t *line = place_line(t, block);
-  broken &= ~(1U << next);
-  if (broken != 0) __builtin_prefetch(place_line(t, block - next + highest(broken)), 1);
-  unsigned i = TIER_WORDS_PER_BLOCK - 1;
-  uint64_t word;
-  while ((word = atomic_get(&line[i])) == 0 && i > 0) i--;
-  if (word != 0) __builtin_prefetch(&t->hot[first + next * FRAMES_PER_2M + UINT64_C(64) * i + highest(word)], 1);
-}
-
 void slot_take_block(struct tier *t, struct slot *s, uint32_t number, const struct place *p) {
   uint32_t e;
   if (entry_lock(&t->entries[p->block], &e))
@@ -141,7 +121,7 @@ void slot_take_block(struct tier *t, struct slot *s, uint32_t number, const stru
     CHECK(entry_is_whole(e)); /* Its last frame has just come back. */
   own(t, s, number, p, e);
   tier_settle(t, p, 1);
-  fetch_next(t, p);
+  tier_fetch_next(t, p);
 }
 
 /* --- the pocket ----------------------------------------------------------------------------------------------------- */

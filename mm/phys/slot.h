@@ -101,7 +101,7 @@ static inline void slot_end(struct slot *s) { atomic_set_release(&s->busy, 0); }
 static inline bool slot_find(struct slot *s, unsigned *at) {
   uint64_t word = atomic_get(&s->line[s->word]);
   if (UNLIKELY(word == 0)) {
-    unsigned i = TIER_WORDS_PER_BLOCK;
+    unsigned i = s->hot ? TIER_WORDS_PER_BLOCK : 0;
     while (i > 0 && (word = atomic_get(&s->line[i - 1])) == 0) i--;
     if (i == 0) return false;
     s->word = i - 1;

@@ -83,6 +83,15 @@ void tier_give(struct tier *t, uint64_t first, uint64_t count, enum frame_owner 
 /** Writes the line of bits and the bytes of a block all of whose frames are free, unless they are written. */
 void tier_write_block(struct tier *t, uint64_t block, uint64_t first, uint32_t entry);
 
+/* A broken block with so few free frames is not worth owning: they are taken one by one. */
+#define TIER_FEW 2U
+/**
+ * Takes the highest free frame of the broken block at `p`; false, and nothing has happened, when it has more than TIER_FEW.
+ */
+bool tier_take_of_few(struct tier *t, const struct place *p, uint8_t byte, uint64_t *frame);
+/* Fetches what the next takers of this section will want. */
+void tier_fetch_next(const struct tier *t, const struct place *p);
+
 /** Finds the highest broken block.  False when there is none. */
 bool tier_find_broken(const struct tier *t, struct place *p);
 /** Finds a free frame that costs least to take: in a broken block if there is one.  False when none is to be had. */

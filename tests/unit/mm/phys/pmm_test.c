@@ -239,6 +239,27 @@ static bool stop_at_once(void *context, const struct pmm_range *range) {
   return false;
 }
 
+static void blocks_with_hardly_a_free_frame_are_not_owned(void **state) {
+  (void)state;
+  struct hosted h = start(NULL, 0);
+  pfn_t f;
+  while (pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, 0, &f) == OK) {}
+  const uint64_t freed[] = {FRAMES_PER_2M + 7, 2 * FRAMES_PER_2M + 9, 2 * FRAMES_PER_2M + 300};
+  for (unsigned i = 0; i < 3; i++) assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_TEST, pfn(freed[i])), OK);
+  struct pmm_stats before, after;
+  pmm_stats_read(h.pmm, &before);
+  for (unsigned i = 3; i-- > 0;) { /* The highest first. */
+    assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_DMA, PMM_MOVABLE, &f), OK);
+    assert_int_equal(f.raw, freed[i]);
+  }
+  assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, 0, &f), ERR_NO_MEMORY);
+  pmm_stats_read(h.pmm, &after);
+  assert_int_equal(after.refills, before.refills);
+  assert_int_equal(after.allocations, before.allocations + 3);
+  hosted_must_be_sound(&h, "after few");
+  hosted_destroy(&h);
+}
+
 static void a_visitor_may_stop(void **state) {
   (void)state;
   struct hosted h = start(NULL, 0);
@@ -273,6 +294,7 @@ int main(void) {
       cmocka_unit_test(two_mib_and_one_gib_come_in_one_piece_until_there_is_none),
       cmocka_unit_test(a_run_that_was_refused_is_found_once_there_is_one),
       cmocka_unit_test(flags_say_below_what_and_whether_it_may_move),
+      cmocka_unit_test(blocks_with_hardly_a_free_frame_are_not_owned),
       cmocka_unit_test(a_visitor_may_stop),
       cmocka_unit_test(records_are_wanted_for_ram_and_nothing_else),
   };
