@@ -27,7 +27,7 @@ typedef uint64_t arch_pte_t;
  *   ARCH_MMU_INDEX_BITS, ARCH_MMU_LEVELS_MAX
  *   unsigned arch_mmu_levels(void)                      levels in use on this machine
  *   bool arch_mmu_has_leaf(unsigned level)              a leaf may stand at this level on this machine
- *   arch_pte_t arch_pte_leaf(paddr_t, uint32_t flags, unsigned level)
+ *   arch_pte_t arch_pte_leaf(paddr_t, uint32_t flags, unsigned level)   linear in the address: the next leaf's is as far on
  *   arch_pte_t arch_pte_table(paddr_t, unsigned level)  entry at `level` that points to a table of the level below
  *   bool arch_pte_present(arch_pte_t, unsigned level)
  *   bool arch_pte_is_leaf(arch_pte_t, unsigned level)   of a present entry

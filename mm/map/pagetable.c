@@ -184,8 +184,9 @@ static uint64_t commit_leaves(struct pagetable *t, vaddr_t va, paddr_t to, uint6
     const bool present = arch_pte_present(*slot, level);
     if (!present && leaf_fits(va, to, left, level)) {
       const uint64_t n = leaves_in_row(table, va, left, level);
-      for (uint64_t i = 0; i < n; i++)
-        *(volatile arch_pte_t *)&slot[i] = arch_pte_leaf(paddr_add(to, i << arch_mmu_shift(level)), flags, level);
+      arch_pte_t leaf = arch_pte_leaf(to, flags, level);
+      const arch_pte_t step = n > 1 ? arch_pte_leaf(paddr_add(to, arch_mmu_span(level)), flags, level) - leaf : 0;
+      for (uint64_t i = 0; i < n; i++, leaf += step) *(volatile arch_pte_t *)&slot[i] = leaf;
       return n << arch_mmu_shift(level);
     }
     CHECK(level > 0);

@@ -51,12 +51,12 @@ static inline bool entry_has_lock(uint32_t e) { return entry_taken(e) != 0 && !(
 
 /** Locks an entry that is broken or full; false when it is not, with *e what it was.  => interrupts masked. */
 static inline bool entry_lock(uint32_t *entry, uint32_t *e) {
-  *e = atomic_get(entry);
+  *e = atomic_get_acquire(entry);
   for (;;) {
     if (!entry_has_lock(*e)) return false;
     if (*e & ENTRY_LOCK) {
       atomic_pause();
-      *e = atomic_get(entry);
+      *e = atomic_get_acquire(entry);
     } else if (atomic_cas(entry, e, *e | ENTRY_LOCK)) {
       return true;
     }

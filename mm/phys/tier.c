@@ -180,7 +180,9 @@ static void raise_gig(struct tier *t, uint64_t gig) {
   struct tier_gig *g = &t->gigs[gig];
   const struct tier_section *s = &t->sections[g->first];
   bool is_usual = g->present == GIG_ALL; /* Most of a large machine is wholly free. */
-  for (unsigned i = 0; i < TIER_SECTIONS_PER_GIG && is_usual; i++) is_usual = s[i].whole == SECTION_ALL;
+  for (unsigned i = 0; i < TIER_SECTIONS_PER_GIG && is_usual; i += 4) {
+    is_usual = (s[i].whole & s[i + 1].whole & s[i + 2].whole & s[i + 3].whole) == SECTION_ALL;
+  }
   if (is_usual) g->whole = GIG_ALL;
   for (uint32_t left = is_usual ? 0 : g->present; left != 0; left &= left - 1, s++) {
     uint32_t bit = left & -left;

@@ -136,7 +136,7 @@ static void *own(void *argument) {
 }
 
 static void make_one(struct dice *d) {
-  const uint64_t count = dice_one_in(d, 3) ? 512 : 2 + dice_any_size(d, 10);
+  const uint64_t count = dice_one_in(d, 3) ? 512 : 1 + dice_any_size(d, 10);
   const struct frame_limits w = {.align = dice_one_in(d, 2) ? 512 : 1};
   struct contig_compaction c;
   pfn_t first;
