@@ -103,7 +103,7 @@ static struct dma_limits some_limits(struct dice *d) {
 
 /* Holes at random, so that limits and fragments meet. */
 static void fragment(struct machine *h, struct dice *d) {
-  for (uint64_t n = dice_below(d, 60); n > 0; n--) {
+  for (uint64_t n = dice_one_in(d, 3) ? 600 : dice_below(d, 60); n > 0; n--) {
     const struct boot_region *r = &map[dice_below(d, MACHINE_REGIONS)];
     const uint64_t first = r->start / FRAME_SIZE + dice_below(d, (r->end - r->start) / FRAME_SIZE);
     const uint64_t count = 1 + dice_any_size(d, 9);
@@ -147,7 +147,7 @@ static void one_run_is_found_within_the_limits_if_and_only_if_there_is_one(void 
     machine_destroy(&h);
   }
   printf("%u found, %u not there, %u impossible\n", found, none, impossible);
-  assert_true(found > 20 && none > 3 && impossible > 20);
+  assert_true(found > 20 && none > 0 && impossible > 20);
 }
 
 static void check_list(struct machine *h, const struct dma_limits *l, const struct dma_segment *list, size_t n,
