@@ -340,10 +340,16 @@ static void put_in_block(struct tier *t, uint64_t block, uint64_t first, unsigne
   }
 }
 
-/* Hands out `n` frames of a block.  That their bytes say "free" is asked once more: INV-14 is worth it. */
+/*
+ * Hands out `n` frames of a block.  That their bytes say "free" is asked once more: INV-14 is worth it.  The lock is asked
+ * for first: a block seen broken may have become whole by the time it is there to be locked, never the other way round.
+ */
 static void take_in_block(struct tier *t, uint64_t block, uint64_t first, unsigned n, uint8_t byte) {
-  uint32_t *entry = &t->entries[block], e = atomic_get_acquire(entry);
-  if (entry_is_whole(e)) {
+  uint32_t *entry = &t->entries[block], e;
+  if (entry_lock(entry, &e)) {
+    CHECK(entry_slot(e) == 0);
+  } else {
+    CHECK(entry_is_whole(e));
     if (n == FRAMES_PER_2M) {
       atomic_set_release(entry, entry_huge(e, byte));
       return;
@@ -351,8 +357,6 @@ static void take_in_block(struct tier *t, uint64_t block, uint64_t first, unsign
     tier_write_block(t, block, bits_align_down(first, FRAMES_PER_2M), e);
     atomic_set_release(entry, ENTRY_WRITTEN); /* Still nobody's but the holder of the lock's. */
     e = ENTRY_WRITTEN;
-  } else {
-    CHECK(entry_lock(entry, &e) && entry_slot(e) == 0);
   }
   for (uint64_t i = first; i < first + n; i++) {
     if (atomic_get(&t->hot[i]) == FRAME_OWNER_FREE) continue;

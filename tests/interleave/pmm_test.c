@@ -226,6 +226,7 @@ static const struct scenario scenarios[] = {
     {"a block becomes whole by two frees", begin_nearly_whole, {{FREE(0)}, {FREE(1)}}, 0, false, BLOCK},
     {"a block becomes whole by two frees and is wanted", begin_nearly_whole, {{FREE(0)}, {FREE(1), TWO_MIB}}, 0, false, 0},
     {"a block becomes whole and a frame is wanted", begin_nearly_whole, {{FREE(0), FREE(1)}, {ONE}}, 1, false, 0},
+    {"a block becomes whole and a run is wanted", begin_nearly_whole, {{FREE(0), FREE(1)}, {RUN(3)}}, 1, false, 0},
     {"an owned block becomes whole and is wanted",
      begin_nearly_whole_with_slot_0,
      {{FREE(0), FREE(1)}, {FREE(2), TWO_MIB}},
