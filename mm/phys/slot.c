@@ -37,7 +37,8 @@
  *
  *        An interrupt's handler that asks for a frame finds `busy` set by the operation it came into and is served under the
  *        instance's lock; so operations run with interrupts on.  They are masked while an entry is locked, for the handler
- *        might want that entry.
+ *        might want that entry.  Once other CPUs run, handlers must not ask: one of them could wait for the lock in the
+ *        middle of an operation whose end the lock's holder, who calls this slot in, is waiting for.
  * LOCKING  a slot's own fields: see the letters in slot.h.  Order: busy, then an entry; or the instance's lock, then an
  *        entry.
  * INVARIANTS
