@@ -64,7 +64,7 @@ LDFLAGS.kernel := -pie --no-dynamic-linker -z text -z noexecstack -z separate-co
 $(addprefix $(BUILD)/loader/,$(addsuffix .o,loader/memmap loader/x86_64/cpu loader/x86_64/paging lib/random)): private CFLAGS.loader += -O2
 
 # So is the kernel: each 8 bytes of it cost the boot an instruction, and small machines a place that is free in one piece.
-$(addprefix $(BUILD)/kernel/,$(addsuffix .o,$(addprefix mm/phys/,frame ladder nodes pmm slot tier tier_run) \
+$(addprefix $(BUILD)/kernel/,$(addsuffix .o,$(addprefix mm/phys/,frame judge ladder nodes pmm slot tier tier_run) \
   mm/map/pagetable lib/memmap lib/string)): private CFLAGS.kernel += -O2
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

@@ -59,6 +59,10 @@ enum frame_owner : uint8_t {
 
 /* The first owner that frames are handed out to. */
 #define FRAME_OWNER_FIRST_OURS FRAME_OWNER_KERNEL_IMAGE
+/* May frames be handed out to that owner? */
+static inline bool frame_owner_is_ours(enum frame_owner owner) {
+  return owner >= FRAME_OWNER_FIRST_OURS && owner < FRAME_OWNER_COUNT;
+}
 
 /* The hot byte of a frame: its owner, and whether it may be moved.  0 is free. */
 #define FRAME_OWNER_MASK 0x7f

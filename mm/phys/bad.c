@@ -156,7 +156,7 @@ status_t bad_report(struct nodes *n, struct contig *contig, pfn_t frame, enum ba
 
 status_t bad_listen(struct nodes *n, enum frame_owner owner, void (*fn)(void *context, enum frame_owner owner, pfn_t frame),
                     void *context) {
-  if (owner < FRAME_OWNER_FIRST_OURS || owner >= FRAME_OWNER_COUNT) return ERR_INVALID;
+  if (!frame_owner_is_ours(owner)) return ERR_INVALID;
   if (fn && n->listeners[owner].tell) return ERR_EXISTS;
   n->listeners[owner].context = context;
   atomic_set(&n->listeners[owner].tell, fn);

@@ -40,7 +40,7 @@
 void contig_init(struct contig *c, struct pmm *p) { *c = (struct contig){.pmm = p}; }
 
 status_t contig_mover_set(struct contig *c, enum frame_owner owner, const struct frame_mover *mover) {
-  if (owner < FRAME_OWNER_FIRST_OURS || owner >= FRAME_OWNER_COUNT || owner == FRAME_OWNER_GATHERED) return ERR_INVALID;
+  if (!frame_owner_is_ours(owner) || owner == FRAME_OWNER_GATHERED) return ERR_INVALID;
   const struct frame_mover *none = NULL;
   return atomic_cas(&c->movers[owner], &none, mover) ? OK : ERR_EXISTS;
 }
@@ -321,7 +321,7 @@ static bool is_full_enough(struct refuge *r, const struct gathering *g, uint64_t
 status_t contig_commit(struct contig *c, const struct contig_quote *quote, enum frame_owner owner, pfn_t *first) {
   struct gathering g = {.c = c, .first = quote->first.raw, .count = quote->count, .moves_max = quote->moves};
   uint64_t end;
-  const bool is_ours = owner >= FRAME_OWNER_FIRST_OURS && owner < FRAME_OWNER_COUNT && owner != FRAME_OWNER_GATHERED;
+  const bool is_ours = frame_owner_is_ours(owner) && owner != FRAME_OWNER_GATHERED;
   if (!is_ours || quote->count == 0 || !bits_add(g.first, g.count, &end)) return ERR_INVALID;
   if (!window_can_see(c)) return ERR_UNSUPPORTED;
   if (!contig_gather_begin(c)) return ERR_BUSY;

@@ -43,106 +43,13 @@
  */
 #include "base/assert.h"
 #include "base/bits.h"
-#include "lib/memmap.h"
 #include "mm/phys/engine/door.h"
 #include "mm/phys/instance.h"
+#include "mm/phys/judge.h"
 #include "mm/phys/trace_instance.h"
 
 /* At most a sixty-fourth of what is whole waits in one pocket. */
 #define POCKET_SHARE 64U
-
-/* --- refusals ------------------------------------------------------------------------------------------------------- */
-
-/* A step that was refused, with what its frame was at that moment; logged when the lock is free again. */
-struct refusal {
-  status_t status;
-  enum frame_step step;
-  uint64_t frame;
-  enum frame_state state;
-  enum frame_owner owner;   /* Who has it. */
-  enum frame_owner claimed; /* Who the caller says has it. */
-};
-
-static status_t report(const struct refusal *r) {
-  if (r->status == OK || r->status == ERR_INVALID) return r->status;
-  bool has_claim = r->step == FRAME_STEP_FREE || r->step == FRAME_STEP_GIVE || r->step == FRAME_STEP_CONDEMN;
-  platform_log("pmm", "refused to %s frame %#llx%s%s: it is %s, owner %s (%s)", frame_step_verb(r->step),
-               (unsigned long long)r->frame, has_claim ? " for " : "", has_claim ? frame_owner_name(r->claimed) : "",
-               frame_state_name(r->state), frame_owner_name(r->owner), status_name(r->status));
-  return r->status;
-}
-
-static bool owner_is_ours(enum frame_owner owner) { return owner >= FRAME_OWNER_FIRST_OURS && owner < FRAME_OWNER_COUNT; }
-
-/* Regions that end at or below a frame: the place of the one that holds it, if any does. */
-static size_t regions_below(const struct pmm *p, uint64_t frame) {
-  size_t low = 0, high = p->region_count;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (p->regions[middle].end / FRAME_SIZE <= frame)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
-}
-
-/* The first frame at or above `first` that is no RAM and has no record, or `end` when that comes first. */
-static uint64_t ram_end(const struct pmm *p, uint64_t first, uint64_t end) {
-  for (size_t i = regions_below(p, first); i < p->region_count && first < end; i++) {
-    if (p->regions[i].start / FRAME_SIZE > first || !memmap_kind_is_ram(p->regions[i].kind)) break;
-    first = p->regions[i].end / FRAME_SIZE;
-  }
-  return bits_min(first, end);
-}
-
-/* Judges frames of one section, or of none that is managed: block by block, which may speak for all its frames. */
-static status_t judge_part(const struct pmm *p, enum frame_step step, enum frame_owner owner, uint64_t first, uint64_t end,
-                           uint64_t *refused) {
-  struct place at;
-  status_t status = OK;
-  if (!place_find(&p->tier, first, &at)) return frame_judge(p->records.hot, first, end - first, step, owner, refused);
-  const uint32_t *entry = &p->tier.entries[at.block];
-  uint32_t last = 0; /* Neighbours handed out together have the same entry: one of them is judged. */
-  for (uint64_t stop; first < end && status == OK; first = stop, entry++) {
-    uint32_t e = atomic_get_acquire(entry);
-    stop = bits_min(bits_align_down(first, FRAMES_PER_2M) + FRAMES_PER_2M, end);
-    if ((e & ENTRY_HUGE) && e == last) continue;
-    if ((e & ENTRY_HUGE) || entry_taken(e) == 0) {
-      last = e;
-      *refused = first;
-      status = frame_judge_byte(e & ENTRY_HUGE ? entry_byte(e) : FRAME_OWNER_FREE, step, owner);
-    } else {
-      status = frame_judge(p->records.hot, first, stop - first, step, owner, refused);
-    }
-  }
-  return status;
-}
-
-/* May all these frames take the step?  OK, or the refusal of the first that may not. */
-static struct refusal judge(struct pmm *p, enum frame_step step, enum frame_owner owner, uint64_t first, uint64_t count)
-    REQUIRES(p->lock) {
-  struct refusal r = {.step = step, .claimed = owner};
-  uint64_t end;
-  if (count == 0 || !bits_add(first, count, &end)) {
-    r.status = ERR_INVALID;
-    return r;
-  }
-  uint64_t with_record = ram_end(p, first, end), stop;
-  for (uint64_t at = first; at < with_record && r.status == OK; at = stop) {
-    stop = bits_min(bits_align_down(at, group_frames(TIER_32M)) + group_frames(TIER_32M), with_record);
-    r.status = judge_part(p, step, owner, at, stop, &r.frame);
-  }
-  if (r.status != OK) {
-    struct frame_said said = pmm_frame_said(p, r.frame);
-    r.state = said.state;
-    r.owner = said.owner;
-  } else if (with_record < end) {
-    r = (struct refusal){ERR_RANGE, step, with_record, FRAME_ABSENT, FRAME_OWNER_NONE, owner};
-  }
-  p->refusals += r.status != OK;
-  return r;
-}
 
 /* --- commits: nothing here can fail --------------------------------------------------------------------------------- */
 
@@ -348,7 +255,7 @@ static status_t alloc_frame_locked(struct pmm *p, uint32_t number, uint8_t byte,
 /* The byte of frames of that owner; false when owner or flags make no sense. */
 static bool byte_for(enum frame_owner owner, uint32_t flags, uint8_t *byte) {
   uint32_t bits = PMM_BELOW_BITS(flags);
-  if (!owner_is_ours(owner) || (flags & ~(PMM_MOVABLE | PMM_BELOW(0xff))) != 0) return false;
+  if (!frame_owner_is_ours(owner) || (flags & ~(PMM_MOVABLE | PMM_BELOW(0xff))) != 0) return false;
   if (bits != 0 && (bits <= FRAME_SHIFT || bits > 64)) return false;
   *byte = (uint8_t)(owner | (flags & PMM_MOVABLE ? FRAME_MOVABLE : 0));
   return true;
@@ -385,7 +292,7 @@ static status_t alloc_frame(struct pmm *p, uint8_t byte, pfn_t *out) {
 
 [[gnu::noinline]] static status_t alloc_frame_oddly(struct pmm *p, enum frame_owner owner, uint32_t flags, pfn_t *out) {
   if (flags > PMM_MOVABLE) return pmm_alloc_run(p, owner, flags, 1, NULL, out);
-  if (!owner_is_ours(owner)) return ERR_INVALID;
+  if (!frame_owner_is_ours(owner)) return ERR_INVALID;
   pfn_t frame = {0};
   status_t status = alloc_frame(p, (uint8_t)(owner | flags << 7), &frame);
   if (UNLIKELY(p->trace)) trace_frame(p, owner, flags, status, frame.raw);
@@ -395,7 +302,7 @@ static status_t alloc_frame(struct pmm *p, uint8_t byte, pfn_t *out) {
 
 status_t pmm_alloc_frame(struct pmm *p, enum frame_owner owner, uint32_t flags, pfn_t *out) {
   static_assert(FRAME_MOVABLE == PMM_MOVABLE << 7);
-  bool is_usual = flags <= PMM_MOVABLE && owner_is_ours(owner) && !p->trace;
+  bool is_usual = flags <= PMM_MOVABLE && frame_owner_is_ours(owner) && !p->trace;
   if (LIKELY(is_usual) && LIKELY(alloc_usually(p, (uint8_t)(owner | flags << 7), out))) return OK;
   return alloc_frame_oddly(p, owner, flags, out);
 }
@@ -425,7 +332,7 @@ static enum after free_elsewhere(struct pmm *p, struct slot *s, enum frame_owner
   uint64_t *line = place_line(&p->tier, at->block), mask = UINT64_C(1) << bit % 64;
   __builtin_prefetch(hot, 1); /* Both are on their way while the entry is being locked. */
   __builtin_prefetch(&line[bit / 64], 1);
-  if (UNLIKELY(atomic_get(entry) & ENTRY_MIXED) && ram_end(p, frame, frame + 1) == frame) return AFTER_REFUSE;
+  if (UNLIKELY(atomic_get(entry) & ENTRY_MIXED) && judge_ram_end(p, frame, frame + 1) == frame) return AFTER_REFUSE;
   if (UNLIKELY(!entry_lock(entry, &e))) return AFTER_REFUSE; /* Or HUGE: there the other way leads further. */
   if (UNLIKELY((atomic_get(hot) & FRAME_OWNER_MASK) != owner)) {
     entry_unlock(entry, e);
@@ -471,20 +378,20 @@ static void settle(struct pmm *p, const struct place *at, uint64_t frame) {
 static status_t free_locked(struct pmm *p, enum frame_owner owner, uint64_t first, uint64_t count) {
   if (UNLIKELY(p->engine)) return engine_free(p, owner, first, count);
   platform_lock_acquire(&p->lock);
-  struct refusal refusal = judge(p, FRAME_STEP_FREE, owner, first, count);
+  struct judge_refusal refusal = judge_frames(p, FRAME_STEP_FREE, owner, first, count);
   if (refusal.status == OK) {
     commit_put(p, owner, first, count);
     p->frees++;
   }
   platform_lock_release(&p->lock);
-  return report(&refusal);
+  return judge_report(&refusal);
 }
 
 [[gnu::noinline]] static status_t free_frame_oddly(struct pmm *p, enum frame_owner owner, pfn_t frame) {
   uint32_t number = platform_slot_enter();
   enum after after = AFTER_REFUSE;
   struct place at;
-  if (LIKELY(number < p->slot_count) && LIKELY(owner_is_ours(owner)) && LIKELY(slot_begin(&p->slots[number]))) {
+  if (LIKELY(number < p->slot_count) && LIKELY(frame_owner_is_ours(owner)) && LIKELY(slot_begin(&p->slots[number]))) {
     struct slot *s = &p->slots[number];
     if (frame.raw / FRAMES_PER_2M == s->mine) {
       if (free_own(s, owner, frame.raw)) after = AFTER_NOTHING;
@@ -507,7 +414,7 @@ static status_t free_locked(struct pmm *p, enum frame_owner owner, uint64_t firs
 
 /* As pmm_alloc_frame: the usual way, into the slot's own block. */
 status_t pmm_free_frame(struct pmm *p, enum frame_owner owner, pfn_t frame) {
-  bool is_usual = owner_is_ours(owner) && !p->trace;
+  bool is_usual = frame_owner_is_ours(owner) && !p->trace;
   if (UNLIKELY(!is_usual)) return free_frame_oddly(p, owner, frame);
   uint32_t number = platform_slot_enter();
   if (LIKELY(number < p->slot_count)) {
@@ -652,7 +559,8 @@ static inline bool free_block_usually(struct pmm *p, enum frame_owner owner, uin
 }
 
 static status_t free_block(struct pmm *p, enum frame_owner owner, uint64_t first) {
-  if (p->trace && owner_is_ours(owner) && free_block_usually(p, owner, first)) return OK; /* Traced or not: the same way. */
+  if (p->trace && frame_owner_is_ours(owner) && free_block_usually(p, owner, first))
+    return OK; /* Traced or not: the same way. */
   uint32_t number = platform_slot_enter();
   status_t status = free_locked(p, owner, first, FRAMES_PER_2M);
   if (status == OK && number < p->slot_count) follow_frees(p, number, first >> TIER_32M);
@@ -768,7 +676,7 @@ status_t pmm_alloc_run(struct pmm *p, enum frame_owner owner, uint32_t flags, ui
                        const struct frame_limits *where, pfn_t *first) {
   bool is_block =
       count == FRAMES_PER_2M && where && where->align == count && (where->min | where->max | where->boundary) == 0;
-  bool is_usual = is_block && flags <= PMM_MOVABLE && owner_is_ours(owner) && !p->trace;
+  bool is_usual = is_block && flags <= PMM_MOVABLE && frame_owner_is_ours(owner) && !p->trace;
   if (is_usual && alloc_block_usually(p, (uint8_t)(owner | flags << 7), first)) return OK;
   return alloc_run_oddly(p, owner, flags, count, where, first);
 }
@@ -783,48 +691,48 @@ status_t pmm_alloc_run(struct pmm *p, enum frame_owner owner, uint32_t flags, ui
 status_t pmm_free_run(struct pmm *p, enum frame_owner owner, pfn_t first, uint64_t count) {
   if (count == 1) return pmm_free_frame(p, owner, first);
   bool is_block = count == FRAMES_PER_2M && bits_is_aligned(first.raw, FRAMES_PER_2M);
-  bool is_usual = is_block && owner_is_ours(owner) && !p->trace;
+  bool is_usual = is_block && frame_owner_is_ours(owner) && !p->trace;
   if (is_usual && free_block_usually(p, owner, first.raw)) return OK;
   return free_run_oddly(p, owner, first, count);
 }
 
 status_t pmm_give_run(struct pmm *p, enum frame_owner from, enum frame_owner to, pfn_t first, uint64_t count) {
-  if (!owner_is_ours(to)) return ERR_INVALID;
+  if (!frame_owner_is_ours(to)) return ERR_INVALID;
   if (UNLIKELY(p->engine)) return engine_give(p, from, to, first.raw, count);
   platform_lock_acquire(&p->lock);
-  struct refusal refusal = judge(p, FRAME_STEP_GIVE, from, first.raw, count);
+  struct judge_refusal refusal = judge_frames(p, FRAME_STEP_GIVE, from, first.raw, count);
   if (refusal.status == OK) {
     tier_give(&p->tier, first.raw, count, to);
     move_count(p, from, to, count);
   }
   platform_lock_release(&p->lock);
   if (UNLIKELY(p->trace)) trace_give(p, from, to, first.raw, count, refusal.status);
-  return report(&refusal);
+  return judge_report(&refusal);
 }
 
 status_t pmm_mark_bad(struct pmm *p, pfn_t frame) {
   if (UNLIKELY(p->engine)) return engine_retire(p, FRAME_OWNER_FREE, frame.raw);
   platform_lock_acquire(&p->lock);
-  struct refusal refusal = judge(p, FRAME_STEP_RETIRE, FRAME_OWNER_BAD, frame.raw, 1);
+  struct judge_refusal refusal = judge_frames(p, FRAME_STEP_RETIRE, FRAME_OWNER_BAD, frame.raw, 1);
   if (refusal.status == OK && !tier_is_free(&p->tier, frame.raw)) pmm_bring_home(p);
   if (refusal.status == OK && !tier_is_free(&p->tier, frame.raw)) refusal.status = ERR_BUSY;
   if (refusal.status == OK) commit_take(p, FRAME_OWNER_BAD, frame.raw, 1);
   platform_lock_release(&p->lock);
   if (UNLIKELY(p->trace)) trace_retire(p, FRAME_OWNER_FREE, frame.raw, refusal.status);
-  return report(&refusal);
+  return judge_report(&refusal);
 }
 
 status_t pmm_retire_frame(struct pmm *p, enum frame_owner owner, pfn_t frame) {
   if (UNLIKELY(p->engine)) return engine_retire(p, owner, frame.raw);
   platform_lock_acquire(&p->lock);
-  struct refusal refusal = judge(p, FRAME_STEP_CONDEMN, owner, frame.raw, 1);
+  struct judge_refusal refusal = judge_frames(p, FRAME_STEP_CONDEMN, owner, frame.raw, 1);
   if (refusal.status == OK) {
     tier_give(&p->tier, frame.raw, 1, FRAME_OWNER_BAD);
     move_count(p, owner, FRAME_OWNER_BAD, 1);
   }
   platform_lock_release(&p->lock);
   if (UNLIKELY(p->trace)) trace_retire(p, owner, frame.raw, refusal.status);
-  return report(&refusal);
+  return judge_report(&refusal);
 }
 
 void pmm_exchange(struct pmm *p, uint64_t a, uint64_t b) {

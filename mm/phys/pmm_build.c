@@ -17,8 +17,6 @@
 static uint64_t region_first(const struct boot_region *r) { return r->start / FRAME_SIZE; }
 static uint64_t region_last_end(const struct boot_region *r) { return r->end / FRAME_SIZE; }
 static uint64_t region_frames(const struct boot_region *r) { return (r->end - r->start) / FRAME_SIZE; }
-static bool owner_is_ours(enum frame_owner owner) { return owner >= FRAME_OWNER_FIRST_OURS && owner < FRAME_OWNER_COUNT; }
-
 /* Slots of an instance: one a CPU, as far as entries can name them. */
 static uint32_t slots_wanted(void) { return (uint32_t)bits_min(platform_slot_count(), SLOT_MAX); }
 
@@ -56,7 +54,7 @@ static status_t judge_taken(const struct boot_region *regions, size_t count, con
                             size_t taken_count) {
   for (size_t i = 0; i < taken_count; i++) {
     const struct pmm_taken *a = &taken[i];
-    if (a->start >= a->end || !owner_is_ours(a->owner)) return ERR_INVALID;
+    if (a->start >= a->end || !frame_owner_is_ours(a->owner)) return ERR_INVALID;
     if (general_frames(regions, count, a->start, a->end) != a->end - a->start) return ERR_OVERLAP;
     for (size_t j = 0; j < i; j++) {
       if (a->start < taken[j].end && taken[j].start < a->end) return ERR_OVERLAP;

@@ -169,7 +169,7 @@ static bool pop(struct zero_stock *z, uint64_t count, uint64_t *first) {
 status_t zero_take(struct zero_stock *z, enum frame_owner owner, uint64_t count, const struct frame_limits *where,
                    pfn_t *first) {
   uint64_t at;
-  if (owner < FRAME_OWNER_FIRST_OURS || owner >= FRAME_OWNER_COUNT) return ERR_NOT_FOUND; /* The allocator's to refuse. */
+  if (!frame_owner_is_ours(owner)) return ERR_NOT_FOUND; /* The allocator's to refuse. */
   if (!takes_anything(count, where) || !pop(z, count, &at)) return ERR_NOT_FOUND;
   const status_t s = pmm_give_run(z->pmm, FRAME_OWNER_ZEROED, owner, pfn(at), count);
   if (s != OK) platform_panic("INV-Z1: frame %#llx: %s", (unsigned long long)at, status_name(s));

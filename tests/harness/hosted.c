@@ -12,13 +12,12 @@
 #include "mm/engine.h"
 #include "mm/phys/instance.h"
 
-#define METADATA_MAX  GIB
-#define ENGINE_MAX    (16 * GIB)
-#define SCRIBBLE_MAX  (4 * MIB)
-#define GARBAGE       0xa5
-#define ADDRESS_SPACE (UINT64_C(1) << 45) /* What a host program can map without running out of addresses. */
+#define METADATA_MAX GIB
+#define ENGINE_MAX   (16 * GIB)
+#define SCRIBBLE_MAX (4 * MIB)
+#define GARBAGE      0xa5
 
-static void *map_sparse(uint64_t size) {
+void *hosted_map(uint64_t size) {
   void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return p == MAP_FAILED ? NULL : p;
 }
@@ -41,13 +40,12 @@ static void *take_metadata(uint64_t size) {
 #endif
 }
 
-/* Nobody clears memory for an allocator: what it has not written it must not read.  As much of it as a test can afford. */
-static void scribble(const struct hosted *h) {
+void hosted_scribble(void *memory, uint64_t size) {
 #ifdef CAIRN_BENCH
-  (void)h;
+  (void)memory;
+  (void)size;
 #else
-  memset(h->metadata, GARBAGE, bits_min(h->metadata_size, SCRIBBLE_MAX));
-  memset(h->records, GARBAGE, bits_min(h->records_size / PMM_RECORD_SIZE, SCRIBBLE_MAX));
+  memset(memory, GARBAGE, bits_min(size, SCRIBBLE_MAX));
 #endif
 }
 
@@ -58,13 +56,14 @@ static struct hosted create(bool is_engine, const struct boot_region *regions, s
   for (size_t cursor = 0; pmm_next_record_range(regions, count, &cursor, &start, &end);) {}
   h.metadata_size = pmm_metadata_size(regions, count);
   h.records_size = end * PMM_RECORD_SIZE;
-  if (h.metadata_size > (is_engine ? ENGINE_MAX : METADATA_MAX) || h.records_size > ADDRESS_SPACE) return h;
-  h.metadata = is_engine ? map_sparse(h.metadata_size) : take_metadata(h.metadata_size);
-  h.records = map_sparse(h.records_size);
+  if (h.metadata_size > (is_engine ? ENGINE_MAX : METADATA_MAX) || h.records_size > HOSTED_ADDRESS_SPACE) return h;
+  h.metadata = is_engine ? hosted_map(h.metadata_size) : take_metadata(h.metadata_size);
+  h.records = hosted_map(h.records_size);
   if (!h.metadata || !h.records) return h;
   prefer_large_pages(h.metadata, h.metadata_size);
   prefer_large_pages(h.records, h.records_size / PMM_RECORD_SIZE);
-  scribble(&h);
+  hosted_scribble(h.metadata, h.metadata_size);
+  hosted_scribble(h.records, h.records_size / PMM_RECORD_SIZE);
   h.status = pmm_create(h.metadata, pmm_records_at(h.records, h.records_size / PMM_RECORD_SIZE), regions, count, taken,
                         taken_count, &h.pmm);
   if (h.status != OK) h.pmm = NULL;

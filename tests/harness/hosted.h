@@ -15,6 +15,16 @@
 #include "mm/phys/engine/engine.h"
 #include "mm/pmm.h"
 
+#define HOSTED_ADDRESS_SPACE (UINT64_C(1) << 45) /* What a host program can map without running out of addresses. */
+
+/** Memory that costs nothing before it is touched; NULL when there is none.  munmap gives it back. */
+void *hosted_map(uint64_t size);
+/**
+ * Fills memory with garbage, as much of it as a test can afford; a bench leaves it alone.  Nobody clears memory for an
+ * allocator: what it has not written it must not read.
+ */
+void hosted_scribble(void *memory, uint64_t size);
+
 struct hosted {
   struct pmm *pmm;
   const struct boot_region *regions; /* Borrowed. */

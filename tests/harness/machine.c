@@ -8,17 +8,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "base/bits.h"
+#include "hosted.h"
 #include "mm/phys/instance.h"
-
-#define SCRIBBLE_MAX  (4 * MIB)
-#define GARBAGE       0xa5
-#define ADDRESS_SPACE (UINT64_C(1) << 45) /* What a host program can map without running out of addresses. */
-
-static void *map_sparse(uint64_t size) {
-  void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  return p == MAP_FAILED ? NULL : p;
-}
 
 struct machine machine_create(const struct boot_region *regions, size_t count, const struct nodes_layout *layout,
                               const struct pmm_taken *taken, size_t taken_count) {
@@ -28,7 +19,7 @@ struct machine machine_create(const struct boot_region *regions, size_t count, c
   uint64_t start, end = 1;
   if (!layout) layout = &one;
   m.plan_size = nodes_plan_size(count, layout);
-  m.plan = map_sparse(m.plan_size); /* Page by page: the sanitizer does not see its end, but mm_check does. */
+  m.plan = hosted_map(m.plan_size); /* Page by page: the sanitizer does not see its end, but mm_check does. */
   if (!m.plan) return m;
   m.status = nodes_plan(m.plan, regions, count, layout, &n);
   if (m.status != OK) return m;
@@ -36,13 +27,12 @@ struct machine machine_create(const struct boot_region *regions, size_t count, c
   for (size_t cursor = 0; pmm_next_record_range(regions, count, &cursor, &start, &end);) {}
   m.metadata_size = nodes_metadata_size(n);
   m.records_size = end * PMM_RECORD_SIZE;
-  if (m.records_size > ADDRESS_SPACE) return m;
-  m.metadata = map_sparse(m.metadata_size);
-  m.records = map_sparse(m.records_size);
+  if (m.records_size > HOSTED_ADDRESS_SPACE) return m;
+  m.metadata = hosted_map(m.metadata_size);
+  m.records = hosted_map(m.records_size);
   if (!m.metadata || !m.records) return m;
-  /* What nobody has written must not be read; as much of it as a test can afford. */
-  memset(m.metadata, GARBAGE, bits_min(m.metadata_size, SCRIBBLE_MAX));
-  memset(m.records, GARBAGE, bits_min(m.records_size / PMM_RECORD_SIZE, SCRIBBLE_MAX));
+  hosted_scribble(m.metadata, m.metadata_size);
+  hosted_scribble(m.records, m.records_size / PMM_RECORD_SIZE);
   m.status = nodes_create(n, m.metadata, pmm_records_at(m.records, m.records_size / PMM_RECORD_SIZE), taken, taken_count);
   if (m.status == OK) m.nodes = n;
   return m;
