@@ -15,10 +15,14 @@
  *        until it changes: the answer that has taken the bit is finished then.
  * LOCKING  No lock but the mailboxes'; who needs several takes them in the order of the CPUs' numbers.  Whoever waits here
  *        answers meanwhile, so two CPUs that ask each other both get their answer.
- * INVARIANTS
- *          A CPU that was counted is online or stopped; what was offered to one that did not come is not touched by it.
- *          `stopper` is set once: one CPU ends the machine, every other one stops.
- * WHY NOT  one queue of messages: there are four questions, none of which has to be asked twice in a row.
+ * STATES  of a CPU (struct smp_cpu.state).  What can go two ways from STARTING is settled by compare-and-swap: one side
+ * wins. ABSENT   -> STARTING   CPU 0 has made its block and stacks [arch_smp_prepare] STARTING -> ONLINE     it has come
+ * [smp_live] STARTING -> REFUSED    it has come, lacks something, and sleeps for ever [smp_refuse] STARTING -> GIVEN_UP CPU
+ * 0 has waited for PATIENCE [give_up] GIVEN_UP -> LATE       it came after that, and sleeps for ever [arrive] ONLINE   ->
+ * STOPPED    the end [stop_here] Until it has won, a CPU writes to its own block, stack and descriptors alone.  The
+ * descriptors of one that was given up stay writable therefore: to load them is to write to them. INVARIANTS A CPU that was
+ * counted is online or stopped; one that was not never will be. `stopper` is set once: one CPU ends the machine, every other
+ * one stops. WHY NOT  one queue of messages: there are four questions, none of which has to be asked twice in a row.
  */
 #include "kernel/smp.h"
 
@@ -33,6 +37,7 @@
 #include "kernel/klog.h"
 #include "kernel/memory.h"
 #include "kernel/options.h"
+#include "lib/string.h"
 
 #define ASK_BARRIER 1U
 #define ASK_FLUSH   2U
@@ -203,9 +208,28 @@ void smp_run_all(void (*fn)(void *), void *argument) {
   for (unsigned i = 1; i < limit; i++) smp_wait(i);
 }
 
+void smp_begin(void) {
+  while (__atomic_load_n(&arch_smp_this()->held_back, __ATOMIC_ACQUIRE)) arch_cpu_relax();
+}
+
+/* Says what became of this CPU, if anybody still waits for it. */
+static void arrive(uint32_t as) {
+  struct smp_cpu *me = arch_smp_this();
+  uint32_t state = SMP_STARTING;
+  if (__atomic_compare_exchange_n(&me->state, &state, as, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) return;
+  __atomic_store_n(&me->state, SMP_LATE, __ATOMIC_RELEASE);
+  arch_cpu_stop();
+}
+
+void smp_refuse(const char *missing) {
+  arch_smp_this()->missing = missing;
+  arrive(SMP_REFUSED);
+  arch_cpu_stop();
+}
+
 void smp_live(void) {
   struct smp_cpu *me = arch_smp_this();
-  __atomic_store_n(&me->state, SMP_ONLINE, __ATOMIC_SEQ_CST);
+  arrive(SMP_ONLINE);
   for (;;) {
     (void)arch_irq_save();
     if (__atomic_load_n(&me->work_state, __ATOMIC_ACQUIRE) == WORK_THERE) {
@@ -309,6 +333,16 @@ static void set_home(unsigned number, uint32_t hardware) {
     klog(KLOG_WARN, "smp", "CPU %u is in node %u, which the allocator does not know", number, node);
 }
 
+/* break=late-cpu: CPU 1 comes when everybody has stopped waiting for it. */
+static bool is_one_late(void) { return strcmp(options->break_invariant, "late-cpu") == 0; }
+
+static void let_the_late_come(void) {
+  if (limit < 2 || !is_one_late()) return;
+  __atomic_store_n(&arch_smp_cpu(1)->held_back, 0, __ATOMIC_RELEASE);
+  for (const uint64_t start = clock_us(); state_of(arch_smp_cpu(1)) == SMP_GIVEN_UP && clock_us() - start < PATIENCE;)
+    arch_cpu_relax();
+}
+
 static void wake_all(struct tally *t) {
   struct acpi_cpu cpu;
   unsigned taken = 0;
@@ -323,6 +357,7 @@ static void wake_all(struct tally *t) {
       return;
     }
     set_home(limit, cpu.apic);
+    arch_smp_cpu(limit)->held_back = limit == 1 && is_one_late();
     s = wake(limit, cpu.apic);
     if (s == ERR_TIMEOUT) {
       klog(KLOG_WARN, "smp", "the CPU with APIC id %u does not answer: it is left out", cpu.apic);
@@ -345,12 +380,19 @@ static void judge_counter(unsigned number, uint64_t before) {
 
 static bool is_on_its_way(unsigned number) { return state_of(arch_smp_cpu(number)) == SMP_STARTING; }
 
+/* Returns what the CPU is from now on: it may have come in this very moment. */
+static uint32_t give_up(struct smp_cpu *c) {
+  uint32_t state = SMP_STARTING;
+  __atomic_compare_exchange_n(&c->state, &state, SMP_GIVEN_UP, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+  return state_of(c);
+}
+
 static void wait_for_all(struct tally *t, uint64_t before) {
   for (unsigned i = 1; i < limit; i++) {
-    const struct smp_cpu *c = arch_smp_cpu(i);
+    struct smp_cpu *c = arch_smp_cpu(i);
     const uint64_t start = clock_us();
     while (is_on_its_way(i) && clock_us() - start < PATIENCE) arch_cpu_relax();
-    switch (state_of(c)) {
+    switch (give_up(c)) {
     case SMP_ONLINE:
       count++;
       judge_counter(i, before);
@@ -360,8 +402,17 @@ static void wait_for_all(struct tally *t, uint64_t before) {
       break;
     default:
       t->may_come = true;
-      klog(KLOG_WARN, "smp", "CPU %u has begun and does not come: it is left out, its memory stays its own", i);
+      klog(KLOG_WARN, "smp", "CPU %u (APIC id %u) has begun and does not come: it is given up, its %u frames stay its own",
+           i, c->hardware, arch_smp_frames());
     }
+  }
+}
+
+/* What those that have come never write again, neighbours in one go. */
+static void seal_those_that_came(void) {
+  for (unsigned first = 1, end; first < limit; first = end + 1) {
+    for (end = first; end < limit && state_of(arch_smp_cpu(end)) != SMP_GIVEN_UP;) end++;
+    if (end > first) arch_smp_seal(first, end);
   }
 }
 
@@ -370,8 +421,9 @@ static void start_others(struct tally *t) {
   reset_all(t);
   wake_all(t);
   wait_for_all(t, before);
-  arch_smp_seal(limit);
+  seal_those_that_came();
   arch_smp_end(t->may_come);
+  let_the_late_come();
 }
 
 void smp_init(void) {

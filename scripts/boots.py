@@ -315,9 +315,9 @@ class Boot:
         self.qmp.monitor("sendkey ret")
 
     def cpus(self):
-        """How many CPUs the kernel says that it has; it says nothing of one that is alone."""
+        """How many CPUs run on the kernel's tables, or sleep on them because they came late; nothing is said of one alone."""
         m = re.search(r"smp: (\d+) of \d+ CPUs up", self.text)
-        return int(m[1]) if m else 1
+        return int(m[1]) + self.text.count("it is given up") if m else 1
 
     def look_from_outside(self):
         if "wx-seen" in self.s.checks:

@@ -15,16 +15,18 @@
 
 enum smp_state {
   SMP_ABSENT,
-  SMP_STARTING,
+  SMP_STARTING, /* It may be on its way. */
   SMP_ONLINE,
   SMP_REFUSED, /* It came, lacks what CPU 0 uses, and sleeps for ever. */
-  SMP_STOPPED
+  SMP_STOPPED,
+  SMP_GIVEN_UP, /* By CPU 0, which has waited long enough. */
+  SMP_LATE      /* It came all the same, and sleeps for ever. */
 };
 
 /* What CPUs tell each other.  Letters: (o) its own CPU writes, (a) anybody, by atomic operations, (c) who holds call_lock.
  */
 struct smp_cpu {
-  uint32_t state;       /* (o) enum smp_state. */
+  uint32_t state;       /* enum smp_state; who may change it stands in kernel/smp.c. */
   uint32_t pending;     /* (a) What it is asked for: bits that kernel/smp.c knows. */
   uint32_t served;      /* (o) Odd while it answers. */
   uint32_t call_lock;   /* (a) 1: somebody uses the three below. */
@@ -38,6 +40,7 @@ struct smp_cpu {
   uint32_t interrupts; /* (o) Taken from other CPUs. */
   uint64_t arrived;    /* (o) Its time stamp counter when it came. */
   const char *missing; /* (o) What it lacks, when it was refused. */
+  uint32_t held_back;  /* break=late-cpu: it does not come before this is 0. */
 };
 
 /** The record of a CPU that has one: number < smp_cpu_limit(). */
@@ -65,8 +68,10 @@ void arch_smp_wake(uint32_t hardware);
 bool arch_smp_is_taken(void);
 /** Takes the offer back; false when the CPU has taken it in this very moment. */
 bool arch_smp_withdraw(void);
-/** Makes what CPUs that have arrived never write again read-only.  => once. */
-void arch_smp_seal(unsigned limit);
+/** Makes what the CPUs from `first` to before `end` never write again, now that they have arrived, read-only. */
+void arch_smp_seal(unsigned first, unsigned end);
+/** Frames of a CPU's own: block, descriptors, stacks. */
+unsigned arch_smp_frames(void);
 /** Forgets the tables of arch_smp_begin; with `somebody_may_come` they stay, so that who is late meets no other's memory. */
 void arch_smp_end(bool somebody_may_come);
 

@@ -77,5 +77,9 @@ unsigned smp_stop_others(enum smp_stop how);
 void smp_interrupt(void);
 /** Whether a non-maskable interrupt means the end of this CPU; does not return if so. */
 void smp_stop_if_asked(void);
-/** The life of a CPU other than 0, from its last step of arch's. */
+/** The first step of a CPU other than 0. */
+void smp_begin(void);
+/** The end of one that lacks what CPU 0 uses. */
+[[noreturn]] void smp_refuse(const char *missing);
+/** The life of a CPU other than 0, from its last step of arch's; if it was given up meanwhile, that is its end. */
 [[noreturn]] void smp_live(void);

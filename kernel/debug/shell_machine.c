@@ -20,11 +20,9 @@
 static struct picture out;
 
 static const char *state_word(uint32_t state) {
-  static const char *const words[] = {[SMP_ABSENT] = "absent",
-                                      [SMP_STARTING] = "lost on its way",
-                                      [SMP_ONLINE] = "up",
-                                      [SMP_REFUSED] = "refused",
-                                      [SMP_STOPPED] = "stopped"};
+  static const char *const words[] = {
+      [SMP_ABSENT] = "absent",   [SMP_STARTING] = "lost on its way", [SMP_ONLINE] = "up",         [SMP_REFUSED] = "refused",
+      [SMP_STOPPED] = "stopped", [SMP_GIVEN_UP] = "given up",        [SMP_LATE] = "came too late"};
   return state < ARRAY_COUNT(words) ? words[state] : "?";
 }
 

@@ -103,6 +103,10 @@ static status_t make_stacks(struct percpu *p) {
   return OK;
 }
 
+unsigned arch_smp_frames(void) {
+  return (unsigned)(2 + (STACK_SIZE + (PERCPU_STACKS - 1) * EXCEPTION_STACK_SIZE) / FRAME_SIZE);
+}
+
 static bool is_plenty(void) {
   struct ledger l;
   nodes_ledger_read(memory_nodes(), NODES_ALL, &l);

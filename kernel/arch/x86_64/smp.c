@@ -176,9 +176,9 @@ bool arch_smp_withdraw(void) {
   return __atomic_compare_exchange_n(&now.words->state, &offered, STARTUP_NOBODY, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-void arch_smp_seal(unsigned limit) {
-  const uint64_t first = (uint64_t)(uintptr_t)percpu_descriptors(1);
-  if (limit > 1) (void)pagetable_protect(memory_tables(), vrange(first, first + (limit - 1) * FRAME_SIZE), PAGE_GLOBAL);
+void arch_smp_seal(unsigned first, unsigned end) {
+  const uint64_t at = (uint64_t)(uintptr_t)percpu_descriptors(first);
+  (void)pagetable_protect(memory_tables(), vrange(at, at + (end - first) * FRAME_SIZE), PAGE_GLOBAL);
 }
 
 /* What is left below 1 MiB puts any CPU to sleep that comes there: cli, hlt, and back to hlt. */

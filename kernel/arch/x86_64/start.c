@@ -97,14 +97,12 @@ static void forget_lower_half(void) {
 /* Another CPU, on its own stack, with its block behind GS. */
 [[noreturn, gnu::used]] void start_other(struct percpu *me);
 [[noreturn, gnu::used]] void start_other(struct percpu *me) {
+  smp_begin();
   me->smp.arrived = tsc_read();
   gdt_use(percpu_descriptors(me->number));
   trap_load();
-  me->smp.missing = cpu_join();
-  if (me->smp.missing) {
-    __atomic_store_n(&me->smp.state, SMP_REFUSED, __ATOMIC_RELEASE);
-    arch_cpu_stop();
-  }
+  const char *missing = cpu_join();
+  if (missing) smp_refuse(missing);
   apic_join();
   smp_live();
 }
