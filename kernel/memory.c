@@ -162,9 +162,9 @@ static void read_acpi(struct early *e, const struct boot_handoff *h) {
 
 /* --- 3: frame records --------------------------------------------------------------------------------------------- */
 
-static struct frame_records records_of(const struct boot_handoff *h) {
+static struct records_plan plan_records(const struct boot_handoff *h) {
   void *base = (void *)(uintptr_t)layout_window(BOOT_WINDOW_FRAMES).start.raw; // NOLINT(performance-no-int-to-ptr)
-  return records_at(base, handoff_span(h, h->regions), h->regions.count);
+  return records_plan(base, handoff_span(h, h->regions), h->regions.count);
 }
 
 /* Memory for records: runs as long as can be had, handed out piece by piece. */
@@ -213,13 +213,11 @@ static void piece_map(void *context, const struct records_piece *p) {
   }
 }
 
-static void map_records(struct early *e, const struct boot_handoff *h) {
-  const struct boot_region *regions = handoff_span(h, h->regions);
-  const struct frame_records records = records_of(h);
+static void map_records(struct early *e, const struct records_plan *plan) {
   struct records r = {.small = {.early = e, .step = FRAME_SIZE}, .large = {.early = e, .step = FRAME_2M_SIZE}};
-  records_each_piece(regions, h->regions.count, records, piece_count, &r);
+  records_each_piece(plan, piece_count, &r);
   need(pagetable_reserve(&tables, r.tables), "tables for frame records");
-  records_each_piece(regions, h->regions.count, records, piece_map, &r);
+  records_each_piece(plan, piece_map, &r);
 }
 
 /* --- 4, 5: the allocator ------------------------------------------------------------------------------------------ */
@@ -245,7 +243,7 @@ static void *take_bitmaps(struct early *e, uint64_t size, const char *what) {
 /* As in the option's words. */
 static const char *const engines[] = {[OPTION_PMM_TIER] = "tier", [OPTION_PMM_BUDDY] = "buddy", [OPTION_PMM_FLAT] = "flat"};
 
-static void create_nodes(struct early *e, const struct boot_handoff *h) {
+static void create_nodes(struct early *e, const struct boot_handoff *h, struct frame_records records) {
   const struct boot_region *regions = handoff_span(h, h->regions);
   struct nodes_layout layout;
   struct nodes *n;
@@ -255,7 +253,7 @@ static void create_nodes(struct early *e, const struct boot_handoff *h) {
   void *plan = memset(take_bitmaps(e, plan_size, "the nodes"), 0, plan_size);
   need(nodes_plan(plan, regions, h->regions.count, &layout, &n), "the nodes");
   void *metadata = take_bitmaps(e, nodes_metadata_size(n), "bitmaps");
-  need(nodes_create(n, metadata, records_of(h), e->taken, e->taken_count), "the frame allocator");
+  need(nodes_create(n, metadata, records, e->taken, e->taken_count), "the frame allocator");
   nodes = n;
 }
 
@@ -369,8 +367,9 @@ void memory_init(const struct boot_handoff *h) {
   keep_attributes(&early, h);
   read_acpi(&early, h);
   early_add_boot_services(&early);
-  map_records(&early, h);
-  create_nodes(&early, h);
+  const struct records_plan plan = plan_records(h);
+  map_records(&early, &plan);
+  create_nodes(&early, h, plan.records);
   retire_early();
   split_large_leaves();
   mark_bad();

@@ -14,8 +14,15 @@
 #include "boot/handoff.h"
 #include "mm/pmm.h"
 
-/** The records of a map, from the address `base` on.  => pure. */
-struct frame_records records_at(void *base, const struct boot_region *regions, size_t count);
+/* Where the records of a map are, and how much may be spent on having them in large pages. */
+struct records_plan {
+  struct frame_records records;
+  const struct boot_region *regions; /* The map, borrowed. */
+  size_t count;
+  uint64_t spare; /* Bytes of pages that may hold no record: a 64th of what the records take. */
+};
+/** The records of a map, from the address `base` on, a multiple of 2 MiB.  => pure. */
+struct records_plan records_plan(void *base, const struct boot_region *regions, size_t count);
 
 /* Whole pages that need memory: [start, end) by address, of 4 KiB or of 2 MiB each. */
 struct records_piece {
@@ -24,8 +31,8 @@ struct records_piece {
 };
 /**
  * Visits the pieces in order of address; none touches another of the same page size.  Large pages where all of one is
- * needed (one holds the hot bytes of 8 GiB of RAM).
+ * needed (one holds the hot bytes of 8 GiB of RAM), or nearly all: as far as the plan's `spare` lasts.
  *   => pure.
  */
-void records_each_piece(const struct boot_region *regions, size_t count, struct frame_records records,
-                        void (*visit)(void *context, const struct records_piece *piece), void *context);
+void records_each_piece(const struct records_plan *plan, void (*visit)(void *context, const struct records_piece *piece),
+                        void *context);

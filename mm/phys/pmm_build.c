@@ -38,10 +38,23 @@ bool pmm_next_record_range(const struct boot_region *regions, size_t count, size
   return true;
 }
 
+/* The first region, by number, that ends above a frame; they are in order of address. */
+static size_t region_above(const struct boot_region *regions, size_t count, uint64_t frame) {
+  size_t low = 0;
+  while (low < count) {
+    const size_t middle = low + (count - low) / 2;
+    if (region_last_end(&regions[middle]) <= frame)
+      low = middle + 1;
+    else
+      count = middle;
+  }
+  return low;
+}
+
 /* Frames of [start, end) that lie in general memory. */
 static uint64_t general_frames(const struct boot_region *regions, size_t count, uint64_t start, uint64_t end) {
   uint64_t frames = 0;
-  for (size_t i = 0; i < count; i++) {
+  for (size_t i = region_above(regions, count, start); i < count && region_first(&regions[i]) < end; i++) {
     if (!memmap_kind_is_general(regions[i].kind)) continue;
     uint64_t from = bits_max(region_first(&regions[i]), start), to = bits_min(region_last_end(&regions[i]), end);
     frames += from < to ? to - from : 0;

@@ -39,6 +39,7 @@ static status_t take(void *context, paddr_t *frame) {
 struct cost {
   struct pagetable tables;
   uint64_t pages; /* Bytes. */
+  uint64_t small_pages;
   uint64_t last_end;
   uint64_t next; /* Where the memory behind it lies: anywhere. */
   const struct boot_region *regions;
@@ -52,6 +53,7 @@ static void map_piece(void *context, const struct records_piece *p) {
   assert_true(p->start % p->page == 0 && p->end % p->page == 0);
   c->last_end = p->end;
   c->pages += p->end - p->start;
+  if (p->page == FRAME_SIZE) c->small_pages += (p->end - p->start) / FRAME_SIZE;
   c->next = bits_align_up(c->next, p->page);
   assert_int_equal(pagetable_map(&c->tables, vrange(p->start, p->end), paddr(c->next), PAGE_WRITE), OK);
   c->next += p->end - p->start;
@@ -65,9 +67,11 @@ static void map_all(struct cost *c, const struct boot_region *regions, size_t co
   tables_used = 1;
   physmap_init(vaddr((uint64_t)(uintptr_t)arena), NULL, 0);
   *c = (struct cost){.regions = regions, .count = count};
-  c->records = records_at((void *)(uintptr_t)WINDOW, regions, count); // NOLINT(performance-no-int-to-ptr)
+  const struct records_plan plan =
+      records_plan((void *)(uintptr_t)WINDOW, regions, count); // NOLINT(performance-no-int-to-ptr)
+  c->records = plan.records;
   pagetable_init(&c->tables, paddr(0), (struct pagetable_source){take, NULL, NULL});
-  records_each_piece(regions, count, c->records, map_piece, c);
+  records_each_piece(&plan, map_piece, c);
 }
 
 static bool is_mapped(const struct cost *c, uint64_t at) {
@@ -124,7 +128,23 @@ static void holes_have_none(void **state) {
   assert_true(is_mapped(&c, WINDOW) && is_mapped(&c, cold + 15 * (GIB / FRAME_SIZE) - 1));
   assert_false(is_mapped(&c, WINDOW + 5 * GIB / 2 / FRAME_SIZE));
   assert_false(is_mapped(&c, cold + 15 * (5 * GIB / 2 / FRAME_SIZE)));
-  assert_true(c.pages >= 16 * frames && c.pages <= 16 * frames + 6 * FRAME_SIZE);
+  assert_true(c.pages >= 16 * frames && c.pages <= 16 * frames + 16 * frames / 64 + 6 * FRAME_SIZE);
+  free(arena);
+}
+
+/* A PC with a hole below 4 GiB: its edges and the hole lie in the middle of large pages. */
+static void a_large_machine_takes_large_pages(void **state) {
+  (void)state;
+  const struct boot_region regions[] = {{0x1000, 0xa0000, BOOT_MEMORY_LOW, 7, 8},
+                                        {MIB, 2 * GIB, BOOT_MEMORY_USABLE, 7, 8},
+                                        {4 * GIB, 66 * GIB, BOOT_MEMORY_USABLE, 7, 8}};
+  struct cost c;
+  map_all(&c, regions, ARRAY_COUNT(regions));
+  const uint64_t needed = 64 * GIB / FRAME_SIZE * PMM_RECORD_SIZE;
+  print_message("%llu small pages, %llu bytes more than needed\n", (unsigned long long)c.small_pages,
+                (unsigned long long)(c.pages - needed));
+  assert_int_equal(c.small_pages, 0);
+  assert_true(c.pages <= needed + needed / 64);
   free(arena);
 }
 
@@ -178,6 +198,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_frame_of_ram_has_its_records),
       cmocka_unit_test(holes_have_none),
+      cmocka_unit_test(a_large_machine_takes_large_pages),
       cmocka_unit_test(metadata_follows_ram),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
