@@ -93,6 +93,8 @@ status_t pmm_free_frame(struct pmm *p, enum frame_owner owner, pfn_t frame);
  */
 status_t pmm_alloc_run(struct pmm *p, enum frame_owner owner, uint32_t flags, uint64_t count,
                        const struct frame_limits *where, pfn_t *first);
+/** Would pmm_alloc_run of any allocator not answer ERR_INVALID?  => pure. */
+bool pmm_run_makes_sense(enum frame_owner owner, uint32_t flags, uint64_t count, const struct frame_limits *where);
 /** Returns a whole run or a part of one; all or nothing.  Statuses as pmm_free_frame; ERR_INVALID (count 0, or it wraps). */
 status_t pmm_free_run(struct pmm *p, enum frame_owner owner, pfn_t first, uint64_t count);
 

@@ -31,6 +31,7 @@ struct pmm { // NOLINT(clang-analyzer-optin.performance.Padding): what all CPUs 
   const struct engine *engine; /* NULL, or who stands in the tiers' place: then there are no slots (engine/door.c). */
   void *engine_memory;         /* (L) */
   struct trace *trace;         /* NULL, or who is told of every operation; atomic. */
+  uint32_t trace_writers;      /* Who may be writing a record at this moment; atomic (trace.c). */
   uint8_t trace_node;          /* As which node. */
   bool clears_on_free;         /* What is free is zeros (mm/zero.h).  Written once, at boot. */
 
@@ -48,6 +49,9 @@ struct pmm { // NOLINT(clang-analyzer-optin.performance.Padding): what all CPUs 
  *   => costs a barrier on all CPUs when any slot has something.
  */
 void pmm_bring_home(struct pmm *p) REQUIRES(p->lock);
+
+/* Is there a trace?  It may be over by the time it is told. */
+static inline bool pmm_is_traced(const struct pmm *p) { return atomic_get(&p->trace) != NULL; }
 
 /** Two allocated frames exchange all that is known of them.  => nobody else changes either. */
 void pmm_exchange(struct pmm *p, uint64_t a, uint64_t b);

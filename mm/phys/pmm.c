@@ -141,7 +141,7 @@ static void call_in(struct pmm *p, uint32_t number) REQUIRES(p->lock) {
 }
 
 void pmm_bring_home(struct pmm *p) {
-  if (UNLIKELY(p->trace)) trace_drain(p);
+  if (UNLIKELY(pmm_is_traced(p))) trace_drain(p);
   call_in(p, platform_slot_enter());
   platform_slot_leave();
   for (uint32_t i = 0; i < p->slot_count; i++)
@@ -295,14 +295,14 @@ static status_t alloc_frame(struct pmm *p, uint8_t byte, pfn_t *out) {
   if (!frame_owner_is_ours(owner)) return ERR_INVALID;
   pfn_t frame = {0};
   status_t status = alloc_frame(p, (uint8_t)(owner | flags << 7), &frame);
-  if (UNLIKELY(p->trace)) trace_frame(p, owner, flags, status, frame.raw);
+  if (UNLIKELY(pmm_is_traced(p))) trace_frame(p, owner, flags, status, frame.raw);
   if (status == OK) *out = frame;
   return status;
 }
 
 status_t pmm_alloc_frame(struct pmm *p, enum frame_owner owner, uint32_t flags, pfn_t *out) {
   static_assert(FRAME_MOVABLE == PMM_MOVABLE << 7);
-  bool is_usual = flags <= PMM_MOVABLE && frame_owner_is_ours(owner) && !p->trace;
+  bool is_usual = flags <= PMM_MOVABLE && frame_owner_is_ours(owner) && !pmm_is_traced(p);
   if (LIKELY(is_usual) && LIKELY(alloc_usually(p, (uint8_t)(owner | flags << 7), out))) return OK;
   return alloc_frame_oddly(p, owner, flags, out);
 }
@@ -408,13 +408,13 @@ static status_t free_locked(struct pmm *p, enum frame_owner owner, uint64_t firs
     status = free_locked(p, owner, frame.raw, 1);
   else if (UNLIKELY(after == AFTER_SETTLE))
     settle(p, &at, frame.raw);
-  if (UNLIKELY(p->trace)) trace_free(p, owner, frame.raw, 1, status);
+  if (UNLIKELY(pmm_is_traced(p))) trace_free(p, owner, frame.raw, 1, status);
   return status;
 }
 
 /* As pmm_alloc_frame: the usual way, into the slot's own block. */
 status_t pmm_free_frame(struct pmm *p, enum frame_owner owner, pfn_t frame) {
-  bool is_usual = frame_owner_is_ours(owner) && !p->trace;
+  bool is_usual = frame_owner_is_ours(owner) && !pmm_is_traced(p);
   if (UNLIKELY(!is_usual)) return free_frame_oddly(p, owner, frame);
   uint32_t number = platform_slot_enter();
   if (LIKELY(number < p->slot_count)) {
@@ -559,7 +559,7 @@ static inline bool free_block_usually(struct pmm *p, enum frame_owner owner, uin
 }
 
 static status_t free_block(struct pmm *p, enum frame_owner owner, uint64_t first) {
-  if (p->trace && frame_owner_is_ours(owner) && free_block_usually(p, owner, first))
+  if (pmm_is_traced(p) && frame_owner_is_ours(owner) && free_block_usually(p, owner, first))
     return OK; /* Traced or not: the same way. */
   uint32_t number = platform_slot_enter();
   status_t status = free_locked(p, owner, first, FRAMES_PER_2M);
@@ -650,15 +650,28 @@ static status_t alloc_run_locked(struct pmm *p, uint8_t byte, uint64_t count, co
   return status;
 }
 
+/* A request's limits, with a max that is not 0, and its frames' byte; false when it makes no sense. */
+static bool decode_run(enum frame_owner owner, uint32_t flags, uint64_t count, const struct frame_limits *where,
+                       struct frame_limits *within, uint8_t *byte) {
+  const uint32_t bits = PMM_BELOW_BITS(flags);
+  *within = where ? *where : (struct frame_limits){0};
+  if (!byte_for(owner, flags, byte)) return false;
+  if (within->max == 0) within->max = UINT64_MAX;
+  if (bits != 0 && bits < 64) within->max = bits_min(within->max, UINT64_C(1) << (bits - FRAME_SHIFT));
+  return limits_are_valid(count, within);
+}
+
+bool pmm_run_makes_sense(enum frame_owner owner, uint32_t flags, uint64_t count, const struct frame_limits *where) {
+  struct frame_limits within;
+  uint8_t byte;
+  return decode_run(owner, flags, count, where, &within, &byte);
+}
+
 [[gnu::noinline]] static status_t alloc_run_oddly(struct pmm *p, enum frame_owner owner, uint32_t flags, uint64_t count,
                                                   const struct frame_limits *where, pfn_t *first) {
-  struct frame_limits within = where ? *where : (struct frame_limits){0};
-  uint32_t bits = PMM_BELOW_BITS(flags);
+  struct frame_limits within;
   uint8_t byte;
-  if (!byte_for(owner, flags, &byte)) return ERR_INVALID;
-  if (within.max == 0) within.max = UINT64_MAX;
-  if (bits != 0 && bits < 64) within.max = bits_min(within.max, UINT64_C(1) << (bits - FRAME_SHIFT));
-  if (!limits_are_valid(count, &within)) return ERR_INVALID;
+  if (!decode_run(owner, flags, count, where, &within, &byte)) return ERR_INVALID;
   status_t status;
   pfn_t start = {0};
   if (is_anywhere(&within) && count == FRAMES_PER_2M && within.align == count)
@@ -667,7 +680,7 @@ static status_t alloc_run_locked(struct pmm *p, uint8_t byte, uint64_t count, co
     status = alloc_usually(p, byte, &start) ? OK : alloc_frame(p, byte, &start);
   else
     status = alloc_run_locked(p, byte, count, &within, &start);
-  if (UNLIKELY(p->trace)) trace_run(p, owner, flags, count, where, status, start.raw);
+  if (UNLIKELY(pmm_is_traced(p))) trace_run(p, owner, flags, count, where, status, start.raw);
   if (status == OK) *first = start;
   return status;
 }
@@ -676,7 +689,7 @@ status_t pmm_alloc_run(struct pmm *p, enum frame_owner owner, uint32_t flags, ui
                        const struct frame_limits *where, pfn_t *first) {
   bool is_block =
       count == FRAMES_PER_2M && where && where->align == count && (where->min | where->max | where->boundary) == 0;
-  bool is_usual = is_block && flags <= PMM_MOVABLE && frame_owner_is_ours(owner) && !p->trace;
+  bool is_usual = is_block && flags <= PMM_MOVABLE && frame_owner_is_ours(owner) && !pmm_is_traced(p);
   if (is_usual && alloc_block_usually(p, (uint8_t)(owner | flags << 7), first)) return OK;
   return alloc_run_oddly(p, owner, flags, count, where, first);
 }
@@ -684,14 +697,14 @@ status_t pmm_alloc_run(struct pmm *p, enum frame_owner owner, uint32_t flags, ui
 [[gnu::noinline]] static status_t free_run_oddly(struct pmm *p, enum frame_owner owner, pfn_t first, uint64_t count) {
   bool is_block = count == FRAMES_PER_2M && bits_is_aligned(first.raw, count);
   status_t status = is_block ? free_block(p, owner, first.raw) : free_locked(p, owner, first.raw, count);
-  if (UNLIKELY(p->trace)) trace_free(p, owner, first.raw, count, status);
+  if (UNLIKELY(pmm_is_traced(p))) trace_free(p, owner, first.raw, count, status);
   return status;
 }
 
 status_t pmm_free_run(struct pmm *p, enum frame_owner owner, pfn_t first, uint64_t count) {
   if (count == 1) return pmm_free_frame(p, owner, first);
   bool is_block = count == FRAMES_PER_2M && bits_is_aligned(first.raw, FRAMES_PER_2M);
-  bool is_usual = is_block && frame_owner_is_ours(owner) && !p->trace;
+  bool is_usual = is_block && frame_owner_is_ours(owner) && !pmm_is_traced(p);
   if (is_usual && free_block_usually(p, owner, first.raw)) return OK;
   return free_run_oddly(p, owner, first, count);
 }
@@ -706,7 +719,7 @@ status_t pmm_give_run(struct pmm *p, enum frame_owner from, enum frame_owner to,
     move_count(p, from, to, count);
   }
   platform_lock_release(&p->lock);
-  if (UNLIKELY(p->trace)) trace_give(p, from, to, first.raw, count, refusal.status);
+  if (UNLIKELY(pmm_is_traced(p))) trace_give(p, from, to, first.raw, count, refusal.status);
   return judge_report(&refusal);
 }
 
@@ -718,7 +731,7 @@ status_t pmm_mark_bad(struct pmm *p, pfn_t frame) {
   if (refusal.status == OK && !tier_is_free(&p->tier, frame.raw)) refusal.status = ERR_BUSY;
   if (refusal.status == OK) commit_take(p, FRAME_OWNER_BAD, frame.raw, 1);
   platform_lock_release(&p->lock);
-  if (UNLIKELY(p->trace)) trace_retire(p, FRAME_OWNER_FREE, frame.raw, refusal.status);
+  if (UNLIKELY(pmm_is_traced(p))) trace_retire(p, FRAME_OWNER_FREE, frame.raw, refusal.status);
   return judge_report(&refusal);
 }
 
@@ -731,7 +744,7 @@ status_t pmm_retire_frame(struct pmm *p, enum frame_owner owner, pfn_t frame) {
     move_count(p, owner, FRAME_OWNER_BAD, 1);
   }
   platform_lock_release(&p->lock);
-  if (UNLIKELY(p->trace)) trace_retire(p, owner, frame.raw, refusal.status);
+  if (UNLIKELY(pmm_is_traced(p))) trace_retire(p, owner, frame.raw, refusal.status);
   return judge_report(&refusal);
 }
 
@@ -749,5 +762,5 @@ void pmm_exchange(struct pmm *p, uint64_t a, uint64_t b) {
   atomic_set(&r->hot[a], atomic_get(&r->hot[b]));
   atomic_set(&r->hot[b], hot);
   platform_lock_release(&p->lock);
-  if (UNLIKELY(p->trace)) trace_exchange(p, a, b);
+  if (UNLIKELY(pmm_is_traced(p))) trace_exchange(p, a, b);
 }

@@ -6,8 +6,10 @@
  *        counted and forgotten.  The first records of a trace, and not the last, are what is wanted: without the beginning
  *        nobody could build the memory that the rest is about.
  *        An allocator that is not traced pays for one branch (pmm.c, UNLIKELY).
- * LOCKING  none; the records are read when the trace has been stopped.  Two CPUs that ask at once are recorded in the order
- *        in which they got their answers, give or take one operation each: with one CPU the order is exact.
+ * LOCKING  none; the records are read when the trace has been stopped.  Who writes one counts itself first and looks for the
+ *        trace then; who stops it takes it away first and waits then until nobody is counted: one of them sees the other.
+ *        Two CPUs that ask at once are recorded in the order in which they got their answers, give or take one operation
+ *        each: with one CPU the order is exact.
  */
 #include "mm/trace.h"
 
@@ -38,11 +40,14 @@ void trace_add(struct trace *t, const struct trace_record *r) {
 /* A record from this CPU. */
 static void note(struct pmm *p, struct trace_record r) {
   if (r.status == ERR_INVALID) return;
-  struct trace *t = __atomic_load_n(&p->trace, __ATOMIC_ACQUIRE);
-  if (!t) return;
-  r.node = p->trace_node;
   r.slot = (uint16_t)platform_slot_enter();
-  trace_add(t, &r);
+  (void)__atomic_fetch_add(&p->trace_writers, 1, __ATOMIC_SEQ_CST);
+  struct trace *t = __atomic_load_n(&p->trace, __ATOMIC_SEQ_CST);
+  if (t) {
+    r.node = p->trace_node;
+    trace_add(t, &r);
+  }
+  (void)__atomic_fetch_sub(&p->trace_writers, 1, __ATOMIC_RELEASE);
   platform_slot_leave();
 }
 
@@ -110,7 +115,7 @@ static void forget(struct pmm *p) {
 status_t trace_start(struct trace *t, struct pmm *const *nodes, uint32_t count) {
   if (count == 0 || count > TRACE_NODES_MAX) return ERR_INVALID;
   for (uint32_t i = 0; i < count; i++)
-    if (nodes[i]->trace) return ERR_STATE;
+    if (pmm_is_traced(nodes[i])) return ERR_STATE;
   t->next = 0;
   t->node_count = count;
   for (uint32_t i = 0; i < count; i++) {
@@ -146,7 +151,9 @@ uint64_t trace_digest(const struct pmm *p) {
 
 void trace_stop(struct trace *t) {
   if (!t->is_running) return;
-  for (uint32_t i = 0; i < t->node_count; i++) __atomic_store_n(&t->nodes[i]->trace, NULL, __ATOMIC_RELEASE);
+  for (uint32_t i = 0; i < t->node_count; i++) __atomic_store_n(&t->nodes[i]->trace, NULL, __ATOMIC_SEQ_CST);
+  for (uint32_t i = 0; i < t->node_count; i++)
+    while (__atomic_load_n(&t->nodes[i]->trace_writers, __ATOMIC_SEQ_CST) != 0) atomic_pause();
   for (uint32_t i = 0; i < t->node_count; i++) t->digest[i] = trace_digest(t->nodes[i]);
   t->is_running = false;
 }

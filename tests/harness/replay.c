@@ -244,16 +244,44 @@ static bool build_node(struct play *play, uint32_t node, const struct engine *en
   return true;
 }
 
+/* Is every frame between, which is below play->frames, RAM of the node? */
+static bool is_ram(const struct replay *r, uint32_t node, uint64_t first, uint64_t count) {
+  for (size_t i = 0; i < r->nodes[node].count && count > 0; i++) {
+    const struct boot_region *g = &r->nodes[node].regions[i];
+    const uint64_t end = g->end / FRAME_SIZE;
+    if (!memmap_kind_is_ram(g->kind) || first < g->start / FRAME_SIZE || first >= end) continue;
+    const uint64_t n = bits_min(count, end - first);
+    first += n;
+    count -= n;
+  }
+  return count == 0;
+}
+
+/* Does it speak of frames that this memory has, and in words that a trace would use? */
+static bool is_possible(const struct play *play, const struct trace_record *t) {
+  const bool is_inside = t->frame < play->frames && t->count <= play->frames - t->frame;
+  switch (t->op) {
+  case TRACE_HAVE:
+    return t->status == OK && is_inside && is_ram(play->r, t->node, t->frame, t->count);
+  case TRACE_DRAIN:
+    return t->status == OK;
+  case TRACE_EXCHANGE:
+    return t->status == OK && t->frame < play->frames && t->count < play->frames;
+  case TRACE_RETIRE:
+    return t->status != OK || (is_inside && t->count == 1);
+  default:
+    return t->status != OK || is_inside;
+  }
+}
+
 static bool begin(struct play *play, const struct engine *engine) {
   for (uint32_t i = 0; i < play->r->node_count; i++) {
     const size_t n = play->r->nodes[i].count;
     if (n > 0) play->frames = bits_max(play->frames, play->r->nodes[i].regions[n - 1].end / FRAME_SIZE);
   }
   if (play->frames == 0 || play->frames > UINT64_C(1) << 33) return false; /* 32 TiB. */
-  for (size_t i = 0; i < play->r->record_count; i++) {
-    const struct trace_record *t = &play->r->records[i];
-    if (t->status == OK && (t->frame > play->frames || t->count > play->frames - t->frame)) return false;
-  }
+  for (size_t i = 0; i < play->r->record_count; i++)
+    if (!is_possible(play, &play->r->records[i])) return false;
   play->stands_for = mmap(NULL, play->frames * sizeof(uint64_t), PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (play->stands_for == MAP_FAILED) return false;
@@ -328,10 +356,15 @@ static void play_retire(struct play *play, struct pmm *p, const struct trace_rec
   *is_same = story.state == FRAME_FREE && pmm_mark_bad(p, pfn(t->frame)) == OK;
 }
 
+static bool is_allocated(const struct play *play, struct pmm *p, uint32_t node, uint64_t frame) {
+  return is_ram(play->r, node, frame, 1) && pmm_frame_said(p, frame).state == FRAME_ALLOCATED;
+}
+
 static void play_exchange(struct play *play, struct pmm *p, const struct trace_record *t, bool *is_same) {
   const uint64_t a = play->stands_for[t->frame], b = play->stands_for[t->count];
   *is_same = a == t->frame + 1 && b == t->count + 1;
-  if (a != 0 && b != 0) pmm_exchange(p, a - 1, b - 1);
+  const bool are_there = a != 0 && b != 0 && is_allocated(play, p, t->node, a - 1) && is_allocated(play, p, t->node, b - 1);
+  if (are_there) pmm_exchange(p, a - 1, b - 1);
 }
 
 static void play_record(struct play *play, size_t i) {

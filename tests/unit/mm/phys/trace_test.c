@@ -338,6 +338,54 @@ static void a_damaged_trace_is_noticed(void **state) {
   free(text.bytes);
 }
 
+/* --- what a person might have written --------------------------------------------------------------------------------- */
+
+/* A trace of one node of so many frames from 1 MiB on, with such records, whole and with the right sum. */
+static bool read_ops(const char *ops, unsigned records, struct replay *r) {
+  char text[512], problem[80];
+  uint64_t sum = UINT64_C(0xcbf29ce484222325);
+  int n = snprintf(text, sizeof text,
+                   "cairn-trace 1 engine=tier nodes=1 records=%x lost=0\nregion 0 100 8000 .\nops %s\ndigest 0 0\n", records,
+                   ops);
+  for (int i = 0; i < n; i++) sum = (sum ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
+  n += snprintf(text + n, sizeof text - (size_t)n, "end %llx\n", (unsigned long long)sum);
+  return replay_read(r, text, (size_t)n, problem, sizeof problem);
+}
+
+static void frames_that_change_roles_may_lie_anywhere(void **state) {
+  (void)state;
+  struct replay r;
+  struct replay_result result;
+  assert_true(read_ops("hT:7000 hU:7ffe x.7ffe:7000 fT:7000 fU:7ffe", 5, &r));
+  assert_true(replay_run(&r, NULL, &result));
+  assert_int_equal(result.operations, 3);
+  assert_int_equal(result.differing, 2); /* The owners are not who they were. */
+  replay_free(&r);
+}
+
+/* Its sum is right and its records are records; but no memory is like that. */
+static void a_trace_of_what_cannot_be_is_refused(void **state) {
+  (void)state;
+  static const char *const bad[] = {"hT10:ffffff!1",  "hT:8000",     "hT7fff:7fff", "hT2:ffffffffffffffff",
+                                    "fT:8000",        "fT0:8001",    "gTU:9000",    "b.:8000",
+                                    "b.0:8000",       "x.8000:7000", "x.7000:8000", "x.0:8000",
+                                    "x.7000:fffffff", "aT:8000",     "rT*2:7fff",   "rT*ffffffffffffffff:7fff",
+                                    "hT1:50",         "hT:7000!3",   "d.:0!5",      "x.7000:7001!5"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    struct replay r;
+    struct replay_result result;
+    if (!read_ops(bad[i], 1, &r)) continue;
+    if (replay_run(&r, NULL, &result)) fail_msg("%s was played", bad[i]);
+    replay_free(&r);
+  }
+  struct replay r;
+  struct replay_result result;
+  assert_true(read_ops("hT:7000 x.7000:7001 x.50:7000 b.:7ffe b.:7ffe bT:50", 6, &r)); /* What it speaks of is nobody's. */
+  assert_true(replay_run(&r, NULL, &result));
+  assert_int_equal(result.differing, 4);
+  replay_free(&r);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_record_is_the_same_after_text_and_back),
@@ -348,6 +396,8 @@ int main(void) {
       cmocka_unit_test(a_full_trace_counts_what_it_has_lost),
       cmocka_unit_test(a_trace_without_room_for_the_start_is_refused),
       cmocka_unit_test(a_damaged_trace_is_noticed),
+      cmocka_unit_test(frames_that_change_roles_may_lie_anywhere),
+      cmocka_unit_test(a_trace_of_what_cannot_be_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
