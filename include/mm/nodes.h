@@ -216,7 +216,8 @@ struct nodes_reason {
   bool fits_now;
 };
 /**
- * Says why a request would be met, or would not, as memory is now.  ERR_INVALID: no such node, or no frame asked for.
+ * Says why a request would be met, or would not, as memory is now.  ERR_INVALID: no such node, or a request that makes no
+ * sense (pmm_alloc_run).
  *   => any CPU; for people: every range of memory is looked at.
  */
 status_t nodes_explain(const struct nodes *n, uint32_t flags, uint64_t count, const struct frame_limits *where,

@@ -145,18 +145,18 @@ bool nodes_place(uint64_t start, uint64_t end, uint64_t count, const struct fram
   return *first >= start;
 }
 
-/* The limits of a request, with a max that is never 0. */
-static struct frame_limits limits_of(const struct request *r) {
-  struct frame_limits w = r->where ? *r->where : (struct frame_limits){0};
-  const uint32_t below = PMM_BELOW_BITS(r->flags);
+/* A max that is never 0, and the reach of the flags in it.  A reach below a frame, which is refused, changes nothing. */
+struct frame_limits nodes_limits(uint32_t flags, const struct frame_limits *where) {
+  struct frame_limits w = where ? *where : (struct frame_limits){0};
+  const uint32_t below = PMM_BELOW_BITS(flags);
   if (w.max == 0) w.max = UINT64_MAX;
-  if (below != 0 && below < 64) w.max = bits_min(w.max, UINT64_C(1) << (below - FRAME_SHIFT));
+  if (below > FRAME_SHIFT && below < 64) w.max = bits_min(w.max, UINT64_C(1) << (below - FRAME_SHIFT));
   return w;
 }
 
 /* Would it be met if all memory that may ever be handed out were free?  As a rule a comparison says so. */
 static bool is_possible(const struct nodes *n, uint32_t node, const struct request *r) {
-  const struct frame_limits w = limits_of(r);
+  const struct frame_limits w = nodes_limits(r->flags, r->where);
   const bool is_exact = (r->flags & NODE_EXACT) != 0;
   const struct boot_region *regions = is_exact ? n->node[node].regions : n->regions;
   const size_t count = is_exact ? n->node[node].region_count : n->region_count;
@@ -189,10 +189,16 @@ static status_t refuse(struct nodes *n, uint32_t node, const struct request *r) 
   return s;
 }
 
+static bool makes_sense(const struct request *r) {
+  return pmm_run_makes_sense(r->owner, r->flags & ~NODE_FLAGS, r->count, r->where);
+}
+
 static status_t ask_in_order(const struct nodes *n, uint32_t node, const struct request *r, pfn_t *out) {
   const uint8_t *order = n->node[node].order;
   status_t worst = ERR_RANGE;
-  if (r->flags & NODE_EXACT) return n->node[node].pmm ? ask(n->node[node].pmm, r, out) : ERR_NO_MEMORY;
+  const bool is_refused = (r->flags & NODE_EXACT) && !n->node[node].pmm; /* And nobody else looks at the request. */
+  if (is_refused) return makes_sense(r) ? ERR_NO_MEMORY : ERR_INVALID;
+  if (r->flags & NODE_EXACT) return ask(n->node[node].pmm, r, out);
   for (uint32_t i = 0; i < n->served; i++) {
     const status_t s = ask(n->node[order[i]].pmm, r, out);
     if (!is_local(s)) return s;
@@ -336,7 +342,7 @@ static status_t take_pieces(struct nodes *n, const struct request *r, uint64_t f
 
 /* A run in one node, the nearest that has one, else across borders. */
 static status_t find_run(struct nodes *n, uint32_t node, const struct request *r, pfn_t *first) {
-  struct frame_limits within = limits_of(r);
+  struct frame_limits within = nodes_limits(r->flags, r->where);
   uint64_t best = 0;
   const status_t s = ask_in_order(n, node, r, first);
   if (LIKELY(!is_local(s))) return s;

@@ -72,5 +72,7 @@ status_t bad_free_run(struct nodes *n, enum frame_owner owner, pfn_t first, uint
 struct pmm *nodes_pmm_of(const struct nodes *n, uint64_t frame);
 /** Where a request begins; false for a node that does not exist.  (nodes.c) */
 bool nodes_begin_at(const struct nodes *n, uint32_t flags, uint32_t *node);
+/** What a request's limits and flags come to, with a max that is never 0.  (nodes.c) */
+struct frame_limits nodes_limits(uint32_t flags, const struct frame_limits *where);
 /** The highest place in a free stretch for a run within valid limits whose max is not 0; false: none.  (nodes.c) */
 bool nodes_place(uint64_t start, uint64_t end, uint64_t count, const struct frame_limits *w, uint64_t *first);

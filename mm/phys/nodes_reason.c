@@ -53,12 +53,10 @@ static bool add_range(void *context, const struct pmm_range *range) {
 
 status_t nodes_explain(const struct nodes *n, uint32_t flags, uint64_t count, const struct frame_limits *where,
                        struct nodes_reason *out) {
-  struct walk w = {.out = out, .count = count, .where = where ? *where : (struct frame_limits){0}};
-  const uint32_t below = PMM_BELOW_BITS(flags);
+  struct walk w = {.out = out, .count = count, .where = nodes_limits(flags, where)};
   uint32_t node;
-  if (!nodes_begin_at(n, flags, &node) || count == 0) return ERR_INVALID;
-  if (w.where.max == 0) w.where.max = UINT64_MAX;
-  if (below != 0 && below < 64) w.where.max = bits_min(w.where.max, UINT64_C(1) << (below - FRAME_SHIFT));
+  if (!nodes_begin_at(n, flags, &node)) return ERR_INVALID;
+  if (!pmm_run_makes_sense(FRAME_OWNER_KERNEL, flags & ~NODE_FLAGS, count, where)) return ERR_INVALID;
   *out = (struct nodes_reason){0};
   nodes_visit(n, flags & NODE_EXACT ? node : NODES_ALL, add_range, &w);
   finish(&w);

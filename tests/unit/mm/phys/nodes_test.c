@@ -191,6 +191,35 @@ static void a_wrong_node_is_told_from_an_empty_one(void **state) {
   machine_destroy(&m);
 }
 
+/* Also by a node that has no allocator to say so, and whatever the reach that the flags name. */
+static void senseless_requests_are_told_from_exhaustion_on_every_node(void **state) {
+  (void)state;
+  static const struct nodes_range ranges[] = {{F(0), F(0x4000000), 0}}; /* Node 1 has nothing. */
+  const struct nodes_layout layout = {2, ranges, ARRAY_COUNT(ranges), NULL, 0};
+  const uint32_t flags[] = {0, NODE(0), NODE(0) | NODE_EXACT, NODE(1), NODE(1) | NODE_EXACT};
+  static const struct frame_limits odd_align = {.align = 3}, tight = {.boundary = 4};
+  struct machine m = start(&layout);
+  struct nodes_reason why;
+  pfn_t frame = pfn(12345);
+  for (size_t i = 0; i < ARRAY_COUNT(flags); i++) {
+    assert_int_equal(nodes_alloc_run(m.nodes, TEST, flags[i], 0, NULL, &frame), ERR_INVALID);
+    assert_int_equal(nodes_alloc_run(m.nodes, TEST, flags[i], 2, &odd_align, &frame), ERR_INVALID);
+    assert_int_equal(nodes_alloc_run(m.nodes, TEST, flags[i], 5, &tight, &frame), ERR_INVALID);
+    assert_int_equal(nodes_alloc_run(m.nodes, FRAME_OWNER_LOW, flags[i], 5, NULL, &frame), ERR_INVALID);
+    assert_int_equal(nodes_alloc_frame(m.nodes, FRAME_OWNER_FREE, flags[i], &frame), ERR_INVALID);
+    for (uint32_t bits = 1; bits <= 12; bits++) {
+      assert_int_equal(nodes_alloc_frame(m.nodes, TEST, flags[i] | PMM_BELOW(bits), &frame), ERR_INVALID);
+      assert_int_equal(nodes_alloc_run(m.nodes, TEST, flags[i] | PMM_BELOW(bits), 2, NULL, &frame), ERR_INVALID);
+      assert_int_equal(nodes_explain(m.nodes, flags[i] | PMM_BELOW(bits), 2, NULL, &why), ERR_INVALID);
+    }
+    assert_int_equal(nodes_explain(m.nodes, flags[i], 2, &odd_align, &why), ERR_INVALID);
+    assert_int_equal(nodes_explain(m.nodes, flags[i], 5, &tight, &why), ERR_INVALID);
+  }
+  assert_int_equal(nodes_failure_count(m.nodes), 0);
+  assert_int_equal(frame.raw, 12345);
+  machine_destroy(&m);
+}
+
 static void a_layout_that_cannot_be_is_refused(void **state) {
   (void)state;
   static const struct nodes_range backwards[] = {{16, 16, 0}}, crossed[] = {{0, 32, 0}, {31, 64, 1}},
@@ -519,6 +548,7 @@ int main(void) {
       cmocka_unit_test(an_exact_node_gives_all_it_has_and_no_more),
       cmocka_unit_test(a_slot_is_served_at_home_first),
       cmocka_unit_test(a_wrong_node_is_told_from_an_empty_one),
+      cmocka_unit_test(senseless_requests_are_told_from_exhaustion_on_every_node),
       cmocka_unit_test(a_layout_that_cannot_be_is_refused),
       cmocka_unit_test(a_node_without_memory_is_served_by_the_others),
       cmocka_unit_test(memory_that_no_range_names_is_node_0s),
