@@ -3,18 +3,19 @@
  * mm/phys/engine/door.c — the allocator with an engine in the tiers' place.
  *
  * WHAT   What pmm.c promises about owners, bytes and counts is kept here too, with none of its art: decode (there), judge,
- *        find, commit, all under the instance's one lock and without slots.  The finding is all that the engine is asked
- * for. LOCKING  p->lock, for the whole of an operation; a refusal is logged when it is free again. INVARIANTS  those of
- * pmm.c: a byte says FREE exactly when the engine says that the frame is free (INV-3), and owned[] counts the bytes (INV-6).
+ *        find, commit, all under the instance's one lock and without slots.  Only the finding is asked of the engine.
+ * LOCKING  p->lock, for the whole of an operation; a refusal is logged when it is free again.
+ * INVARIANTS  those of pmm.c: a byte says FREE exactly when the engine says that the frame is free (INV-3), and owned[]
+ *        counts the bytes (INV-6).
  * WHY NOT  branches in pmm.c: the tiers' way is lock-free where it matters, and would be read through somebody else's ifs.
  */
 #include "mm/phys/engine/door.h"
 
 #include "base/assert.h"
 #include "base/bits.h"
-#include "lib/memmap.h"
 #include "lib/string.h"
 #include "mm/engine.h"
+#include "mm/phys/judge.h"
 #include "mm/phys/trace_instance.h"
 
 static const struct engine *chosen; /* Written at boot. */
@@ -31,58 +32,6 @@ status_t engine_choose(const char *name) {
 const char *engine_name(const struct pmm *p) { return p->engine ? p->engine->name : "tier"; }
 const char *engine_caveat(const struct pmm *p) { return p->engine ? p->engine->caveat : NULL; }
 
-/* --- judging ---------------------------------------------------------------------------------------------------------- */
-
-/* A step that was refused, with what its frame was at that moment. */
-struct refusal {
-  status_t status;
-  enum frame_step step;
-  enum frame_owner claimed;
-  uint64_t frame;
-  struct frame_said said;
-};
-
-static status_t report(const struct refusal *r) {
-  if (r->status == OK || r->status == ERR_INVALID) return r->status;
-  const bool has_claim = r->step == FRAME_STEP_FREE || r->step == FRAME_STEP_GIVE;
-  platform_log("pmm", "refused to %s frame %#llx%s%s: it is %s, owner %s (%s)", frame_step_verb(r->step),
-               (unsigned long long)r->frame, has_claim ? " for " : "", has_claim ? frame_owner_name(r->claimed) : "",
-               frame_state_name(r->said.state), frame_owner_name(r->said.owner), status_name(r->status));
-  return r->status;
-}
-
-/* The first frame at or above `first` that is no RAM and has no byte, or `end` when that comes first. */
-static uint64_t ram_end(const struct pmm *p, uint64_t first, uint64_t end) {
-  const struct engine_stretch *s = engine_ground_at(p->engine_memory, first);
-  if (s && end <= s->end) return end; /* What is ours to hand out, as nearly always. */
-  for (size_t i = 0; i < p->region_count && first < end; i++) {
-    const struct boot_region *r = &p->regions[i];
-    if (first < r->start / FRAME_SIZE) break;
-    if (first < r->end / FRAME_SIZE && memmap_kind_is_ram(r->kind)) first = r->end / FRAME_SIZE;
-  }
-  return bits_min(first, end);
-}
-
-static struct refusal judge(const struct pmm *p, enum frame_step step, enum frame_owner owner, uint64_t first,
-                            uint64_t count) {
-  struct refusal r = {.step = step, .claimed = owner};
-  uint64_t end;
-  if (count == 0 || !bits_add(first, count, &end)) {
-    r.status = ERR_INVALID;
-    return r;
-  }
-  const uint64_t with_byte = ram_end(p, first, end);
-  r.status = frame_judge(p->records.hot, first, with_byte - first, step, owner, &r.frame);
-  if (r.status != OK) {
-    r.said = frame_said_by(p->records.hot[r.frame]);
-  } else if (with_byte < end) {
-    r.status = ERR_RANGE;
-    r.frame = with_byte;
-    r.said = (struct frame_said){FRAME_ABSENT, FRAME_OWNER_NONE, false};
-  }
-  return r;
-}
-
 /* --- commits: nothing here can fail ----------------------------------------------------------------------------------- */
 
 static void move_count(struct pmm *p, enum frame_owner from, enum frame_owner to, uint64_t count) {
@@ -90,7 +39,7 @@ static void move_count(struct pmm *p, enum frame_owner from, enum frame_owner to
   p->owned[to] += count;
 }
 
-/* Free frames become somebody's.  That the bytes agree with the engine is asked once more (INV-12). */
+/* Free frames become somebody's.  That the bytes agree with the engine is asked once more (INV-3). */
 static void commit_take(struct pmm *p, enum frame_step step, uint8_t after, uint64_t first, uint64_t count) {
   const enum frame_owner owner = (enum frame_owner)(after & FRAME_OWNER_MASK);
   uint64_t bad = first;
@@ -121,7 +70,7 @@ status_t engine_retire(struct pmm *p, enum frame_owner owner, uint64_t frame) {
   const bool is_free = owner == FRAME_OWNER_FREE;
   const enum frame_step step = is_free ? FRAME_STEP_RETIRE : FRAME_STEP_CONDEMN;
   platform_lock_acquire(&p->lock);
-  const struct refusal r = judge(p, step, is_free ? FRAME_OWNER_BAD : owner, frame, 1);
+  const struct judge_refusal r = judge_frames(p, step, is_free ? FRAME_OWNER_BAD : owner, frame, 1);
   if (r.status == OK && is_free) {
     commit_take(p, step, FRAME_OWNER_BAD, frame, 1);
   } else if (r.status == OK) {
@@ -129,13 +78,13 @@ status_t engine_retire(struct pmm *p, enum frame_owner owner, uint64_t frame) {
     move_count(p, owner, FRAME_OWNER_BAD, 1);
   }
   platform_lock_release(&p->lock);
-  if (p->trace) trace_retire(p, owner, frame, r.status);
-  return report(&r);
+  if (pmm_is_traced(p)) trace_retire(p, owner, frame, r.status);
+  return judge_report(&r);
 }
 
 status_t engine_free(struct pmm *p, enum frame_owner owner, uint64_t first, uint64_t count) {
   platform_lock_acquire(&p->lock);
-  const struct refusal r = judge(p, FRAME_STEP_FREE, owner, first, count);
+  const struct judge_refusal r = judge_frames(p, FRAME_STEP_FREE, owner, first, count);
   if (r.status == OK) {
     frame_commit(p->records.hot, first, count, FRAME_STEP_FREE, FRAME_OWNER_FREE);
     p->engine->put(p->engine_memory, first, count);
@@ -143,19 +92,19 @@ status_t engine_free(struct pmm *p, enum frame_owner owner, uint64_t first, uint
     p->frees++;
   }
   platform_lock_release(&p->lock);
-  return report(&r);
+  return judge_report(&r);
 }
 
 status_t engine_give(struct pmm *p, enum frame_owner from, enum frame_owner to, uint64_t first, uint64_t count) {
   platform_lock_acquire(&p->lock);
-  const struct refusal r = judge(p, FRAME_STEP_GIVE, from, first, count);
+  const struct judge_refusal r = judge_frames(p, FRAME_STEP_GIVE, from, first, count);
   if (r.status == OK) {
     frame_commit(p->records.hot, first, count, FRAME_STEP_GIVE, (uint8_t)to);
     move_count(p, from, to, count);
   }
   platform_lock_release(&p->lock);
-  if (p->trace) trace_give(p, from, to, first, count, r.status);
-  return report(&r);
+  if (pmm_is_traced(p)) trace_give(p, from, to, first, count, r.status);
+  return judge_report(&r);
 }
 
 /* --- boot and views --------------------------------------------------------------------------------------------------- */
