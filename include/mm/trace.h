@@ -62,7 +62,8 @@ struct trace *trace_create(void *memory, uint64_t records);
 /**
  * Starts recording what is asked of some allocators (nodes 0 ..), none of them NULL: calls their slots in, notes what every
  * frame is, and goes on from there until the trace is full; what comes then is counted as lost.
- *   => the trace stays in use until trace_stop returns.  => a moment at which nobody else allocates, else the start is blurred.
+ *   => the trace stays in use until trace_stop returns.
+ *   => a moment at which nobody else allocates, else the start is blurred.
  * Returns OK; ERR_FULL (not even the start has room); ERR_INVALID (none, or too many); ERR_STATE (one is being traced).
  */
 status_t trace_start(struct trace *t, struct pmm *const *nodes, uint32_t count);
