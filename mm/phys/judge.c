@@ -5,8 +5,8 @@
  * WHAT   Every request that names frames is judged whole before anything of it is done, so that a refused one has changed
  *        nothing.  A refusal is a bug of the caller or worse: it is logged with frame, state, owner and who asked.
  * HOW    What a frame is, is said by the coarsest that speaks: its block's entry where all frames of the block are free or
- *        were handed out as one, else its byte (frame.c has the table of steps).  Frames that no region of RAM holds have
- *        no byte, and are refused as ERR_RANGE.
+ *        were handed out as one, else its byte (frame.c has the table of steps).  A GiB whose 512 blocks were handed out as
+ *        ones and alike is judged by one of them.  Frames that no region of RAM holds have no byte: ERR_RANGE.
  * LOCKING  the instance's, for judging; none for reporting, for nothing is logged while it is held.
  * WHY NOT  judge while committing, frame by frame: then half of a request is done when the other half is refused.
  */
@@ -68,6 +68,14 @@ static status_t judge_part(const struct pmm *p, enum frame_step step, enum frame
   return status;
 }
 
+/* Judges a GiB that was handed out in blocks with one byte; false when its parts have to be judged. */
+static bool judge_gig(const struct pmm *p, enum frame_step step, enum frame_owner owner, uint64_t first, status_t *status) {
+  struct place at;
+  if (!place_find(&p->tier, first, &at) || !tier_gig_is_one(&p->tier, &at)) return false;
+  *status = frame_judge_byte(entry_byte(atomic_get(&p->tier.entries[at.block])), step, owner);
+  return true;
+}
+
 struct judge_refusal judge_frames(struct pmm *p, enum frame_step step, enum frame_owner owner, uint64_t first,
                                   uint64_t count) {
   struct judge_refusal r = {.step = step, .claimed = owner};
@@ -78,6 +86,9 @@ struct judge_refusal judge_frames(struct pmm *p, enum frame_step step, enum fram
   }
   uint64_t with_record = judge_ram_end(p, first, end), stop;
   for (uint64_t at = first; at < with_record && r.status == OK; at = stop) {
+    r.frame = at;
+    stop = at + FRAMES_PER_1G;
+    if (stop <= with_record && bits_is_aligned(at, FRAMES_PER_1G) && judge_gig(p, step, owner, at, &r.status)) continue;
     stop = bits_min(bits_align_down(at, group_frames(TIER_32M)) + group_frames(TIER_32M), with_record);
     r.status = judge_part(p, step, owner, at, stop, &r.frame);
   }

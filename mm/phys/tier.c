@@ -367,32 +367,75 @@ static void take_in_block(struct tier *t, uint64_t block, uint64_t first, unsign
   entry_unlock(entry, e + n);
 }
 
+/* Entries are read and written two at a time. */
+typedef uint64_t two_entries [[gnu::may_alias]];
+#define BOTH(e) ((uint64_t)(e) << 32 | (e))
+
+/* Were all `n` blocks, an even number, handed out as ones and with the same byte? */
+static bool are_huge_alike(const uint32_t *entries, unsigned n) {
+  const two_entries *e = (const void *)entries;
+  const uint64_t first = BOTH(atomic_get(entries) & ~ENTRY_WRITTEN);
+  uint64_t other = 0;
+  for (unsigned i = 0; i < n / 2; i++) other |= (atomic_get(&e[i]) & ~BOTH(ENTRY_WRITTEN)) ^ first;
+  return other == 0 && (first & ENTRY_HUGE) != 0;
+}
+
+/*
+ * Makes `n` blocks and their sections say that they are handed out as ones, or are whole.  => they were whole, or were
+ * handed out as ones, so that nobody else may write their entries (entry.h).
+ */
+static void change_entries(struct tier *t, uint64_t section, unsigned n, const uint8_t *byte) {
+  two_entries *e = (void *)&t->entries[section * TIER_BLOCKS_PER_SECTION];
+  const uint64_t set = byte ? BOTH(entry_huge(0, *byte)) : 0;
+  const struct tier_section says = {.whole = byte ? 0 : SECTION_ALL};
+  for (unsigned i = 0; i < n / 2; i++) e[i] = (e[i] & BOTH(ENTRY_WRITTEN)) | set;
+  for (unsigned i = 0; i < n / TIER_BLOCKS_PER_SECTION; i++) t->sections[section + i] = says;
+  t->free_2m += byte ? -(uint64_t)n : n;
+}
+
 /* A section all of whose blocks are handed out, or come back, as ones: one look at the words above, not sixteen. */
 static bool change_section(struct tier *t, const struct place *p, const uint8_t *byte) {
-  uint32_t *entry = &t->entries[p->block];
-  struct tier_section *s = &t->sections[p->section];
-  if (byte ? s->whole != SECTION_ALL : (s->whole | s->broken) != 0) return false;
-  for (unsigned i = 0; i < TIER_BLOCKS_PER_SECTION && !byte; i++) {
-    if (!(atomic_get(&entry[i]) & ENTRY_HUGE)) return false;
-  }
-  /* All of them whole, or all HUGE: nobody else may write them (entry.h), so the compiler may take them four at a time. */
-  const uint32_t set = byte ? entry_huge(0, *byte) : 0;
-  for (unsigned i = 0; i < TIER_BLOCKS_PER_SECTION; i++) entry[i] = (entry[i] & ENTRY_WRITTEN) | set;
-  s->whole = byte ? 0 : SECTION_ALL;
-  t->free_2m += byte ? -(uint64_t)TIER_BLOCKS_PER_SECTION : TIER_BLOCKS_PER_SECTION;
+  const struct tier_section *s = &t->sections[p->section];
+  if (byte ? s->whole != SECTION_ALL : !are_huge_alike(&t->entries[p->block], TIER_BLOCKS_PER_SECTION)) return false;
+  change_entries(t, p->section, TIER_BLOCKS_PER_SECTION, byte);
   settle_section(t, p);
   return true;
 }
 
-/* Changes frames section by section, so that the words above are looked at once for each. */
+/* A GiB likewise: one look at its words, and 512 entries in a row. */
+static bool change_gig(struct tier *t, const struct place *p, const uint8_t *byte) {
+  struct tier_gig *g = &t->gigs[p->gig], before = *g;
+  if (byte ? !gig_is_whole(g) : !tier_gig_is_one(t, p)) return false;
+  change_entries(t, g->first, TIER_BLOCKS_PER_GIG, byte);
+  g->whole = byte ? 0 : GIG_ALL;
+  settle_gig(t, p->gig, &before);
+  return true;
+}
+
+bool tier_gig_is_one(const struct tier *t, const struct place *p) {
+  const struct tier_gig *g = &t->gigs[p->gig];
+  return g->present == GIG_ALL && (g->whole | g->has_whole | g->has_broken) == 0 &&
+         are_huge_alike(&t->entries[g->first * TIER_BLOCKS_PER_SECTION], TIER_BLOCKS_PER_GIG);
+}
+
+/* How many frames of [first, first + count) begin with a whole group that changes as one; 0 when none does. */
+static uint64_t change_group(struct tier *t, const struct place *p, uint64_t first, uint64_t count, const uint8_t *byte) {
+  if (count < group_frames(TIER_32M) || !bits_is_aligned(first, group_frames(TIER_32M))) return 0;
+  bool is_gig = count >= group_frames(TIER_1G) && bits_is_aligned(first, group_frames(TIER_1G));
+  if (is_gig && change_gig(t, p, byte)) return group_frames(TIER_1G);
+  return change_section(t, p, byte) ? group_frames(TIER_32M) : 0;
+}
+
+/* Changes frames by the GiB or section by section, so that the words above are looked at once for each. */
 static void change(struct tier *t, uint64_t first, uint64_t count, const uint8_t *byte) {
   while (count > 0) {
     struct place p;
     CHECK(place_find(t, first, &p));
     unsigned blocks = 0;
-    if (count >= group_frames(TIER_32M) && bits_is_aligned(first, group_frames(TIER_32M)) && change_section(t, &p, byte)) {
-      first += group_frames(TIER_32M);
-      count -= group_frames(TIER_32M);
+    const uint64_t group = change_group(t, &p, first, count, byte);
+    if (group != 0) {
+      first += group;
+      count -= group;
       continue;
     }
     do {

@@ -23,6 +23,7 @@
 #define TIER_WORDS_PER_BLOCK    8 /* 512 frames in 64-bit words: one cache line. */
 #define TIER_BLOCKS_PER_SECTION 16
 #define TIER_SECTIONS_PER_GIG   32
+#define TIER_BLOCKS_PER_GIG     (TIER_BLOCKS_PER_SECTION * TIER_SECTIONS_PER_GIG)
 
 /* Blocks of 2 MiB that are to be had: wholly free ones and broken ones; neither bit for one that is full or that a slot has.
  */
@@ -80,6 +81,8 @@ void tier_settle(struct tier *t, const struct place *p, unsigned blocks);
 void tier_split(struct tier *t, uint64_t frame);
 /** Gives allocated frames another owner; what may be moved stays movable, but for bad ones. */
 void tier_give(struct tier *t, uint64_t first, uint64_t count, enum frame_owner to);
+/** Was the GiB at `p` handed out in blocks of 2 MiB that all have the same byte, as one or not?  => reads 512 entries. */
+bool tier_gig_is_one(const struct tier *t, const struct place *p);
 /** Writes the line of bits and the bytes of a block all of whose frames are free, unless they are written. */
 void tier_write_block(struct tier *t, uint64_t block, uint64_t first, uint32_t entry);
 

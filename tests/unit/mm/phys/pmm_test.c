@@ -184,6 +184,83 @@ static void two_mib_and_one_gib_come_in_one_piece_until_there_is_none(void **sta
   hosted_destroy(&h);
 }
 
+/* Takes one GiB, of two, and frees it; `between` is what happens to it before.  Both are whole again afterwards. */
+static void with_a_gib(struct hosted *h, void (*between)(struct hosted *h, uint64_t first)) {
+  struct frame_limits gig = {.align = FRAMES_PER_1G};
+  struct pmm_stats s;
+  pfn_t got = {0};
+  assert_int_equal(pmm_alloc_run(h->pmm, FRAME_OWNER_TEST, 0, FRAMES_PER_1G, &gig, &got), OK);
+  pmm_stats_read(h->pmm, &s);
+  assert_int_equal(s.free_1g, 1);
+  hosted_must_be_sound(h, "a GiB is handed out");
+  between(h, got.raw);
+  hosted_must_be_sound(h, "something happened to it");
+  assert_int_equal(pmm_free_run(h->pmm, FRAME_OWNER_TEST, got, FRAMES_PER_1G), OK);
+  pmm_drain(h->pmm);
+  pmm_stats_read(h->pmm, &s);
+  assert_int_equal(s.free_1g, 2);
+  assert_int_equal(s.free_2m, 1024);
+  hosted_must_be_sound(h, "it is back");
+}
+
+static void nobody_else_frees_it(struct hosted *h, uint64_t first) {
+  uint64_t before = hosted_digest(h);
+  assert_int_equal(pmm_free_run(h->pmm, FRAME_OWNER_DMA, pfn(first), FRAMES_PER_1G), ERR_OWNER);
+  assert_int_equal(pmm_free_run(h->pmm, FRAME_OWNER_TEST, pfn(first - FRAMES_PER_1G), FRAMES_PER_1G), ERR_STATE);
+  assert_int_equal(pmm_free_run(h->pmm, FRAME_OWNER_TEST, pfn(first), 2 * FRAMES_PER_1G), ERR_RANGE);
+  assert_int_equal(hosted_digest(h), before);
+}
+
+/* A frame, a block or a section of it is somebody else's for a while, who is not asked. */
+static void parts_change_hands(struct hosted *h, uint64_t first) {
+  static const uint64_t sizes[] = {1, FRAMES_PER_2M, 16 * FRAMES_PER_2M};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    const pfn_t at = pfn(first + FRAMES_PER_1G - (i + 1) * 32 * FRAMES_PER_2M);
+    assert_int_equal(pmm_give_run(h->pmm, FRAME_OWNER_TEST, FRAME_OWNER_DMA, at, sizes[i]), OK);
+    uint64_t before = hosted_digest(h);
+    assert_int_equal(pmm_free_run(h->pmm, FRAME_OWNER_TEST, pfn(first), FRAMES_PER_1G), ERR_OWNER);
+    assert_int_equal(hosted_digest(h), before);
+    assert_int_equal(pmm_give_run(h->pmm, FRAME_OWNER_DMA, FRAME_OWNER_TEST, at, sizes[i]), OK);
+  }
+}
+
+/* The highest of its blocks comes back with another byte: only what may be moved is different. */
+static void a_part_may_be_moved(struct hosted *h, uint64_t first) {
+  struct frame_limits there = {.min = first, .max = first + FRAMES_PER_1G};
+  pfn_t got = {0};
+  assert_int_equal(pmm_free_run(h->pmm, FRAME_OWNER_TEST, pfn(first + FRAMES_PER_1G - FRAMES_PER_2M), FRAMES_PER_2M), OK);
+  assert_int_equal(pmm_free_frame(h->pmm, FRAME_OWNER_TEST, pfn(first + 77)), OK);
+  uint64_t before = hosted_digest(h);
+  assert_int_equal(pmm_free_run(h->pmm, FRAME_OWNER_TEST, pfn(first), FRAMES_PER_1G), ERR_STATE);
+  assert_int_equal(hosted_digest(h), before);
+  assert_int_equal(pmm_alloc_run(h->pmm, FRAME_OWNER_TEST, PMM_MOVABLE, FRAMES_PER_2M, &there, &got), OK);
+  assert_int_equal(got.raw, first + FRAMES_PER_1G - FRAMES_PER_2M);
+  assert_int_equal(pmm_alloc_run(h->pmm, FRAME_OWNER_TEST, PMM_MOVABLE, 1, &there, &got), OK);
+  assert_int_equal(got.raw, first + 77);
+}
+
+/* No block of it is one any more. */
+static void all_of_it_is_in_pieces(struct hosted *h, uint64_t first) {
+  for (uint64_t at = first + 5; at < first + FRAMES_PER_1G; at += FRAMES_PER_2M) {
+    struct frame_limits there = {.min = at, .max = at + 1};
+    pfn_t got;
+    assert_int_equal(pmm_free_frame(h->pmm, FRAME_OWNER_TEST, pfn(at)), OK);
+    assert_int_equal(pmm_alloc_run(h->pmm, FRAME_OWNER_TEST, 0, 1, &there, &got), OK);
+  }
+}
+
+static void a_gib_comes_back_as_one_whatever_happened_to_its_parts(void **state) {
+  (void)state;
+  struct boot_region ram = {GIB, 3 * GIB, BOOT_MEMORY_USABLE, 7, 8};
+  struct hosted h = hosted_create(&ram, 1, NULL, 0);
+  with_a_gib(&h, nobody_else_frees_it);
+  with_a_gib(&h, parts_change_hands);
+  with_a_gib(&h, a_part_may_be_moved);
+  with_a_gib(&h, all_of_it_is_in_pieces);
+  with_a_gib(&h, nobody_else_frees_it);
+  hosted_destroy(&h);
+}
+
 static void a_run_that_was_refused_is_found_once_there_is_one(void **state) {
   (void)state;
   struct hosted h = start(NULL, 0);
@@ -292,6 +369,7 @@ int main(void) {
       cmocka_unit_test(a_refusal_is_logged_once_with_frame_state_and_owner),
       cmocka_unit_test(a_run_that_reaches_into_firmware_memory_is_not_freed_in_part),
       cmocka_unit_test(two_mib_and_one_gib_come_in_one_piece_until_there_is_none),
+      cmocka_unit_test(a_gib_comes_back_as_one_whatever_happened_to_its_parts),
       cmocka_unit_test(a_run_that_was_refused_is_found_once_there_is_one),
       cmocka_unit_test(flags_say_below_what_and_whether_it_may_move),
       cmocka_unit_test(blocks_with_hardly_a_free_frame_are_not_owned),

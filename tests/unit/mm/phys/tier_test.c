@@ -116,6 +116,26 @@ static void a_block_becomes_whole_with_its_last_frame(void **state) {
   end(&f);
 }
 
+/* A free that does not hold the lock has changed bit, byte and entry; the words above still say that the block is broken. */
+static void a_gib_is_taken_whose_last_frame_has_only_just_come_back(void **state) {
+  (void)state;
+  struct boot_region ram = usable(4 * GIB, 5 * GIB);
+  struct fixture f = all_free(&ram, 1);
+  const uint64_t frame = FRAMES_OF(4 * GIB) + 12345;
+  uint64_t first;
+  tier_take(&f.tier, frame, 1, FRAME_OWNER_TEST);
+  f.tier.bits[12345 / 64] |= UINT64_C(1) << 12345 % 64;
+  f.hot[frame] = FRAME_OWNER_FREE;
+  f.tier.entries[12345 / FRAMES_PER_2M]--;
+  tier_take(&f.tier, FRAMES_OF(4 * GIB), FRAMES_PER_1G, FRAME_OWNER_TEST);
+  assert_int_equal(f.tier.free_2m, 0);
+  assert_false(tier_find_frame(&f.tier, &first));
+  tier_put(&f.tier, FRAMES_OF(4 * GIB), FRAMES_PER_1G);
+  assert_int_equal(f.tier.free_2m, 512);
+  assert_int_equal(f.tier.free_1g, 1);
+  end(&f);
+}
+
 static void nothing_is_found_where_nothing_is(void **state) {
   (void)state;
   struct boot_region ram = usable(4 * GIB, 6 * GIB);
@@ -260,6 +280,7 @@ int main(void) {
       cmocka_unit_test(a_broken_block_far_below_is_used_before_a_whole_one_is_broken),
       cmocka_unit_test(blocks_come_from_a_broken_gib_and_spare_whole_ones),
       cmocka_unit_test(a_block_becomes_whole_with_its_last_frame),
+      cmocka_unit_test(a_gib_is_taken_whose_last_frame_has_only_just_come_back),
       cmocka_unit_test(nothing_is_found_where_nothing_is),
       cmocka_unit_test(runs_cross_sections_blocks_and_gibs),
       cmocka_unit_test(two_ranges_that_touch_at_a_section_are_one_run),
