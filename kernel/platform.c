@@ -14,6 +14,8 @@
 
 #include "arch/boot.h"
 #include "arch/cpu.h"
+#include "arch/percpu.h"
+#include "base/compiler.h"
 #include "kernel/klog.h"
 #include "kernel/memory.h"
 #include "kernel/panic.h"
@@ -23,7 +25,13 @@
 
 #define LINE_MAX 160
 
+/* The holder may be waiting for the end of what the handler has interrupted: neither would ever go on. */
+static void refuse_handlers(void) {
+  if (UNLIKELY(arch_cpu_slot() == ARCH_NO_SLOT)) panic("an interrupt's handler asks for a lock, or for memory");
+}
+
 void platform_lock_acquire(struct platform_lock *l) NO_ANALYSIS("this is the lock itself") {
+  refuse_handlers();
   bool were_on = arch_irq_save();
   while (__atomic_exchange_n(&l->word, 1, __ATOMIC_ACQUIRE) != 0) {
     arch_irq_restore(were_on);
@@ -42,6 +50,7 @@ void platform_lock_release(struct platform_lock *l) NO_ANALYSIS("this is the loc
 uint32_t platform_slot_hint(void) { return arch_cpu_number(); }
 uint32_t platform_slot_count(void) { return smp_cpu_room(); }
 void platform_barrier_all(void) { smp_barrier_all(); }
+void platform_relax(void) { smp_relax(); }
 bool platform_mask(void) { return arch_irq_save(); }
 void platform_unmask(bool were_on) { arch_irq_restore(were_on); }
 

@@ -48,7 +48,7 @@ struct way {
 
 static void try_all(const char *what, const struct way *ways, size_t count) {
   const unsigned running = smp_stop_others(SMP_STOP_SOON);
-  if (running > 0) klog(KLOG_WARN, "power", "%u CPUs did not stop", running);
+  if (running > 0) klog(KLOG_WARN, "power", "%u %s not stop", running, running == 1 ? "CPU did" : "CPUs did");
   for (size_t i = 0; i < count; i++) {
     if (ways[i].begin < options->reset && i + 1 < count) continue;
     klog(KLOG_INFO, "power", "%s: %s", what, ways[i].name);

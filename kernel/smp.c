@@ -8,7 +8,7 @@
  *          BARRIER  to clear the bit is a locked operation, and that is a full barrier: nothing else has to be done
  *          FLUSH    all translations are forgotten
  *          CALL     a function is called; its mailbox belongs to whoever holds call_lock
- *          STOP     the end
+ *          STOP     the end, but not in the middle of an operation of this CPU's slot, for whose end another may wait
  *        Barriers and flushes are also answered by who waits for a lock (smp_relax), because it waits with interrupts
  *        masked and may wait for the very CPU that asks.  A call is not: it may come where any lock is held.
  *        `served` is odd while a CPU answers.  Who has asked waits until its bit is gone, and then, when `served` is odd,
@@ -46,11 +46,12 @@
 
 enum { WORK_NONE, WORK_COMING, WORK_THERE };
 
-#define RESET_US   10000    /* SDM 3A 8.4.4.1: INIT, then 10 ms. */
-#define AGAIN_US   200      /* A second STARTUP, for CPUs that have missed the first. */
-#define PATIENCE   2000000  /* Microseconds until a CPU is given up: a busy host may not run it for long. */
-#define STOP_US    1000000  /* For all to stop, */
-#define STOP_STEPS 50000000 /* or so many looks, when the clock stands. */
+#define RESET_US     10000    /* SDM 3A 8.4.4.1: INIT, then 10 ms. */
+#define AGAIN_US     200      /* A second STARTUP, for CPUs that have missed the first. */
+#define PATIENCE     2000000  /* Microseconds until a CPU is given up: a busy host may not run it for long. */
+#define STOP_US      1000000  /* For all to stop, */
+#define STOP_STEPS   50000000 /* or so many looks, when the clock stands, */
+#define STOP_REMINDS 10000    /* asked again after so many. */
 
 RO_AFTER_INIT static unsigned count = 1; /* CPUs that run. */
 RO_AFTER_INIT static unsigned limit = 1; /* Numbers given. */
@@ -75,7 +76,9 @@ static void answer(struct smp_cpu *me, uint32_t kinds) {
   if (asked & ASK_FLUSH) arch_tlb_flush_all();
   bump(&me->served);
   if (!(asked & ASK_CALL)) return;
+  const uint32_t slot = arch_handler_begin(); /* Also where somebody who waits calls it. */
   me->call(me->call_argument);
+  arch_handler_end(slot);
   __atomic_store_n(&me->call, NULL, __ATOMIC_RELEASE);
 }
 
@@ -106,7 +109,8 @@ static void relax_and_be_called(void) {
 void smp_interrupt(void) {
   struct smp_cpu *me = arch_smp_this();
   me->interrupts++;
-  if (__atomic_load_n(&me->pending, __ATOMIC_SEQ_CST) & ASK_STOP) stop_here();
+  const bool is_asked_to_stop = __atomic_load_n(&me->pending, __ATOMIC_SEQ_CST) & ASK_STOP;
+  if (is_asked_to_stop && arch_preempt_count() == 0) stop_here(); /* Else somebody may wait for this one to go on. */
   answer(me, ASK_BARRIER | ASK_FLUSH | ASK_CALL);
 }
 
@@ -256,23 +260,31 @@ static unsigned running_others(void) {
   return n;
 }
 
-unsigned smp_stop_others(enum smp_stop how) {
-  const uint32_t me = smp_this_cpu() + 1;
-  uint32_t nobody = 0;
-  if (!__atomic_compare_exchange_n(&stopper, &nobody, me, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) && nobody != me)
-    stop_here();
-  if (running_others() == 0) return 0;
+static void ask_to_stop(enum smp_stop how) {
   for (unsigned i = 0; i < limit; i++) {
     struct smp_cpu *c = arch_smp_cpu(i);
-    if (i + 1 == me || !smp_is_online(i)) continue;
+    if (i == smp_this_cpu() || !smp_is_online(i)) continue;
     if (how == SMP_STOP_NOW) {
       arch_smp_interrupt_hard(c->hardware);
     } else {
       ask(c, ASK_STOP);
     }
   }
+}
+
+/* Who is asked in the middle of an operation of its slot goes on with that, and is asked again. */
+unsigned smp_stop_others(enum smp_stop how) {
+  const uint32_t me = smp_this_cpu() + 1;
+  uint32_t nobody = 0;
+  if (!__atomic_compare_exchange_n(&stopper, &nobody, me, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) && nobody != me)
+    stop_here();
+  if (running_others() == 0) return 0;
+  ask_to_stop(how);
   const uint64_t start = clock_us();
-  for (unsigned i = 0; i < STOP_STEPS && clock_us() - start < STOP_US && running_others() > 0; i++) smp_relax();
+  for (unsigned i = 0; i < STOP_STEPS && clock_us() - start < STOP_US && running_others() > 0; i++) {
+    if (how == SMP_STOP_SOON && i % STOP_REMINDS == STOP_REMINDS - 1) ask_to_stop(how);
+    smp_relax();
+  }
   return running_others();
 }
 

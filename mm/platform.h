@@ -17,6 +17,7 @@
 #endif
 #include "base/status.h"
 
+/** => not from an interrupt's handler: the kernel panics at it (docs/locking.md, rule 3). */
 void platform_lock_acquire(struct platform_lock *l) ACQUIRE(l);
 void platform_lock_release(struct platform_lock *l) RELEASE(l);
 
@@ -24,12 +25,13 @@ void platform_lock_release(struct platform_lock *l) RELEASE(l);
 uint32_t platform_slot_hint(void);
 /*
  * Slots: what an allocator keeps for each CPU.  A number below platform_slot_count, the same for a CPU at all times; between
- * enter and leave the caller stays on that CPU (preemption off), and nobody but an interrupt's handler can have it too.
+ * enter and leave the caller stays on that CPU (preemption off), and nobody else has it.  An interrupt's handler gets a
+ * number that is no slot's, and thereby comes to platform_lock_acquire, which it may not.
  */
 #ifdef CAIRN_KERNEL
 static inline uint32_t platform_slot_enter(void) {
   arch_preempt_disable();
-  return arch_cpu_number();
+  return arch_cpu_slot();
 }
 static inline void platform_slot_leave(void) { arch_preempt_enable(); }
 /* As the kernel's, with a word of the thread; without a count of preemption, which hosts lack. */
@@ -56,6 +58,9 @@ void platform_unmask(bool were_on);
  *   => called with interrupts masked and a lock of this file held, so a CPU that spins for a lock must answer all the same.
  */
 void platform_barrier_all(void);
+/** One step of waiting for another CPU: answers what that one, or a third, may be waiting for meanwhile, then pauses.
+ *   => as platform_barrier_all.   => every loop that waits for a word of another CPU under a lock. */
+void platform_relax(void);
 
 /** Where the CPU sees RAM that may be handed out: write-back, and coherent with devices.  => any context. */
 void *platform_direct(paddr_t address);

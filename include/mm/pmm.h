@@ -73,7 +73,7 @@ status_t pmm_create(void *metadata, struct frame_records records, const struct b
 /**
  * Allocates one frame, of the 2 MiB block that the CPU works in; the next such block is the highest that is broken already,
  * so that whole blocks stay whole.
- *   => any CPU, interrupts may be off, never sleeps; not from an interrupt's handler once other CPUs run (slot.c).
+ *   => any CPU, interrupts may be off, never sleeps; not from an interrupt's handler (slot.c).
  *   => no lock, as a rule; with PMM_BELOW as a run of one frame.
  * Returns OK; ERR_NO_MEMORY; ERR_INVALID (not one of our owners, unknown flags).  On failure nothing has changed.
  */

@@ -10,11 +10,16 @@
 #include "arch/cpu.h"
 #include "arch/trap.h"
 #include "base/compiler.h"
+#include "kernel/clock.h"
 #include "kernel/image.h"
+#include "kernel/klog.h"
 #include "kernel/layout.h"
+#include "kernel/memory.h"
 #include "kernel/panic.h"
+#include "kernel/power.h"
 #include "kernel/smp.h"
 #include "lib/string.h"
+#include "mm/platform.h"
 
 static volatile uint64_t sink;
 
@@ -72,8 +77,16 @@ static void crash_tick(void) {
   is_tick_awaited = true;
   for (;;) arch_cpu_relax();
 }
+/* The same, and the handler asks for memory. */
+static volatile bool is_tick_greedy;
+static void crash_handler(void) {
+  is_tick_greedy = true;
+  for (;;) arch_cpu_relax();
+}
 void crash_on_tick(void) {
+  pfn_t frame;
   if (is_tick_awaited) panic("crash=tick");
+  if (is_tick_greedy) (void)!nodes_alloc_frame(memory_nodes(), FRAME_OWNER_TEST, 0, &frame);
 }
 
 static void crash_divide(void) { arch_trap_provoke(ARCH_TRAP_PROVOKE_DIVIDE); }
@@ -91,6 +104,23 @@ static void crash_other(void) {
   if (smp_run(1, crash_there, nullptr) == OK) smp_wait(1);
 }
 
+/* Has its slot for a while, as in the middle of an operation for which somebody else may wait. */
+static uint32_t slot_is_taken;
+static void stay_in_slot(void *unused) {
+  (void)unused;
+  (void)platform_slot_enter();
+  __atomic_store_n(&slot_is_taken, 1, __ATOMIC_RELEASE);
+  for (const uint64_t start = clock_us(); clock_us() - start < 100000;) arch_cpu_relax();
+  klog(KLOG_NOTICE, "crash", "CPU %u leaves its slot", smp_this_cpu());
+  platform_slot_leave();
+  for (;;) arch_cpu_relax();
+}
+static void crash_slot(void) {
+  if (smp_run(1, stay_in_slot, nullptr) != OK) return;
+  while (!__atomic_load_n(&slot_is_taken, __ATOMIC_ACQUIRE)) smp_relax();
+  power_off();
+}
+
 static const struct {
   const char *name, *what;
   void (*run)(void);
@@ -106,6 +136,8 @@ static const struct {
     {"twice", "panics, and faults while telling why", crash_twice},
     {"guarded", "the same inside a call whose faults are caught", crash_guarded},
     {"tick", "panics in the timer's interrupt", crash_tick},
+    {"handler", "asks for memory in the timer's interrupt", crash_handler},
+    {"slot", "switches off while CPU 1 is in the middle of an operation", crash_slot},
     {"doublefault", "faults with a stack that is not there", crash_doublefault},
     {"nmi", "a non-maskable interrupt with a stack that is not there", crash_nmi},
     {"machine", "a machine check with a stack that is not there", crash_machine},

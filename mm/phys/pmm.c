@@ -134,7 +134,7 @@ static void call_in(struct pmm *p, uint32_t number) REQUIRES(p->lock) {
   for (uint32_t i = 0; i < p->slot_count; i++) {
     struct slot *s = &p->slots[i];
     if (atomic_get(&s->called) == 0) continue;
-    while (atomic_get_acquire(&s->busy) != 0) atomic_pause();
+    while (atomic_get_acquire(&s->busy) != 0) platform_relax();
     drop_all(p, s);
     atomic_set_release(&s->called, 0U);
   }

@@ -35,10 +35,10 @@
  *        would else have failed. An owner never waits for the instance's lock while it is busy, so nobody waits for
  *        ever.
  *
- *        An interrupt's handler that asks for a frame finds `busy` set by the operation it came into and is served under the
- *        instance's lock; so operations run with interrupts on.  They are masked while an entry is locked, for the handler
- *        might want that entry.  Once other CPUs run, handlers must not ask: one of them could wait for the lock in the
- *        middle of an operation whose end the lock's holder, who calls this slot in, is waiting for.
+ *        Operations run with interrupts on.  An interrupt's handler may not ask for frames: it would wait for the lock in
+ * the middle of an operation whose end the lock's holder, who calls this slot in, is waiting for.  The socket gives it no
+ *        slot, and the lock refuses it (docs/locking.md, rule 3).  Interrupts are masked while an entry is locked, so that
+ *        nobody waits for that longer than the few stores take.
  * LOCKING  a slot's own fields: see the letters in slot.h.  Order: busy, then an entry; or the instance's lock, then an
  *        entry.
  * INVARIANTS

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/atomic.h"
 #include "mm/platform.h"
 #include "slots.h"
 #ifdef CAIRN_INTERLEAVE
@@ -70,6 +71,8 @@ void platform_slot_leave(void) {}
 uint32_t platform_slot_count(void) { return SLOTS; }
 bool platform_mask(void) { return true; }
 void platform_unmask(bool were_on) { (void)were_on; }
+
+void platform_relax(void) { atomic_pause(); }
 
 void platform_barrier_all(void) {
   if (is_without_barriers) return;

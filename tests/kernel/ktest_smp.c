@@ -10,6 +10,7 @@
 #include "base/atomic.h"
 #include "base/compiler.h"
 #include "kernel/acpi.h"
+#include "kernel/clock.h"
 #include "kernel/handoff.h"
 #include "kernel/image.h"
 #include "kernel/klog.h"
@@ -318,6 +319,95 @@ KTEST(P13, who_waits_for_a_lock_answers_its_holder) {
   smp_run_all(barrier_under_lock, nullptr);
   KTEST_EXPECT(under_lock == 100 * smp_cpu_count());
   ktest_note("under_lock=%u", under_lock);
+}
+
+/*
+ * CPU 1 is interrupted in the middle of an operation of its slot and stands still there.  CPU 2 calls its slot in, and waits
+ * for the end of that operation with the instance's lock and interrupts masked.  CPU 3 asks everybody for a barrier: CPU 2
+ * has to answer before CPU 1 may go on.
+ */
+static struct {
+  uint32_t ends, is_standing, is_released, caught, stuck, waiting;
+} still;
+
+static bool stands_until_released(void) {
+  for (const uint64_t start = clock_us(); clock_us() - start < 300000; smp_relax())
+    if (__atomic_load_n(&still.is_released, __ATOMIC_ACQUIRE)) return true;
+  return false;
+}
+
+static void stand_still(void *unused) {
+  (void)unused;
+  if (arch_preempt_count() == 0) return; /* Between two operations. */
+  still.caught++;
+  __atomic_store_n(&still.is_standing, 1, __ATOMIC_SEQ_CST);
+  if (!stands_until_released()) still.stuck++;
+}
+
+static void operate(void *unused) {
+  pfn_t frame;
+  (void)unused;
+  while (!__atomic_load_n(&still.ends, __ATOMIC_ACQUIRE))
+    if (nodes_alloc_frame(memory_nodes(), FRAME_OWNER_TEST, 0, &frame) == OK)
+      KTEST_EXPECT(nodes_free_frame(memory_nodes(), FRAME_OWNER_TEST, frame) == OK);
+}
+
+static void call_slots_in(void *unused) {
+  (void)unused;
+  __atomic_store_n(&still.waiting, 1, __ATOMIC_SEQ_CST);
+  pmm_drain(nodes_pmm(memory_nodes(), nodes_home(memory_nodes(), 1)));
+}
+
+/* On CPU 3. */
+static void ask_who_waits(void *unused) {
+  (void)unused;
+  while (!__atomic_load_n(&still.is_standing, __ATOMIC_ACQUIRE)) {
+    if (__atomic_load_n(&still.ends, __ATOMIC_ACQUIRE)) return;
+    smp_relax();
+  }
+  KTEST_EXPECT(smp_run(2, call_slots_in, nullptr) == OK);
+  (void)becomes(&still.waiting, 1);
+  for (const uint64_t start = clock_us(); clock_us() - start < 5000;) smp_relax(); /* Until it has the lock. */
+  smp_barrier_all();
+  __atomic_store_n(&still.is_released, 1, __ATOMIC_SEQ_CST);
+}
+
+/* One time that CPU 1 was caught at it; most calls come at such a moment. */
+static void catch_once(void) {
+  still.is_standing = still.is_released = still.waiting = 0;
+  KTEST_EXPECT(smp_run(1, operate, nullptr) == OK);
+  KTEST_EXPECT(smp_run(3, ask_who_waits, nullptr) == OK);
+  for (unsigned i = 0; i < 1000 && !still.is_standing; i++) KTEST_EXPECT(smp_call(1, stand_still, nullptr) == OK);
+  __atomic_store_n(&still.ends, 1, __ATOMIC_RELEASE);
+  for (unsigned cpu = 1; cpu <= 3; cpu++) smp_wait(cpu);
+  still.ends = 0;
+}
+
+KTEST(P13, who_waits_for_an_operation_answers_others) {
+  if (smp_cpu_count() < 4 || given_up() > 0) {
+    ktest_skip("fewer_than_four_cpus");
+    return;
+  }
+  memset(&still, 0, sizeof still);
+  for (unsigned i = 0; i < 5; i++) catch_once();
+  KTEST_EXPECT(still.caught > 0);
+  KTEST_EXPECT(still.stuck == 0);
+  ktest_note("caught=%u stuck=%u", still.caught, still.stuck);
+}
+
+static void look_at_slot(void *number) {
+  *(uint32_t *)number = platform_slot_enter();
+  platform_slot_leave();
+}
+
+KTEST(P13, an_interrupts_handler_has_no_slot) {
+  uint32_t number = 0;
+  if (!needs_others()) return;
+  KTEST_EXPECT(smp_call(another(), look_at_slot, &number) == OK);
+  KTEST_EXPECT(number == UINT32_MAX);
+  KTEST_EXPECT(smp_run(another(), look_at_slot, &number) == OK);
+  smp_wait(another());
+  KTEST_EXPECT(number == another());
 }
 
 /* --- translations ----------------------------------------------------------------------------------------------------- */

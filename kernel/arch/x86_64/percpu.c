@@ -125,7 +125,7 @@ status_t arch_smp_prepare(unsigned number, uint32_t hardware) {
   if (s == OK && !is_mapped(descriptors_at(number))) s = map_page(descriptors_at(number));
   if (s != OK) return s;
   p->self = p;
-  p->number = number;
+  p->number = p->slot = number;
   p->stack_guard = random_u64(&source) & ~UINT64_C(0xff);
   p->smp = (struct smp_cpu){.state = SMP_STARTING, .hardware = hardware};
   return p->stack_top == 0 ? make_stacks(p) : OK;

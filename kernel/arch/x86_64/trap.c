@@ -126,6 +126,19 @@ bool arch_trap_guarded(void (*fn)(void *argument), void *argument, struct arch_t
 
 void arch_trap_forget_guarded(void) { percpu_this()->recovery = nullptr; }
 
+static void handle(uint64_t vector) {
+  if (vector == VECTOR_TIMER) {
+    timer_interrupt();
+    apic_end_of_interrupt();
+  } else if (vector == VECTOR_SMP) {
+    smp_interrupt();
+    apic_end_of_interrupt();
+  } else if (vector == VECTOR_APIC_ERROR) {
+    /* The 8259s and the spurious vector want no acknowledgement (SDM 3A 10.9); an APIC error does. */
+    apic_end_of_interrupt();
+  }
+}
+
 void trap_dispatch(struct trap_frame *frame) {
   if (frame->vector < TRAP_EXCEPTIONS) {
     struct trap_recovery *r = percpu_this()->recovery;
@@ -136,16 +149,9 @@ void trap_dispatch(struct trap_frame *frame) {
     }
     panic_at(frame, "%s", arch_trap_name(frame));
   }
-  if (frame->vector == VECTOR_TIMER) {
-    timer_interrupt();
-    apic_end_of_interrupt();
-  } else if (frame->vector == VECTOR_SMP) {
-    smp_interrupt();
-    apic_end_of_interrupt();
-  } else if (frame->vector == VECTOR_APIC_ERROR) {
-    /* The 8259s and the spurious vector want no acknowledgement (SDM 3A 10.9); an APIC error does. */
-    apic_end_of_interrupt();
-  }
+  const uint32_t slot = arch_handler_begin();
+  handle(frame->vector);
+  arch_handler_end(slot);
 }
 
 /* --- telling ---------------------------------------------------------------------------------------------------------- */
