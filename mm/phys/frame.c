@@ -95,19 +95,19 @@ status_t frame_judge_byte(uint8_t hot, enum frame_step step, enum frame_owner ow
 status_t frame_judge(const uint8_t *hot, uint64_t first, uint64_t count, enum frame_step step, enum frame_owner owner,
                      uint64_t *refused) {
   uint8_t before = owner_before(step, owner);
-  for (uint64_t i = first; i < first + count; i++) {
-    uint8_t byte = atomic_get(&hot[i]);
-    if (LIKELY((byte & FRAME_OWNER_MASK) == before) && LIKELY(frame_judge_byte(byte, step, owner) == OK)) continue;
-    *refused = i;
-    return refusal_of(frame_said_by(byte), step);
-  }
-  return OK;
+  uint64_t end = first + count, at = first; /* Where even the right owner's frame may not take it, the first is refused. */
+  if (LIKELY(frame_judge_byte(before, step, owner) == OK))
+    at = frame_first_unlike(hot, first, end, before, FRAME_OWNER_MASK);
+  if (at == end) return OK;
+  *refused = at;
+  return refusal_of(frame_said_by(atomic_get(&hot[at])), step);
 }
 
 void frame_commit(uint8_t *hot, uint64_t first, uint64_t count, enum frame_step step, uint8_t after) {
   CHECK((after == FRAME_OWNER_FREE) == (step == FRAME_STEP_FREE));
-  for (uint64_t i = first; i < first + count; i++) {
-    uint8_t kept = step == FRAME_STEP_GIVE ? atomic_get(&hot[i]) & FRAME_MOVABLE : 0;
-    atomic_set(&hot[i], after | kept);
+  if (step != FRAME_STEP_GIVE) {
+    frame_fill(hot, first, count, after);
+    return;
   }
+  for (uint64_t i = first; i < first + count; i++) atomic_set(&hot[i], after | (atomic_get(&hot[i]) & FRAME_MOVABLE));
 }

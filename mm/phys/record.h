@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/atomic.h"
@@ -46,9 +47,28 @@ status_t frame_judge_byte(uint8_t hot, enum frame_step step, enum frame_owner ow
  */
 void frame_commit(uint8_t *hot, uint64_t first, uint64_t count, enum frame_step step, uint8_t after);
 
+/* Hot bytes are looked at and written eight at a time where all eight are the caller's. */
+#define FRAME_WORD_BYTES 8U
+typedef uint64_t __attribute__((may_alias)) frame_word; /* In the bytes' order, which nothing here asks for. */
+static inline uint64_t frame_word_of(uint8_t byte) { return byte * UINT64_C(0x0101010101010101); }
+
 /** Writes the bytes of so many frames. */
 static inline void frame_fill(uint8_t *hot, uint64_t first, uint64_t count, uint8_t byte) {
-  for (uint64_t i = first; i < first + count; i++) atomic_set(&hot[i], byte);
+  uint8_t *at = &hot[first], *end = at + count;
+  for (; at < end && (uintptr_t)at % FRAME_WORD_BYTES != 0; at++) atomic_set(at, byte);
+  for (; (size_t)(end - at) >= FRAME_WORD_BYTES; at += FRAME_WORD_BYTES) atomic_set((frame_word *)at, frame_word_of(byte));
+  for (; at < end; at++) atomic_set(at, byte);
+}
+
+/** The first frame in [first, end) whose byte has not `wanted` in the bits of `mask`; `end` when all have. */
+static inline uint64_t frame_first_unlike(const uint8_t *hot, uint64_t first, uint64_t end, uint8_t wanted, uint8_t mask) {
+  const uint64_t words = frame_word_of(wanted), masks = frame_word_of(mask);
+  uint64_t at = first;
+  for (; at < end && (uintptr_t)&hot[at] % FRAME_WORD_BYTES != 0; at++)
+    if ((atomic_get(&hot[at]) & mask) != wanted) return at;
+  while (end - at >= FRAME_WORD_BYTES && (atomic_get((const frame_word *)&hot[at]) & masks) == words) at += FRAME_WORD_BYTES;
+  while (at < end && (atomic_get(&hot[at]) & mask) == wanted) at++;
+  return at;
 }
 
 const char *frame_step_verb(enum frame_step step);

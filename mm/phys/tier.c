@@ -358,9 +358,9 @@ static void take_in_block(struct tier *t, uint64_t block, uint64_t first, unsign
     atomic_set_release(entry, ENTRY_WRITTEN); /* Still nobody's but the holder of the lock's. */
     e = ENTRY_WRITTEN;
   }
-  for (uint64_t i = first; i < first + n; i++) {
-    if (atomic_get(&t->hot[i]) == FRAME_OWNER_FREE) continue;
-    platform_panic("INV-3: frame %#llx has a free bit and a byte that says another thing", (unsigned long long)i);
+  const uint64_t odd = frame_first_unlike(t->hot, first, first + n, FRAME_OWNER_FREE, UINT8_MAX);
+  if (odd != first + n) {
+    platform_panic("INV-3: frame %#llx has a free bit and a byte that says another thing", (unsigned long long)odd);
   }
   flip_bits(place_line(t, block), (unsigned)(first % FRAMES_PER_2M), n, false);
   frame_fill(t->hot, first, n, byte);

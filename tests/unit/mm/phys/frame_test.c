@@ -87,6 +87,31 @@ static void the_first_frame_that_may_not_is_named(void **state) {
   assert_int_equal(frame_judge(r, 2, 3, FRAME_STEP_ALLOC, FRAME_OWNER_KERNEL, &refused), OK);
 }
 
+/* Whatever the run's ends, and whatever stands behind them: eight at a time is the same as one by one. */
+static void runs_of_bytes_are_written_and_compared_to_the_byte(void **state) {
+  enum { ROOM = 48 };
+  _Alignas(8) uint8_t hot[ROOM];
+  (void)state;
+  for (uint64_t first = 0; first < 20; first++) {
+    for (uint64_t end = first; end <= ROOM; end++) {
+      memset(hot, FRAME_OWNER_DMA, sizeof hot);
+      assert_int_equal(frame_first_unlike(hot, first, end, FRAME_OWNER_DMA, UINT8_MAX), end);
+      memset(hot, FRAME_OWNER_USER, sizeof hot);
+      frame_fill(hot, first, end - first, FRAME_OWNER_DMA | FRAME_MOVABLE);
+      for (uint64_t i = 0; i < ROOM; i++)
+        assert_int_equal(hot[i], i >= first && i < end ? FRAME_OWNER_DMA | FRAME_MOVABLE : FRAME_OWNER_USER);
+      assert_int_equal(frame_first_unlike(hot, first, end, FRAME_OWNER_DMA, FRAME_OWNER_MASK), end);
+      assert_int_equal(frame_first_unlike(hot, first, end, FRAME_OWNER_DMA, UINT8_MAX),
+                       first); /* Or `end`: there are none. */
+      for (uint64_t odd = first; odd < end; odd++) {
+        hot[odd] = FRAME_OWNER_USER;
+        assert_int_equal(frame_first_unlike(hot, first, end, FRAME_OWNER_DMA, FRAME_OWNER_MASK), odd);
+        hot[odd] = FRAME_OWNER_DMA;
+      }
+    }
+  }
+}
+
 static void movable_stays_movable_when_given_away_and_ends_when_freed(void **state) {
   (void)state;
   uint8_t r = 0;
@@ -120,6 +145,7 @@ int main(void) {
       cmocka_unit_test(only_the_owner_may_free_or_give_away),
       cmocka_unit_test(a_broken_byte_is_refused_everything),
       cmocka_unit_test(the_first_frame_that_may_not_is_named),
+      cmocka_unit_test(runs_of_bytes_are_written_and_compared_to_the_byte),
       cmocka_unit_test(movable_stays_movable_when_given_away_and_ends_when_freed),
       cmocka_unit_test(every_state_and_owner_has_a_name_and_owners_a_mark_of_their_own),
   };
