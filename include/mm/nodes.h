@@ -96,8 +96,9 @@ struct nodes_front {
   struct pmm *only; /* The allocator of a machine with one node; NULL when there are more, or more has to be looked at. */
 };
 
-/** nodes_alloc_frame where there is more to it than the pointer. */
-status_t nodes_alloc_frame_near(struct nodes *n, enum frame_owner owner, uint32_t flags, pfn_t *out);
+/** nodes_alloc_frame where there is more to it than the pointer; `asked`, if not NULL, has said that it has none. */
+status_t nodes_alloc_frame_near(struct nodes *n, enum frame_owner owner, uint32_t flags, const struct pmm *asked,
+                                pfn_t *out);
 
 /**
  * Allocates one frame: of the nearest node that has one.
@@ -110,9 +111,9 @@ static inline status_t nodes_alloc_frame(struct nodes *n, enum frame_owner owner
   struct pmm *only = atomic_get(&((const struct nodes_front *)n)->only);
   if (only && (flags & NODE_FLAGS) == 0) {
     const status_t s = pmm_alloc_frame(only, owner, flags, out);
-    if (s != ERR_NO_MEMORY) return s;
+    return LIKELY(s != ERR_NO_MEMORY) ? s : nodes_alloc_frame_near(n, owner, flags, only, out);
   }
-  return nodes_alloc_frame_near(n, owner, flags, out);
+  return nodes_alloc_frame_near(n, owner, flags, NULL, out);
 }
 
 /** Returns one frame to its node.  Statuses as pmm_free_frame. */

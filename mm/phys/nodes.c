@@ -82,6 +82,7 @@ struct request {
   uint32_t flags;
   uint64_t count;
   const struct frame_limits *where; /* NULL: anywhere. */
+  const struct pmm *asked;          /* Has said no already; NULL: none has. */
   bool is_frame;
 };
 
@@ -195,12 +196,14 @@ static bool makes_sense(const struct request *r) {
 
 static status_t ask_in_order(const struct nodes *n, uint32_t node, const struct request *r, pfn_t *out) {
   const uint8_t *order = n->node[node].order;
-  status_t worst = ERR_RANGE;
+  status_t worst = r->asked ? ERR_NO_MEMORY : ERR_RANGE; /* Which of them the first said is asked again by refuse. */
   const bool is_refused = (r->flags & NODE_EXACT) && !n->node[node].pmm; /* And nobody else looks at the request. */
   if (is_refused) return makes_sense(r) ? ERR_NO_MEMORY : ERR_INVALID;
   if (r->flags & NODE_EXACT) return ask(n->node[node].pmm, r, out);
   for (uint32_t i = 0; i < n->served; i++) {
-    const status_t s = ask(n->node[order[i]].pmm, r, out);
+    struct pmm *p = n->node[order[i]].pmm;
+    if (p == r->asked) continue;
+    const status_t s = ask(p, r, out);
     if (!is_local(s)) return s;
     if (s == ERR_NO_MEMORY) worst = s;
   }
@@ -214,26 +217,30 @@ static bool take_zeroed(const struct nodes *n, uint32_t node, const struct reque
   return zero_take(stock, r->owner, r->count, r->where, out) == OK;
 }
 
-/* By way of everything that may still have one. */
-static status_t alloc_frame_far(struct nodes *n, uint32_t node, enum frame_owner owner, uint32_t flags, pfn_t *out) {
-  const struct request r = {.owner = owner, .flags = flags, .count = 1, .is_frame = true};
+/* By way of everything that may still have one; `asked` has said that it has none, unless it is NULL. */
+static status_t alloc_frame_far(struct nodes *n, uint32_t node, enum frame_owner owner, uint32_t flags,
+                                const struct pmm *asked, pfn_t *out) {
+  struct request r = {.owner = owner, .flags = flags, .count = 1, .asked = asked, .is_frame = true};
   if (take_zeroed(n, node, &r, out)) return OK;
   status_t s = ask_in_order(n, node, &r, out);
+  r.asked = NULL;
   if (UNLIKELY(is_local(s)) && nodes_call_in(n) > 0) s = ask_in_order(n, node, &r, out);
   if (UNLIKELY(is_local(s))) s = refuse(n, node, &r);
   if (s == OK && (flags & NODE_ZEROED)) nodes_clear(n, *out, 1);
   return s;
 }
 
-status_t nodes_alloc_frame_near(struct nodes *n, enum frame_owner owner, uint32_t flags, pfn_t *out) {
+status_t nodes_alloc_frame_near(struct nodes *n, enum frame_owner owner, uint32_t flags, const struct pmm *asked,
+                                pfn_t *out) {
   uint32_t node;
   if (!nodes_begin_at(n, flags, &node)) return ERR_INVALID;
   struct pmm *p = flags & NODE_EXACT ? n->node[node].pmm : n->node[node].nearest;
-  if (LIKELY(p && !(flags & NODE_ZEROED))) { /* The usual case: the first that is asked has one. */
+  if (LIKELY(p && p != asked && !(flags & NODE_ZEROED))) { /* The usual case: the first that is asked has one. */
     const status_t s = pmm_alloc_frame(p, owner, flags & ~NODE_FLAGS, out);
     if (LIKELY(!is_local(s))) return s;
+    if (!(flags & NODE_EXACT)) asked = p;
   }
-  return alloc_frame_far(n, node, owner, flags, out);
+  return alloc_frame_far(n, node, owner, flags, asked, out);
 }
 
 status_t nodes_free_frame(struct nodes *n, enum frame_owner owner, pfn_t frame) {
@@ -312,6 +319,8 @@ status_t nodes_free_sound(struct nodes *n, enum frame_owner owner, pfn_t first, 
 }
 
 status_t nodes_free_run(struct nodes *n, enum frame_owner owner, pfn_t first, uint64_t count) {
+  struct pmm *only = atomic_get(&n->front.only);
+  if (LIKELY(only != NULL)) return pmm_free_run(only, owner, first, count);
   if (UNLIKELY(atomic_get(&n->condemned_count) != 0)) return bad_free_run(n, owner, first, count);
   return nodes_free_sound(n, owner, first, count);
 }
@@ -342,11 +351,10 @@ static status_t take_pieces(struct nodes *n, const struct request *r, uint64_t f
 
 /* A run in one node, the nearest that has one, else across borders. */
 static status_t find_run(struct nodes *n, uint32_t node, const struct request *r, pfn_t *first) {
-  struct frame_limits within = nodes_limits(r->flags, r->where);
   uint64_t best = 0;
   const status_t s = ask_in_order(n, node, r, first);
-  if (LIKELY(!is_local(s))) return s;
-  while (n->served > 1 && !(r->flags & NODE_EXACT)) {
+  if (LIKELY(!is_local(s)) || n->served == 1 || (r->flags & NODE_EXACT)) return s;
+  for (struct frame_limits within = nodes_limits(r->flags, r->where);;) {
     bool is_found = false;
     uint64_t start, end, at;
     for (uint32_t span = 1; nodes_next_stretch(n, &span, &start, &end);) {
@@ -364,15 +372,25 @@ static status_t find_run(struct nodes *n, uint32_t node, const struct request *r
   return s;
 }
 
-status_t nodes_alloc_run(struct nodes *n, enum frame_owner owner, uint32_t flags, uint64_t count,
-                         const struct frame_limits *where, pfn_t *first) {
-  const struct request r = {.owner = owner, .flags = flags, .count = count, .where = where};
+/* As alloc_frame_far. */
+static status_t alloc_run_far(struct nodes *n, const struct pmm *asked, enum frame_owner owner, uint32_t flags,
+                              uint64_t count, const struct frame_limits *where, pfn_t *first) {
+  struct request r = {.owner = owner, .flags = flags, .count = count, .where = where, .asked = asked};
   uint32_t node;
   if (!nodes_begin_at(n, flags, &node)) return ERR_INVALID;
   if (take_zeroed(n, node, &r, first)) return OK;
   status_t s = find_run(n, node, &r, first);
+  r.asked = NULL;
   if (UNLIKELY(is_local(s)) && nodes_call_in(n) > 0) s = find_run(n, node, &r, first);
   if (UNLIKELY(is_local(s))) s = refuse(n, node, &r);
   if (s == OK && (flags & NODE_ZEROED)) nodes_clear(n, *first, count);
   return s;
+}
+
+status_t nodes_alloc_run(struct nodes *n, enum frame_owner owner, uint32_t flags, uint64_t count,
+                         const struct frame_limits *where, pfn_t *first) {
+  struct pmm *only = atomic_get(&n->front.only);
+  if (UNLIKELY(!only || (flags & NODE_FLAGS) != 0)) return alloc_run_far(n, NULL, owner, flags, count, where, first);
+  const status_t s = pmm_alloc_run(only, owner, flags, count, where, first);
+  return LIKELY(!is_local(s)) ? s : alloc_run_far(n, only, owner, flags, count, where, first);
 }

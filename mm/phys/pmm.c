@@ -243,10 +243,12 @@ static status_t alloc_frame_locked(struct pmm *p, uint32_t number, uint8_t byte,
   status_t status = OK;
   if (UNLIKELY(p->engine)) return engine_alloc(p, byte, 1, &anywhere, &out->raw);
   platform_lock_acquire(&p->lock);
-  if (!try_alloc_frame(p, number, byte, &frame)) {
+  bool is_found = try_alloc_frame(p, number, byte, &frame);
+  if (!is_found && p->held != 0) {
     call_in(p, number);
-    if (!try_alloc_frame(p, number, byte, &frame)) status = refuse(p);
+    is_found = try_alloc_frame(p, number, byte, &frame);
   }
+  if (!is_found) status = refuse(p);
   platform_lock_release(&p->lock);
   if (status == OK) *out = pfn(frame);
   return status;
