@@ -271,7 +271,7 @@ firmware-matrix: $(BOOT_FILES) ## Each firmware bug of tests/firmware alone, lon
 	$(Q)scripts/firmware-matrix $(F)
 fuzz: fuzz-tests ## Fuzz each target for long: make fuzz FUZZ_SECONDS=600
 	$(Q)scripts/test --fuzz-seconds $(or $(FUZZ_SECONDS),600) fuzz
-insns: $(BUILD)/cairn.img $(BUILD)/bench/insns.so ## Guest instructions from the loader's first to the kernel's first, and of memory_init; HOT=1 says where
+insns: $(BUILD)/cairn.img $(BUILD)/bench/insns.so ## Guest instructions of the boot, of memory_init, and of each way through the allocator; HOT=1 says where
 	$(Q)scripts/insns
 
 $(foreach p,$(PROGRAMS.bench),$(BUILD)/bench/$(basename $(notdir $(p)))): $(call objects,bench)

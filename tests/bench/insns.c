@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests/bench/insns.c — counts guest instructions from the loader's first to the kernel's first, and in one function of it.
+ * tests/bench/insns.c — counts guest instructions from the loader's first to the kernel's first, and in functions of it.
  *
  * WHAT   A plugin for QEMU's translator, run by scripts/insns; instructions repeat where seconds do not.
  * HOW    A block is translated just before it runs for the first time, so both ends are seen at translation: the loader's
@@ -10,14 +10,15 @@
  *        the loader's first block all translations are thrown away and made again, counting.  A repeated string instruction
  *        counts once for each repetition.  With hot=on the blocks are counted one by one, and firmware instructions also on
  *        behalf of the loader's block that ran last: that says which call into the firmware is expensive.
- * KERNEL The image lies where its first block is, less the entry's offset.  The block that runs before the first one of the
- *        function ends with the call, and behind the call is where the function returns to: when a block begins there, the
- *        plugin writes its report and ends QEMU.
+ * KERNEL The image lies where its first block is, less the entry's offset.  The block that runs before the first one of a
+ *        function ends with the call, and behind the call is where the function returns to: when a block begins there, its
+ *        first call has been counted.  When that of the function named last has, the plugin writes its report and ends QEMU.
  * QUIET  The firmware's disk driver writes to a port and then looks for the answer, over and over: how often is the host's
  *        affair.  So after each OUT the guest stands still until the host has had the time to answer, and the first look
  *        finds it: what is counted is the firmware's work without its waiting.  A boot has eight OUTs.
- * ARGUMENTS  entry=<RVA> size=<image size> bytes=<hex at the entry> kernel=<offset of its entry> function=<offset of the
- *            function> out=<report> hot=on; without a function the report comes at the kernel's first instruction.
+ * ARGUMENTS  entry=<RVA> size=<image size> bytes=<hex at the entry> kernel=<offset of its entry> function=<offset of a
+ *            function, as often as there are> out=<report> hot=on; without any the report comes at the kernel's first
+ *            instruction.
  */
 #define _POSIX_C_SOURCE 200809L /* strdup, nanosleep. */
 
@@ -32,12 +33,21 @@
 #define BLOCKS_MAX (1U << 20)
 #define DEVICE_NS  20000000 /* A read of 256 KiB from the host's cache takes 1 ms. */
 
+#define FUNCTIONS_MAX 32
+
 struct block {
   uint64_t address;
   uint64_t end;
   uint64_t insns;
   uint64_t runs;
   uint64_t on_behalf; /* Instructions of the firmware since this block of the loader ran. */
+};
+
+/* A function of the kernel, and what its first call took. */
+struct function {
+  uint64_t offset; /* In the image. */
+  uint64_t returns_to, insns_at_call, insns;
+  bool is_over;
 };
 
 int qemu_plugin_version = 1;
@@ -55,9 +65,11 @@ static struct block blocks[BLOCKS_MAX];
 static size_t block_count;
 static struct block *caller;
 
-static uint64_t kernel_entry, function; /* Offsets in the kernel's image. */
-static uint64_t kernel_base;            /* 0 before its first instruction. */
-static uint64_t insns_at_kernel, insns_at_call, returns_to;
+static uint64_t kernel_entry; /* Its offset in the kernel's image. */
+static uint64_t kernel_base;  /* 0 before its first instruction. */
+static uint64_t insns_at_kernel;
+static struct function functions[FUNCTIONS_MAX];
+static size_t function_count, functions_running;
 static const struct block *last_block;
 
 static bool in_loader(uint64_t address) { return image_base != 0 && address - image_base < image_size; }
@@ -80,7 +92,7 @@ static bool is_loader_entry(const struct qemu_plugin_tb *tb) {
   FILE *f = fopen(out_path, "w");
   if (f == NULL) abort();
   fprintf(f, "total %lu\nloader %lu\nfirmware %lu\n", insns_at_kernel, loader_insns, insns_at_kernel - loader_insns);
-  fprintf(f, "function %lu\n", all_insns - insns_at_call);
+  for (size_t i = 0; i < function_count; i++) fprintf(f, "function %lu\n", functions[i].insns);
   for (size_t i = 0; hot && i < block_count; i++) {
     const struct block *b = &blocks[i];
     if (b->runs == 0) continue;
@@ -99,7 +111,7 @@ static bool is_loader_entry(const struct qemu_plugin_tb *tb) {
 static void block_runs(unsigned cpu, void *data) {
   (void)cpu;
   struct block *b = data;
-  b->runs += returns_to != 0 || kernel_base == 0; /* Of the kernel the function alone. */
+  b->runs += functions_running != 0 || kernel_base == 0; /* Of the kernel the functions alone. */
   if (in_loader(b->address))
     caller = b;
   else if (caller != NULL)
@@ -123,22 +135,33 @@ static void let_devices_answer(unsigned cpu, void *data) {
   nanosleep(&(struct timespec){.tv_nsec = DEVICE_NS}, NULL);
 }
 
+/* A block begins: is it the function's first, or where it returns to? */
+static void follow_function(struct function *f, uint64_t address) {
+  if (f->is_over) return;
+  if (f->returns_to == 0 && address == kernel_base + f->offset && last_block != NULL) {
+    f->returns_to = last_block->end;
+    f->insns_at_call = all_insns;
+    functions_running++;
+  } else if (f->returns_to != 0 && address == f->returns_to) {
+    f->insns = all_insns - f->insns_at_call;
+    f->is_over = true;
+    functions_running--;
+  }
+}
+
 /* Before each block of the kernel. */
-static void follow_function(unsigned cpu, void *data) {
+static void follow_functions(unsigned cpu, void *data) {
   (void)cpu;
   const struct block *b = data;
-  if (returns_to == 0 && b->address == kernel_base + function && last_block != NULL) {
-    returns_to = last_block->end;
-    insns_at_call = all_insns;
-  }
-  if (b->address == returns_to) report_and_end();
+  for (size_t i = 0; i < function_count; i++) follow_function(&functions[i], b->address);
+  if (functions[function_count - 1].is_over) report_and_end();
   last_block = b;
 }
 
 static void reach_kernel(uint64_t address) {
-  insns_at_kernel = insns_at_call = all_insns;
+  insns_at_kernel = all_insns;
   kernel_base = address - kernel_entry;
-  if (function == 0) report_and_end();
+  if (function_count == 0) report_and_end();
 }
 
 static struct block *block_of(const struct qemu_plugin_tb *tb, uint64_t address, size_t n) {
@@ -165,7 +188,7 @@ static void count_block(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
   if (!is_kernel) qemu_plugin_register_vcpu_tb_exec_cb(tb, let_devices_answer, QEMU_PLUGIN_CB_NO_REGS, NULL);
   if (!hot && !is_kernel) return;
   struct block *b = block_of(tb, address, n);
-  if (is_kernel) qemu_plugin_register_vcpu_tb_exec_cb(tb, follow_function, QEMU_PLUGIN_CB_NO_REGS, b);
+  if (is_kernel) qemu_plugin_register_vcpu_tb_exec_cb(tb, follow_functions, QEMU_PLUGIN_CB_NO_REGS, b);
   if (hot) qemu_plugin_register_vcpu_tb_exec_cb(tb, block_runs, QEMU_PLUGIN_CB_NO_REGS, b);
 }
 
@@ -198,7 +221,8 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int a
     if ((v = value_of(argv[i], "entry")) != NULL) entry_rva = strtoull(v, NULL, 0);
     if ((v = value_of(argv[i], "size")) != NULL) image_size = strtoull(v, NULL, 0);
     if ((v = value_of(argv[i], "kernel")) != NULL) kernel_entry = strtoull(v, NULL, 0);
-    if ((v = value_of(argv[i], "function")) != NULL) function = strtoull(v, NULL, 0);
+    if ((v = value_of(argv[i], "function")) != NULL && function_count < FUNCTIONS_MAX)
+      functions[function_count++].offset = strtoull(v, NULL, 0);
     if ((v = value_of(argv[i], "bytes")) != NULL) read_hex(v);
     if ((v = value_of(argv[i], "out")) != NULL) out_path = strdup(v);
     if (strcmp(argv[i], "hot=on") == 0) hot = true;

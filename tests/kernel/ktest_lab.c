@@ -17,11 +17,13 @@
  * from the tiers.  With an engine in their place they are skipped, where there is a reason to.
  */
 static const char prices[] = "the price of a run is worked out from the tiers";
+static const char lengths[] = "how long the ways are is promised of the tiers; make bench compares";
 const struct ktest_promise ktest_promises[] = {
     {"contiguous_runs_are_aligned_and_below_their_limit", NULL},
     {"metadata_follows_ram", NULL},
     {"bookkeeping_is_a_small_part_of_ram", NULL},
     {"random_operations_agree_with_the_model", NULL},
+    {"the_ways_through_the_allocator", lengths},
     {"a_run_that_does_not_exist_is_quoted_and_made", prices},
     {"a_pinned_frame_stops_it_and_nothing_has_moved", prices},
     {"compaction_makes_every_2_mib_frame_that_is_possible", prices},
