@@ -21,12 +21,21 @@ struct early {
   uint64_t low, high;     /* Physical: what is left of the current region; both 0 when there is none. */
   size_t current;         /* Region that serves now. */
   bool has_boot_services; /* Boot services' memory serves too. */
+  const prange_t *broken; /* Memory to be left alone. */
+  size_t broken_count;
+  bool has_strayed; /* It could not be, once: what was taken is no longer all above `high`. */
   struct pmm_taken taken[EARLY_TAKEN_MAX];
   size_t taken_count;
 };
 
 /** Begins with everything usable and nothing taken; `regions`, a canonical map, must stay. */
 void early_init(struct early *e, const struct boot_region *regions, size_t region_count);
+/**
+ * Says which memory is broken: it serves only when nothing else would.  Ranges of bytes in any order, which may overlap, be
+ * empty and lie anywhere; they must stay.
+ *   => boot, one CPU, once, before anything is taken.
+ */
+void early_avoid(struct early *e, const prange_t *ranges, size_t count);
 /**
  * From now on what boot services had serves too, after all usable memory: nothing in there is needed any more.
  *   => boot, one CPU.

@@ -8,6 +8,8 @@
  *        left there, from the top of the next largest.  What is left behind is not lost: it was never taken.  Only USABLE
  *        memory serves at first: what boot services and the loader had may still be read (strings, the attributes table).
  *        Once that has been copied, boot services' memory serves after all usable: on 48 MiB the firmware has all the rest.
+ *        Memory that is said to be broken is passed over.  Where that leaves nothing, a second search from the first region
+ *        on takes it all the same, around what was taken before: a machine that starts can say what is wrong with it.
  * LOCKING  none: boot, one CPU.
  */
 #include "mm/early.h"
@@ -44,6 +46,11 @@ void early_init(struct early *e, const struct boot_region *regions, size_t regio
   e->high = regions[e->current].end;
 }
 
+void early_avoid(struct early *e, const prange_t *ranges, size_t count) {
+  e->broken = ranges;
+  e->broken_count = count;
+}
+
 void early_add_boot_services(struct early *e) {
   e->has_boot_services = true;
   if (e->high == 0 && next_region(e, 0, false, &e->current)) {
@@ -52,11 +59,62 @@ void early_add_boot_services(struct early *e) {
   }
 }
 
-/* Top of a range that holds `size` aligned bytes: where they start; false when they do not fit. */
-static bool fit(uint64_t low, uint64_t high, uint64_t size, uint64_t align, uint64_t *start) {
-  if (high - low < size) return false;
-  *start = bits_align_down(high - size, align);
-  return *start >= low;
+/* Where the bump stands: what is left of a region. */
+struct stand {
+  size_t current;
+  uint64_t low, high;
+};
+
+static bool is_broken(const struct early *e, prange_t r, uint64_t *below) {
+  for (size_t i = 0; i < e->broken_count; i++) {
+    if (!prange_overlaps(e->broken[i], r)) continue;
+    *below = e->broken[i].start.raw;
+    return true;
+  }
+  return false;
+}
+
+static bool is_taken(const struct early *e, prange_t r, uint64_t *below) {
+  for (size_t i = 0; i < e->taken_count; i++) {
+    const uint64_t start = e->taken[i].start * FRAME_SIZE, end = e->taken[i].end * FRAME_SIZE;
+    if (!prange_overlaps(prange(start, end), r)) continue;
+    *below = start;
+    return true;
+  }
+  return false;
+}
+
+/* Top of what is left that holds `size` aligned bytes: where they start; false when they do not fit. */
+static bool fit(const struct early *e, const struct stand *s, bool is_picky, uint64_t size, uint64_t align,
+                uint64_t *start) {
+  for (uint64_t high = s->high; high >= s->low && high - s->low >= size;) {
+    *start = bits_align_down(high - size, align);
+    if (*start < s->low) return false;
+    const prange_t r = prange(*start, *start + size);
+    const bool is_in_the_way =
+        (is_picky && is_broken(e, r, &high)) || ((e->has_strayed || !is_picky) && is_taken(e, r, &high));
+    if (!is_in_the_way) return true;
+  }
+  return false;
+}
+
+/* From a stand on, region by region; the stand is where it was found then. */
+static bool find(const struct early *e, struct stand *s, bool is_picky, uint64_t size, uint64_t align, uint64_t *start) {
+  while (!fit(e, s, is_picky, size, align, start)) {
+    if (s->high == 0 || !next_region(e, s->current, true, &s->current)) return false;
+    s->low = e->regions[s->current].start;
+    s->high = e->regions[s->current].end;
+  }
+  return true;
+}
+
+/* The second search: from the first region on, whatever is said of its memory. */
+static bool find_anywhere(const struct early *e, uint64_t size, uint64_t align, uint64_t *start) {
+  struct stand s = {0};
+  if (e->broken_count == 0 || !next_region(e, 0, false, &s.current)) return false;
+  s.low = e->regions[s.current].start;
+  s.high = e->regions[s.current].end;
+  return find(e, &s, false, size, align, start);
 }
 
 /* The entry of `taken` that the frames [start, end) touch and that has the same owner; else a new one; NULL when full. */
@@ -77,19 +135,19 @@ static void enter(struct early *e, struct pmm_taken *t, enum frame_owner owner, 
 status_t early_alloc(struct early *e, enum frame_owner owner, uint64_t size, uint64_t align, paddr_t *out) {
   if (size == 0 || !bits_is_power_of_two(align) || align < FRAME_SIZE) return ERR_INVALID;
   if (!bits_align_up_checked(size, FRAME_SIZE, &size)) return ERR_NO_MEMORY;
-  uint64_t low = e->low, high = e->high, start;
-  size_t current = e->current;
-  while (!fit(low, high, size, align, &start)) {
-    if (high == 0 || !next_region(e, current, true, &current)) return ERR_NO_MEMORY;
-    low = e->regions[current].start;
-    high = e->regions[current].end;
-  }
+  uint64_t start;
+  struct stand s = {e->current, e->low, e->high};
+  const bool is_sound = find(e, &s, true, size, align, &start);
+  if (!is_sound && !find_anywhere(e, size, align, &start)) return ERR_NO_MEMORY;
   struct pmm_taken *entry = entry_for(e, owner, start / FRAME_SIZE, (start + size) / FRAME_SIZE);
   if (!entry) return ERR_NO_MEMORY;
   enter(e, entry, owner, start / FRAME_SIZE, (start + size) / FRAME_SIZE);
-  e->current = current;
-  e->low = low;
-  e->high = start;
+  if (is_sound) {
+    e->current = s.current;
+    e->low = s.low;
+    e->high = start;
+  }
+  e->has_strayed |= !is_sound;
   *out = paddr(start);
   return OK;
 }

@@ -97,7 +97,13 @@ static void what_was_taken_becomes_the_allocators(void **state) {
     struct early e;
     paddr_t at;
     uint64_t taken = 0, size;
+    prange_t broken[4];
     early_init(&e, c.regions, c.count);
+    for (unsigned i = 0; i < 4; i++) {
+      const uint64_t start = dice_any_size(&d, 26);
+      broken[i] = prange(start, start + dice_any_size(&d, 25));
+    }
+    if (dice_one_in(&d, 2)) early_avoid(&e, broken, 4);
     for (unsigned i = 0; i < 40; i++) {
       enum frame_owner owner = dice_one_in(&d, 3) ? FRAME_OWNER_BITMAPS : FRAME_OWNER_PAGE_TABLES;
       uint64_t align = FRAME_SIZE << dice_below(&d, 4);
@@ -138,6 +144,52 @@ static void boot_services_memory_serves_once_it_is_given_and_after_all_usable(vo
   assert_int_equal(at.raw, 0x1fd000);
 }
 
+/* A page of it, of ours or not, may begin and end anywhere. */
+static void broken_memory_is_passed_over(void **state) {
+  (void)state;
+  struct boot_region regions[] = {USABLE(MIB, 8 * MIB), USABLE(16 * MIB, 64 * MIB)};
+  const prange_t broken[] = {prange(64 * MIB - 4097, 64 * MIB - 4096), prange(16 * MIB + 1, 32 * MIB + 5),
+                             prange(60 * MIB, 61 * MIB), prange(60 * MIB + 5, 62 * MIB), prange(0, 0)};
+  struct early e;
+  paddr_t at;
+  early_init(&e, regions, 2);
+  early_avoid(&e, broken, 5);
+  assert_int_equal(early_alloc(&e, FRAME_OWNER_BITMAPS, 4096, FRAME_SIZE, &at), OK);
+  assert_int_equal(at.raw, 64 * MIB - 4096);
+  assert_int_equal(early_alloc(&e, FRAME_OWNER_BITMAPS, 4096, FRAME_SIZE, &at), OK);
+  assert_int_equal(at.raw, 64 * MIB - 3 * 4096); /* The byte is in the frame before it. */
+  assert_int_equal(early_alloc(&e, FRAME_OWNER_BITMAPS, 2 * MIB, FRAME_SIZE, &at), OK);
+  assert_int_equal(at.raw, 58 * MIB);
+  assert_int_equal(early_alloc(&e, FRAME_OWNER_BITMAPS, 26 * MIB - 8192, FRAME_SIZE, &at), OK);
+  assert_int_equal(at.raw, 32 * MIB + 8192);
+  assert_int_equal(early_alloc(&e, FRAME_OWNER_BITMAPS, 4096, FRAME_SIZE, &at), OK);
+  assert_int_equal(at.raw, 32 * MIB + 4096);
+  assert_int_equal(early_alloc(&e, FRAME_OWNER_BITMAPS, 4096, FRAME_SIZE, &at), OK);
+  assert_int_equal(at.raw, 8 * MIB - 4096); /* And not below 32 MiB. */
+}
+
+/* Better a machine that starts than one that does not: then the log says what is used all the same. */
+static void broken_memory_serves_when_there_is_no_other(void **state) {
+  (void)state;
+  struct boot_region regions[] = {USABLE(MIB, 2 * MIB), USABLE(16 * MIB, 32 * MIB)};
+  const prange_t broken[] = {prange(4 * MIB, UINT64_MAX)};
+  struct early e;
+  paddr_t at;
+  early_init(&e, regions, 2);
+  early_avoid(&e, broken, 1);
+  assert_int_equal(early_alloc(&e, FRAME_OWNER_BITMAPS, MIB / 2, FRAME_SIZE, &at), OK);
+  assert_int_equal(at.raw, 3 * MIB / 2);
+  assert_int_equal(early_alloc(&e, FRAME_OWNER_STACKS, 2 * MIB, FRAME_SIZE, &at), OK);
+  assert_int_equal(at.raw, 30 * MIB);
+  assert_int_equal(early_alloc(&e, FRAME_OWNER_KERNEL, MIB / 2, FRAME_SIZE, &at), OK); /* What is sound is not forgotten. */
+  assert_int_equal(at.raw, MIB);
+  assert_int_equal(early_alloc(&e, FRAME_OWNER_STACKS, MIB, FRAME_SIZE, &at), OK);
+  assert_int_equal(at.raw, 29 * MIB);
+  struct early before = e;
+  assert_int_equal(early_alloc(&e, FRAME_OWNER_STACKS, 14 * MIB, FRAME_SIZE, &at), ERR_NO_MEMORY);
+  assert_memory_equal(&e, &before, sizeof e);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(boot_services_memory_serves_once_it_is_given_and_after_all_usable),
@@ -147,6 +199,8 @@ int main(void) {
       cmocka_unit_test(neighbours_of_one_owner_are_one_entry),
       cmocka_unit_test(a_full_list_is_said_and_changes_nothing),
       cmocka_unit_test(what_was_taken_becomes_the_allocators),
+      cmocka_unit_test(broken_memory_is_passed_over),
+      cmocka_unit_test(broken_memory_serves_when_there_is_no_other),
   };
   return cmocka_run_group_tests_name("mm/boot/early", tests, NULL, NULL);
 }
