@@ -4,8 +4,8 @@
  *
  *     free, or in the stock of zeroed frames ──► out of service at once
  *     used, movable, and its owner lets go   ──► its bytes move, then it is out of service
- *     used otherwise                         ──► condemned: its owner is told, and when that gives it back it is BAD, not
- * FREE
+ *     used otherwise                         ──► condemned: its owner is told, and when that gives it back it is BAD and
+ *                                                was not FREE for a moment
  */
 #pragma once
 
@@ -19,7 +19,12 @@
 
 struct nodes;
 
-#define NODES_CONDEMNED_MAX 64 /* At one time. */
+#define NODES_CONDEMNED_MAX 64 /* Ranges at one time. */
+
+/* Frames that follow each other. */
+struct bad_range {
+  uint64_t start, end; /* Frame numbers. */
+};
 
 enum bad_outcome {
   BAD_RETIRED,  /* It was free: out of service. */
@@ -31,7 +36,7 @@ enum bad_outcome {
  * Reports a frame as broken.  `contig` is where the owners' movers are registered, of the frame's node; NULL: nothing moves.
  *   => any CPU, no lock held.
  * Returns OK with *outcome; ERR_RANGE (no frame of ours: not RAM, or kept for the firmware); ERR_EXISTS (it is out of
- * service, or condemned, already); ERR_FULL (NODES_CONDEMNED_MAX frames are condemned).
+ * service, or condemned, already); ERR_FULL (NODES_CONDEMNED_MAX ranges of frames are condemned).
  */
 status_t bad_report(struct nodes *n, struct contig *contig, pfn_t frame, enum bad_outcome *outcome);
 
@@ -43,5 +48,13 @@ status_t bad_report(struct nodes *n, struct contig *contig, pfn_t frame, enum ba
 status_t bad_listen(struct nodes *n, enum frame_owner owner, void (*fn)(void *context, enum frame_owner owner, pfn_t frame),
                     void *context);
 
-/** Condemned frames that are still in use: copies at most `room`, returns how many there are. */
-size_t bad_condemned(struct nodes *n, uint64_t *frames, size_t room);
+/**
+ * Condemns frames that are in use, without a word to anybody: for boot, which says it itself and better.
+ *   => boot; the frames are allocated.   Returns OK, also for those that were condemned already; ERR_FULL: none of them is.
+ */
+status_t bad_condemn(struct nodes *n, pfn_t first, uint64_t count);
+
+/** How many condemned frames are still in use. */
+uint64_t bad_condemned(struct nodes *n);
+/** Where they are, in no order: copies at most `room` ranges, returns how many there are. */
+size_t bad_ranges(struct nodes *n, struct bad_range *ranges, size_t room);

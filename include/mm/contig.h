@@ -45,6 +45,7 @@ struct contig {
   struct pmm *pmm;
   const struct frame_mover *movers[FRAME_OWNER_COUNT]; /* NULL: what that owner has does not move. */
   uint32_t is_committing;                              /* One commit at a time; the second is told ERR_BUSY. */
+  uint64_t saved; /* A condemned frame that may leave its place all the same, for good (bad.c); 0: none.  Atomic. */
   struct contig_stats stats;
 };
 

@@ -171,7 +171,7 @@ static void draw_contiguity(const struct pmm_stats *s) {
 static void draw_zeros_and_bad(const struct ledger *l) {
   char a[12], b[12], counts[2][28];
   struct zero_stats z;
-  const size_t condemned = bad_condemned(memory_nodes(), NULL, 0);
+  const uint64_t condemned = bad_condemned(memory_nodes());
   nodes_zero_stats_read(memory_nodes(), &z);
   if (z.frames_max + z.blocks_max > 0) {
     picture_add(&out, " zeroed in advance %s of %s, served %s requests for zeros of %s\n",

@@ -9,12 +9,14 @@
  *        A condemned one stays its owner's: ledger and records do not change until that frees it, alone or in a run.  Then
  *        the run is judged as a whole, the pieces around the frame are freed, and the frame goes from ALLOCATED to BAD
  *        without being FREE for a moment.
- * LOCKING  condemned_lock guards the list; nothing is called under it.
+ * LOCKING  the list has a lock of its own; nothing is called under it.
  * INVARIANTS
  *   INV-B1  while the list is not empty, front.only is NULL: every free comes by here.
  *   INV-B2  a frame in the list was ALLOCATED when it was condemned, and leaves the list when it is retired.
  *        A free that was already under way in the moment of condemnation may get through.  bad_report looks again behind its
  *        own entry; should it still miss it, the frame serves one more owner, and is retired when that one frees it.
+ *   INV-B3  nobody plans to move a condemned frame (window.h): its place would be handed out again.  One that is condemned
+ *        while it is held for a move goes the way of a free that was under way.
  * WHY NOT  a bit in the hot byte of the frame: every path that frees would have to know it, and the fastest compares that
  *        byte as a whole.  Broken frames that are in use are a handful in a machine's life.
  */
@@ -26,57 +28,47 @@
 
 /* --- the list ------------------------------------------------------------------------------------------------------- */
 
-/* => the lock held */
-static size_t find(const struct nodes *n, uint64_t frame) {
-  size_t i = 0;
-  while (i < n->condemned_count && n->condemned[i] != frame) i++;
-  return i;
-}
-
-static status_t remember(struct nodes *n, uint64_t frame) {
-  status_t s = OK;
-  platform_lock_acquire(&n->condemned_lock);
-  if (find(n, frame) < n->condemned_count) {
-    s = ERR_EXISTS;
-  } else if (n->condemned_count == NODES_CONDEMNED_MAX) {
-    s = ERR_FULL;
-  } else {
-    n->condemned[n->condemned_count] = frame;
-    atomic_set(&n->condemned_count, n->condemned_count + 1);
-    atomic_set(&n->front.only, NULL);
-  }
-  platform_lock_release(&n->condemned_lock);
+static status_t remember(struct nodes *n, uint64_t first, uint64_t count) {
+  platform_lock_acquire(&n->condemned.lock);
+  const status_t s = condemned_add(&n->condemned, first, first + count);
+  if (s == OK) atomic_set(&n->front.only, NULL);
+  platform_lock_release(&n->condemned.lock);
   return s;
 }
 
 static void forget(struct nodes *n, uint64_t frame) {
-  platform_lock_acquire(&n->condemned_lock);
-  const size_t i = find(n, frame);
-  if (i < n->condemned_count) {
-    n->condemned[i] = n->condemned[n->condemned_count - 1];
-    atomic_set(&n->condemned_count, n->condemned_count - 1);
-    if (n->condemned_count == 0) atomic_set(&n->front.only, n->sole);
-  }
-  platform_lock_release(&n->condemned_lock);
+  platform_lock_acquire(&n->condemned.lock);
+  condemned_remove(&n->condemned, frame);
+  if (n->condemned.count == 0) atomic_set(&n->front.only, n->sole);
+  platform_lock_release(&n->condemned.lock);
 }
 
 /* The lowest condemned frame of [first, end); `end` when there is none. */
 static uint64_t next_condemned(struct nodes *n, uint64_t first, uint64_t end) {
-  uint64_t next = end;
-  platform_lock_acquire(&n->condemned_lock);
-  for (uint32_t i = 0; i < n->condemned_count; i++) {
-    if (n->condemned[i] >= first && n->condemned[i] < next) next = n->condemned[i];
-  }
-  platform_lock_release(&n->condemned_lock);
+  platform_lock_acquire(&n->condemned.lock);
+  const uint64_t next = condemned_next(&n->condemned, first, end);
+  platform_lock_release(&n->condemned.lock);
   return next;
 }
 
-size_t bad_condemned(struct nodes *n, uint64_t *frames, size_t room) {
-  platform_lock_acquire(&n->condemned_lock);
-  const size_t count = n->condemned_count;
-  for (size_t i = 0; i < bits_min(count, room); i++) frames[i] = n->condemned[i];
-  platform_lock_release(&n->condemned_lock);
+uint64_t bad_condemned(struct nodes *n) {
+  platform_lock_acquire(&n->condemned.lock);
+  const uint64_t frames = condemned_frames(&n->condemned);
+  platform_lock_release(&n->condemned.lock);
+  return frames;
+}
+
+size_t bad_ranges(struct nodes *n, struct bad_range *ranges, size_t room) {
+  platform_lock_acquire(&n->condemned.lock);
+  const size_t count = n->condemned.count;
+  for (size_t i = 0; i < bits_min(count, room); i++) ranges[i] = n->condemned.ranges[i];
+  platform_lock_release(&n->condemned.lock);
   return count;
+}
+
+status_t bad_condemn(struct nodes *n, pfn_t first, uint64_t count) {
+  const status_t s = remember(n, first.raw, count);
+  return s == ERR_EXISTS ? OK : s;
 }
 
 /* --- freeing -------------------------------------------------------------------------------------------------------- */
@@ -113,18 +105,19 @@ static status_t move_away(struct nodes *n, struct contig *contig, uint64_t frame
   const struct frame_limits here = {.min = frame, .max = frame + 1};
   struct contig_quote quote;
   pfn_t first;
+  atomic_set(&contig->saved, frame); /* It may have been condemned before, when its owner held on to it. */
   status_t s = contig_quote(contig, 1, &here, &quote);
   if (s == OK) s = contig_commit(contig, &quote, FRAME_OWNER_KERNEL, &first);
+  atomic_set(&contig->saved, UINT64_C(0));
   if (s == OK) s = pmm_retire_frame(nodes_pmm_of(n, frame), FRAME_OWNER_KERNEL, pfn(frame));
-  if (s == OK) forget(n, frame); /* It may have been condemned before, when its owner held on to it. */
+  if (s == OK) forget(n, frame);
   return s;
 }
 
 static status_t condemn(struct nodes *n, uint64_t frame, enum frame_owner owner) {
-  const status_t s = remember(n, frame);
+  const status_t s = remember(n, frame, 1);
   if (s != OK) return s;
-  platform_log("bad", "frame %#llx is broken and in use: %s; it leaves service when it is freed", (unsigned long long)frame,
-               frame_owner_name(owner));
+  platform_log("bad", "frame %#llx is broken and in use: %s", (unsigned long long)frame, frame_owner_name(owner));
   if (n->listeners[owner].tell) n->listeners[owner].tell(n->listeners[owner].context, owner, pfn(frame));
   return OK;
 }
@@ -132,8 +125,10 @@ static status_t condemn(struct nodes *n, uint64_t frame, enum frame_owner owner)
 static status_t look_and_act(struct nodes *n, struct contig *contig, uint64_t frame, enum bad_outcome *outcome) {
   const struct frame_said said = said_of(n, frame);
   if (said.state == FRAME_FREE) {
+    const status_t s = nodes_mark_bad(n, pfn(frame));
     *outcome = BAD_RETIRED;
-    return nodes_mark_bad(n, pfn(frame));
+    if (s == OK) forget(n, frame); /* It may have been condemned, and freed past that. */
+    return s;
   }
   if (said.state == FRAME_BAD) return ERR_EXISTS;
   if (said.state != FRAME_ALLOCATED) return ERR_RANGE;

@@ -220,7 +220,7 @@ static const struct frame_mover *mover_of(const struct gathering *g, uint64_t fr
 static uint64_t next_movable(const struct gathering *g, uint64_t frame, uint64_t end) {
   while (frame < end) {
     const struct stretch s = stretch_at(frame, end);
-    const uint64_t movable = window_word_at(g->c, s.base).movable & s.mask;
+    const uint64_t movable = window_word_now(g->c, s.base).movable & s.mask;
     if (movable != 0) return s.base + bits_lowest(movable);
     frame = s.base + WINDOW_WORD;
   }

@@ -14,6 +14,8 @@
 #include "mm/pmm.h"
 #include "mm/trace.h"
 
+struct condemned;
+
 /* Fields marked (L) change under `lock`; the others never change after pmm_create. */
 struct pmm { // NOLINT(clang-analyzer-optin.performance.Padding): what all CPUs read stands apart from what changes
   /* What every operation reads. */
@@ -28,12 +30,13 @@ struct pmm { // NOLINT(clang-analyzer-optin.performance.Padding): what all CPUs 
   uint64_t reclaimed_boot_services; /* Frames that boot services had. */
   uint64_t reclaimed_loader;        /* Frames that the loader had. */
   uint64_t metadata_bytes;
-  const struct engine *engine; /* NULL, or who stands in the tiers' place: then there are no slots (engine/door.c). */
-  void *engine_memory;         /* (L) */
-  struct trace *trace;         /* NULL, or who is told of every operation; atomic. */
-  uint32_t trace_writers;      /* Who may be writing a record at this moment; atomic (trace.c). */
-  uint8_t trace_node;          /* As which node. */
-  bool clears_on_free;         /* What is free is zeros (mm/zero.h).  Written once, at boot. */
+  const struct engine *engine;       /* NULL, or who stands in the tiers' place: then there are no slots (engine/door.c). */
+  void *engine_memory;               /* (L) */
+  struct trace *trace;               /* NULL, or who is told of every operation; atomic. */
+  uint32_t trace_writers;            /* Who may be writing a record at this moment; atomic (trace.c). */
+  uint8_t trace_node;                /* As which node. */
+  const struct condemned *condemned; /* The door's list of broken frames in use; NULL without a door. */
+  bool clears_on_free;               /* What is free is zeros (mm/zero.h).  Written once, at boot. */
 
   alignas(64) struct platform_lock lock;
   uint32_t held;                         /* (L) Slots that have a block or a pocket. */

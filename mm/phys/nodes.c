@@ -246,7 +246,7 @@ status_t nodes_alloc_frame_near(struct nodes *n, enum frame_owner owner, uint32_
 status_t nodes_free_frame(struct nodes *n, enum frame_owner owner, pfn_t frame) {
   struct pmm *only = atomic_get(&n->front.only);
   if (LIKELY(only != NULL)) return pmm_free_frame(only, owner, frame);
-  if (UNLIKELY(n->clears_on_free || atomic_get(&n->condemned_count) != 0)) return nodes_free_run(n, owner, frame, 1);
+  if (UNLIKELY(n->clears_on_free || atomic_get(&n->condemned.count) != 0)) return nodes_free_run(n, owner, frame, 1);
   return pmm_free_frame(pmm_of(n, frame.raw), owner, frame);
 }
 
@@ -321,7 +321,7 @@ status_t nodes_free_sound(struct nodes *n, enum frame_owner owner, pfn_t first, 
 status_t nodes_free_run(struct nodes *n, enum frame_owner owner, pfn_t first, uint64_t count) {
   struct pmm *only = atomic_get(&n->front.only);
   if (LIKELY(only != NULL)) return pmm_free_run(only, owner, first, count);
-  if (UNLIKELY(atomic_get(&n->condemned_count) != 0)) return bad_free_run(n, owner, first, count);
+  if (UNLIKELY(atomic_get(&n->condemned.count) != 0)) return bad_free_run(n, owner, first, count);
   return nodes_free_sound(n, owner, first, count);
 }
 

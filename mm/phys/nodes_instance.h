@@ -7,6 +7,7 @@
 
 #include "mm/bad.h"
 #include "mm/nodes.h"
+#include "mm/phys/condemned.h"
 #include "mm/platform.h"
 
 /* Frames from `start` on to the next span are in one node's books. */
@@ -43,9 +44,7 @@ struct nodes {
   uint64_t failures;   /* Atomic. */
   struct pmm *sole;    /* What front.only is when nothing speaks against it. */
   /* Bad frames in use (mm/bad.h).  While there are any, front.only is NULL, so that the usual free need not ask. */
-  struct platform_lock condemned_lock;
-  uint32_t condemned_count; /* Atomic to read; changed under the lock. */
-  uint64_t condemned[NODES_CONDEMNED_MAX];
+  struct condemned condemned;
   struct {
     void (*tell)(void *context, enum frame_owner owner, pfn_t frame);
     void *context;

@@ -16,6 +16,7 @@
 #include "base/bits.h"
 #include "lib/memmap.h"
 #include "lib/string.h"
+#include "mm/phys/instance.h"
 #include "mm/phys/nodes_instance.h"
 #include "mm/phys/tier.h"
 
@@ -261,7 +262,10 @@ static status_t create_shared(struct nodes *n, char *metadata, struct frame_reco
     if (s != OK) return s;
     metadata += metadata_of(node);
   }
-  for (uint32_t i = 0; i < n->count; i++) n->node[i].nearest = n->node[n->node[i].order[0]].pmm;
+  for (uint32_t i = 0; i < n->count; i++) {
+    n->node[i].nearest = n->node[n->node[i].order[0]].pmm;
+    if (n->node[i].pmm) n->node[i].pmm->condemned = &n->condemned;
+  }
   return OK;
 }
 
@@ -275,6 +279,8 @@ status_t nodes_create(struct nodes *n, void *metadata, struct frame_records reco
   }
   struct nodes_node *node = &n->node[0];
   const status_t s = pmm_create(metadata, records, node->regions, node->region_count, taken, taken_count, &node->pmm);
-  if (s == OK) n->front.only = n->sole = node->nearest = node->pmm;
-  return s;
+  if (s != OK) return s;
+  n->front.only = n->sole = node->nearest = node->pmm;
+  node->pmm->condemned = &n->condemned;
+  return OK;
 }

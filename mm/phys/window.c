@@ -11,6 +11,7 @@
 
 #include "base/atomic.h"
 #include "base/bits.h"
+#include "mm/phys/condemned.h"
 #include "mm/phys/instance.h"
 #include "mm/phys/tier_place.h"
 
@@ -85,7 +86,7 @@ static uint64_t movable_of(const struct contig *c, uint64_t base, uint64_t mask)
 
 bool window_can_see(const struct contig *c) { return c->pmm->engine == NULL; }
 
-struct window_word window_word_at(const struct contig *c, uint64_t base) {
+struct window_word window_word_now(const struct contig *c, uint64_t base) {
   const struct tier *t = &c->pmm->tier;
   struct window_word w = {0};
   struct place p;
@@ -107,6 +108,19 @@ struct window_word window_word_at(const struct contig *c, uint64_t base) {
     marked |= high_bits(bytes) << (8 * i);
   }
   w.movable = movable_of(c, base, marked & rest & ~w.free);
+  return w;
+}
+
+/* Broken frames that wait for their owners, but for the one that is being saved. */
+static uint64_t condemned_of(const struct contig *c, uint64_t base) {
+  if (!c->pmm->condemned) return 0;
+  const uint64_t mask = condemned_mask(c->pmm->condemned, base), saved = atomic_get(&c->saved) - base;
+  return saved < WINDOW_WORD ? mask & ~(UINT64_C(1) << saved) : mask;
+}
+
+struct window_word window_word_at(const struct contig *c, uint64_t base) {
+  struct window_word w = window_word_now(c, base);
+  if (w.movable != 0) w.movable &= ~condemned_of(c, base);
   return w;
 }
 

@@ -18,7 +18,10 @@ struct window_word {
   uint64_t free;
   uint64_t movable; /* And its owner has a mover. */
 };
+/** What to plan with.  A condemned frame (mm/bad.h) stays where it is: moved away, it would be handed out again. */
 struct window_word window_word_at(const struct contig *c, uint64_t frame);
+/** The same with condemned frames, as movable as they were when they were held. */
+struct window_word window_word_now(const struct contig *c, uint64_t frame);
 
 /** False where an engine (mm/engine.h) stands in the tiers' place: nothing below can be asked then. */
 bool window_can_see(const struct contig *c);

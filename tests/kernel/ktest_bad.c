@@ -41,10 +41,10 @@ KTEST(P12, a_broken_frame_that_can_move_moves_with_its_bytes) {
   KTEST_EXPECT(after.frames == before.frames && after.intact == after.frames && after.moves == 1);
   ktest_note("frames=%llu intact=%llu moved=%llu condemned=%llu", (unsigned long long)after.frames,
              (unsigned long long)after.intact, (unsigned long long)after.moves,
-             (unsigned long long)bad_condemned(memory_nodes(), NULL, 0));
+             (unsigned long long)bad_condemned(memory_nodes()));
   jumble_clear();
   KTEST_EXPECT(state_of(before.high - 1) == FRAME_BAD);
-  KTEST_EXPECT(bad_condemned(memory_nodes(), NULL, 0) == 0);
+  KTEST_EXPECT(bad_condemned(memory_nodes()) == 0);
 }
 
 KTEST(P12, a_broken_frame_in_the_stock_of_zeros_leaves_it) {

@@ -87,6 +87,7 @@ static void *idle(void *argument) {
 }
 
 static void *find_broken(void *argument) {
+  static bool is_broken[FRAMES];
   struct dice d = dice_of(seed + 200);
   (void)argument;
   while (!atomic_load(&is_over)) {
@@ -97,9 +98,10 @@ static void *find_broken(void *argument) {
       must(atomic_exchange(&claims[at], 2) == 0, "what was free was in somebody's hands");
     must(s == OK || s == ERR_EXISTS || s == ERR_FULL || s == ERR_STATE || s == ERR_BUSY,
          "an odd answer about a broken frame");
-    broken += s == OK;
+    broken += s == OK && !is_broken[at]; /* Condemned, freed before that was seen, and found again when it was free. */
+    is_broken[at] |= s == OK;
     if (broken > 300) break;
-    for (unsigned i = 0; i < 200 && !atomic_load(&is_over); i++) (void)bad_condemned(m.nodes, NULL, 0);
+    for (unsigned i = 0; i < 200 && !atomic_load(&is_over); i++) (void)bad_condemned(m.nodes);
   }
   return NULL;
 }
@@ -130,7 +132,7 @@ static void zeros_stay_zeros_and_broken_frames_stay_away(void **state) {
   nodes_ledger_read(m.nodes, NODES_ALL, &l);
   assert_int_equal(l.frames[FRAME_OWNER_ZEROED] + l.frames[TEST], 0);
   /* A free that passed its condemnation may have saved its frame for a next owner, who never came. */
-  assert_int_equal(l.frames[FRAME_OWNER_BAD] + bad_condemned(m.nodes, NULL, 0), broken);
+  assert_int_equal(l.frames[FRAME_OWNER_BAD] + bad_condemned(m.nodes), broken);
   assert_true(s.hits > 0 && s.misses > 0 && s.reclaimed > 0 && broken > 20);
   machine_destroy(&m);
 }

@@ -147,7 +147,7 @@ static void a_used_frame_is_condemned_and_its_owner_told(void **state) {
   for (size_t i = 0; i < 2; i++) {
     struct machine m = start(layouts[i]);
     enum bad_outcome outcome;
-    uint64_t list[2];
+    struct bad_range list[2];
     assert_int_equal(bad_listen(m.nodes, TEST, listen, &told), OK);
     assert_int_equal(bad_listen(m.nodes, TEST, listen, &told), ERR_EXISTS);
     assert_int_equal(bad_listen(m.nodes, FRAME_OWNER_LOW, listen, &told), ERR_INVALID);
@@ -160,13 +160,14 @@ static void a_used_frame_is_condemned_and_its_owner_told(void **state) {
     assert_int_equal(told.owner, TEST);
     assert_int_equal(told.frame, f.raw);
     assert_int_equal(bad_report(m.nodes, NULL, f, &outcome), ERR_EXISTS);
-    assert_int_equal(bad_condemned(m.nodes, list, 2), 1);
-    assert_int_equal(list[0], f.raw);
+    assert_int_equal(bad_condemned(m.nodes), 1);
+    assert_int_equal(bad_ranges(m.nodes, list, 2), 1);
+    assert_true(list[0].start == f.raw && list[0].end == f.raw + 1);
     assert_int_equal(state_of(&m, f.raw), FRAME_ALLOCATED);
     assert_int_equal(nodes_free_frame(m.nodes, FRAME_OWNER_USER, f), ERR_OWNER);
     assert_int_equal(nodes_free_frame(m.nodes, TEST, f), OK);
     assert_int_equal(state_of(&m, f.raw), FRAME_BAD);
-    assert_int_equal(bad_condemned(m.nodes, list, 2), 0);
+    assert_int_equal(bad_ranges(m.nodes, list, 2), 0);
     assert_int_equal(nodes_free_frame(m.nodes, TEST, f), ERR_STATE);
     never_handed_out(&m, f.raw);
     end(&m);
@@ -197,7 +198,7 @@ static void of_a_run_only_the_broken_frames_stay_out_of_service(void **state) {
   }
   nodes_ledger_read(m.nodes, NODES_ALL, &after);
   assert_int_equal(after.frames[FRAME_OWNER_FREE], before.frames[FRAME_OWNER_FREE] - ARRAY_COUNT(broken));
-  assert_int_equal(bad_condemned(m.nodes, NULL, 0), 0);
+  assert_int_equal(bad_condemned(m.nodes), 0);
   end(&m);
 }
 
@@ -254,16 +255,47 @@ static void a_frame_in_quarantine_waits_for_the_fence(void **state) {
   end(&m);
 }
 
-static void so_many_are_remembered_and_no_more(void **state) {
+static void so_many_ranges_are_remembered_and_no_more(void **state) {
   (void)state;
   struct machine m = start(NULL);
   enum bad_outcome outcome;
-  const pfn_t f = alloc(&m, 200);
-  for (uint64_t i = 0; i < NODES_CONDEMNED_MAX; i++) assert_int_equal(report(&m, f.raw + 2 * i), BAD_CONDEMNED);
-  assert_int_equal(bad_report(m.nodes, NULL, pfn(f.raw + 1), &outcome), ERR_FULL);
-  assert_int_equal(nodes_free_run(m.nodes, TEST, f, 200), OK);
-  assert_int_equal(bad_frames(&m), NODES_CONDEMNED_MAX);
-  assert_int_equal(report(&m, f.raw + 1), BAD_RETIRED);
+  const pfn_t f = alloc(&m, 400);
+  for (uint64_t i = 0; i < NODES_CONDEMNED_MAX; i++) assert_int_equal(report(&m, f.raw + 4 * i), BAD_CONDEMNED);
+  assert_int_equal(bad_report(m.nodes, NULL, pfn(f.raw + 2), &outcome), ERR_FULL);
+  assert_int_equal(bad_condemn(m.nodes, pfn(f.raw + 300), 50), ERR_FULL);
+  assert_int_equal(report(&m, f.raw + 1), BAD_CONDEMNED); /* Beside one that is known. */
+  assert_int_equal(bad_condemned(m.nodes), NODES_CONDEMNED_MAX + 1);
+  assert_int_equal(nodes_free_run(m.nodes, TEST, f, 400), OK);
+  assert_int_equal(bad_frames(&m), NODES_CONDEMNED_MAX + 1);
+  assert_int_equal(bad_condemned(m.nodes), 0);
+  assert_int_equal(report(&m, f.raw + 2), BAD_RETIRED);
+  end(&m);
+}
+
+/* As badmem= finds it at boot: silently, however much it is, across the border of nodes, and again. */
+static void a_long_range_in_use_is_one_entry(void **state) {
+  (void)state;
+  struct machine m = start(&two_nodes);
+  const struct frame_limits across = {.min = F(33 * MIB) - 2000, .max = F(33 * MIB) + 2000};
+  struct bad_range list[4];
+  pfn_t f;
+  assert_int_equal(nodes_alloc_run(m.nodes, TEST, 0, 4000, &across, &f), OK);
+  const uint64_t lines = fake_platform_log_count();
+  assert_int_equal(bad_condemn(m.nodes, pfn(f.raw + 100), 3000), OK);
+  assert_int_equal(bad_condemn(m.nodes, pfn(f.raw + 100), 3000), OK);
+  assert_int_equal(bad_condemn(m.nodes, pfn(f.raw + 50), 100), OK);
+  assert_int_equal(fake_platform_log_count(), lines);
+  assert_int_equal(bad_ranges(m.nodes, list, 4), 1);
+  assert_true(list[0].start == f.raw + 50 && list[0].end == f.raw + 3100);
+  assert_int_equal(nodes_free_run(m.nodes, TEST, pfn(f.raw + 1000), 10), OK);
+  assert_int_equal(nodes_free_frame(m.nodes, TEST, pfn(f.raw + 3500)), OK);
+  assert_int_equal(bad_ranges(m.nodes, list, 4), 2);
+  assert_int_equal(bad_frames(&m), 10);
+  assert_int_equal(nodes_free_run(m.nodes, TEST, f, 1000), OK);
+  assert_int_equal(nodes_free_run(m.nodes, TEST, pfn(f.raw + 1010), 2490), OK);
+  assert_int_equal(nodes_free_run(m.nodes, TEST, pfn(f.raw + 3501), 499), OK);
+  assert_int_equal(bad_frames(&m), 3050);
+  assert_int_equal(bad_condemned(m.nodes), 0);
   end(&m);
 }
 
@@ -298,7 +330,7 @@ static void a_movable_frame_moves_with_its_bytes(void **state) {
   assert_int_equal(outcome, BAD_MOVED);
   assert_int_equal(o.moves, 1);
   assert_int_equal(state_of(&m, frames[7]), FRAME_BAD);
-  assert_int_equal(bad_condemned(m.nodes, NULL, 0), 0);
+  assert_int_equal(bad_condemned(m.nodes), 0);
   movers_must_be_intact(&o);
   movers_fini(&o);
   end(&m);
@@ -321,10 +353,58 @@ static void a_movable_frame_that_its_owner_holds_is_condemned(void **state) {
   o.refuse_at = UINT64_MAX;
   assert_int_equal(bad_report(m.nodes, &o.contig, pfn(frame), &outcome), OK);
   assert_int_equal(outcome, BAD_MOVED);
-  assert_int_equal(bad_condemned(m.nodes, NULL, 0), 0);
+  assert_int_equal(bad_condemned(m.nodes), 0);
   assert_int_equal(state_of(&m, frame), FRAME_BAD);
   movers_must_be_intact(&o);
   movers_fini(&o);
+  end(&m);
+}
+
+/* Else its place would be a part of the next run, and broken memory in somebody's hands again. */
+static void a_condemned_frame_is_in_the_way_of_every_run(void **state) {
+  (void)state;
+  struct machine m = start(NULL);
+  struct hosted h = hosted_of(&m);
+  struct movers o;
+  enum bad_outcome outcome;
+  struct contig_quote quote;
+  struct contig_obstacle obstacle;
+  struct contig_compaction done;
+  const uint64_t block = F(16 * MIB), frame = block + 70;
+  const struct frame_limits here = {.min = block, .max = block + FRAMES_PER_2M}, beside = {.min = block, .max = block + 64};
+  pfn_t first;
+  movers_init(&o, &h, FRAME_OWNER_USER, F(RAM_SIZE), true);
+  for (uint64_t i = 0; i < FRAMES_PER_2M; i += 10) assert_true(movers_take_at(&o, block + i));
+  o.refuse_at = 0;
+  assert_int_equal(bad_report(m.nodes, &o.contig, pfn(frame), &outcome), OK);
+  assert_int_equal(outcome, BAD_CONDEMNED);
+  o.refuse_at = UINT64_MAX;
+  assert_int_equal(contig_quote(&o.contig, FRAMES_PER_2M, &here, &quote), ERR_BUSY);
+  assert_int_equal(contig_explain(&o.contig, FRAMES_PER_2M, &here, &obstacle), OK);
+  assert_true(obstacle.unmovable == 1 && obstacle.frame.raw == frame);
+  assert_int_equal(contig_alloc(&o.contig, TEST, FRAMES_PER_2M, &here, 1000, &first), ERR_BUSY);
+  assert_int_equal(contig_alloc(&o.contig, TEST, 64, &beside, 1000, &first), OK); /* Its neighbours may move. */
+  assert_int_equal(contig_compact(&o.contig, FRAMES_PER_2M, UINT64_MAX, &done), OK);
+  assert_int_equal(state_of(&m, frame), FRAME_ALLOCATED);
+  assert_int_equal(bad_report(m.nodes, &o.contig, pfn(frame), &outcome), OK);
+  assert_int_equal(outcome, BAD_MOVED);
+  assert_int_equal(state_of(&m, frame), FRAME_BAD);
+  movers_must_be_intact(&o);
+  assert_int_equal(nodes_free_run(m.nodes, TEST, first, 64), OK);
+  movers_fini(&o);
+  end(&m);
+}
+
+/* It was freed past its condemnation: the report that comes next finds it free, and nothing is left to wait for. */
+static void a_free_frame_that_was_condemned_is_forgotten_when_it_is_retired(void **state) {
+  (void)state;
+  struct machine m = start(NULL);
+  const pfn_t f = alloc(&m, 1);
+  assert_int_equal(report(&m, f.raw), BAD_CONDEMNED);
+  assert_int_equal(pmm_free_frame(nodes_pmm(m.nodes, 0), TEST, f), OK);
+  assert_int_equal(report(&m, f.raw), BAD_RETIRED);
+  assert_int_equal(bad_condemned(m.nodes), 0);
+  assert_non_null(((const struct nodes_front *)m.nodes)->only);
   end(&m);
 }
 
@@ -368,7 +448,7 @@ static void broken_frames_are_never_handed_out_again_whatever_happens(void **sta
     for (size_t i = 0; i < 64; i++)
       if (held[i].count != 0) assert_int_equal(nodes_free_run(m.nodes, TEST, pfn(held[i].first), held[i].count), OK);
     assert_int_equal(bad_frames(&m), reported);
-    assert_int_equal(bad_condemned(m.nodes, NULL, 0), 0);
+    assert_int_equal(bad_condemned(m.nodes), 0);
     printf("%llu frames broke\n", (unsigned long long)reported);
     end(&m);
   }
@@ -387,11 +467,14 @@ int main(void) {
       cmocka_unit_test(a_frame_within_a_2_mib_frame_goes_and_the_other_511_come_back),
       cmocka_unit_test(a_frame_in_the_stock_of_zeros_is_called_in_and_taken_out),
       cmocka_unit_test(a_frame_in_quarantine_waits_for_the_fence),
-      cmocka_unit_test(so_many_are_remembered_and_no_more),
+      cmocka_unit_test(so_many_ranges_are_remembered_and_no_more),
+      cmocka_unit_test(a_long_range_in_use_is_one_entry),
+      cmocka_unit_test(a_free_frame_that_was_condemned_is_forgotten_when_it_is_retired),
       cmocka_unit_test(with_clearing_on_free_a_condemned_frame_is_not_touched_any_more),
       cmocka_unit_test(broken_frames_are_never_handed_out_again_whatever_happens),
       cmocka_unit_test(a_movable_frame_moves_with_its_bytes), /* From here on with memory of movers.h. */
       cmocka_unit_test(a_movable_frame_that_its_owner_holds_is_condemned),
+      cmocka_unit_test(a_condemned_frame_is_in_the_way_of_every_run),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
