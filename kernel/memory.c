@@ -23,6 +23,7 @@
 #include "base/bits.h"
 #include "base/compiler.h"
 #include "kernel/acpi.h"
+#include "kernel/broken.h"
 #include "kernel/firmware.h"
 #include "kernel/handoff.h"
 #include "kernel/image.h"
@@ -43,7 +44,6 @@
 #define ATTRIBUTES_MAX    4096U /* Entries of the memory attributes table; real ones have some dozens. */
 #define ATTRIBUTES_STRIDE 256U
 #define VENDOR_MAX        64
-#define FRAMES_KEPT       UINT64_C(1024) /* 4 MiB: what badmem= must leave to the rest of boot and to the prompt. */
 
 static struct pagetable tables;
 RO_AFTER_INIT static struct nodes *nodes;
@@ -295,48 +295,6 @@ static void split_large_leaves(void) {
   }
 }
 
-struct marking {
-  uint64_t first, last; /* Frames. */
-  uint64_t budget;      /* Frames that can be done without. */
-  uint64_t marked, busy, kept;
-};
-
-static bool mark_range(void *context, const struct pmm_range *range) {
-  struct marking *m = context;
-  const uint64_t start = bits_max(range->start, m->first);
-  const uint64_t end = bits_min(range->end, m->last + 1);
-  if (range->state == FRAME_ALLOCATED && start < end) m->busy += end - start;
-  if (range->state != FRAME_FREE) return true;
-  for (uint64_t frame = start; frame < end; frame++) {
-    if (m->marked == m->budget) {
-      m->kept += end - frame;
-      break;
-    }
-    m->marked += nodes_mark_bad(nodes, pfn(frame)) == OK;
-  }
-  return true;
-}
-
-/* By what there is and not by what was asked for: a range may cover all addresses, and RAM is little of that. */
-static void mark_bad(void) {
-  for (uint32_t i = 0; i < options->badmem.count; i++) {
-    const uint64_t start = options->badmem.range[i].start;
-    const uint64_t last = start + (options->badmem.range[i].size - 1); /* The parser refuses what wraps. */
-    struct pmm_stats stats;
-    nodes_stats_read(nodes, NODES_ALL, &stats);
-    struct marking m = {.first = start / FRAME_SIZE, .last = last / FRAME_SIZE};
-    m.budget = stats.free_frames - bits_min(stats.free_frames, FRAMES_KEPT);
-    nodes_visit(nodes, NODES_ALL, mark_range, &m);
-    klog(KLOG_NOTICE, "memory", "badmem: %llu frames from 0x%llx will never be handed out", (unsigned long long)m.marked,
-         (unsigned long long)start);
-    if (m.kept > 0) {
-      klog(KLOG_WARN, "memory", "badmem: %llu frames are used all the same: nothing would be left",
-           (unsigned long long)m.kept);
-    }
-    if (m.busy > 0) klog(KLOG_WARN, "memory", "badmem: %llu frames more are in use already", (unsigned long long)m.busy);
-  }
-}
-
 static void init_clearing(void) {
   const bool on_free = options->zero == OPTION_ZERO_FREE;
   const status_t s = nodes_clear_init(nodes, on_free ? NODES_CLEAR_ON_FREE : NODES_CLEAR_ON_ALLOC, options->zero_stock);
@@ -361,7 +319,10 @@ void memory_report(void) {
 void memory_init(const struct boot_handoff *h) {
   static struct early early; /* Three KiB: too much for a boot stack. */
   handoff = h;
+  size_t broken_count;
+  const prange_t *broken = broken_ranges(&broken_count);
   early_init(&early, handoff_span(h, h->regions), h->regions.count);
+  early_avoid(&early, broken, broken_count);
   init_maps(&early);
   keep_vendor(h);
   keep_attributes(&early, h);
@@ -372,7 +333,8 @@ void memory_init(const struct boot_handoff *h) {
   create_nodes(&early, h, plan.records);
   retire_early();
   split_large_leaves();
-  mark_bad();
+  broken_take_out(nodes);
+  broken_listen(nodes);
   init_clearing();
 }
 

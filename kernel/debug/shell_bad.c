@@ -2,6 +2,8 @@
 /*
  * kernel/debug/shell_bad.c — `bad`: a frame is broken, says somebody who knows; and which ones wait for their owners.
  */
+#include "base/bits.h"
+#include "kernel/broken.h"
 #include "kernel/console.h"
 #include "kernel/debug/shell.h"
 #include "kernel/memory.h"
@@ -15,15 +17,31 @@ static enum frame_owner owner_of(uint64_t frame) {
   return story.owner;
 }
 
+/* What of a range of condemned frames is in use by one owner. */
+struct listing {
+  struct bad_range ranges[NODES_CONDEMNED_MAX];
+  size_t count;
+};
+
+static bool list_range(void *context, const struct pmm_range *range) {
+  const struct listing *l = context;
+  for (size_t i = 0; range->state == FRAME_ALLOCATED && i < l->count; i++) {
+    const uint64_t start = bits_max(range->start, l->ranges[i].start), end = bits_min(range->end, l->ranges[i].end);
+    if (start < end)
+      console_printf(" 0x%llx-0x%llx  %s\n", (unsigned long long)start * FRAME_SIZE,
+                     (unsigned long long)end * FRAME_SIZE - 1, frame_owner_name(range->owner));
+  }
+  return true;
+}
+
 static void list(void) {
-  uint64_t frames[NODES_CONDEMNED_MAX];
+  static struct listing listing;
   struct ledger l;
   nodes_ledger_read(memory_nodes(), NODES_ALL, &l);
-  const size_t count = bad_condemned(memory_nodes(), frames, NODES_CONDEMNED_MAX);
-  console_printf(" %llu frames are out of service, %u condemned ones are still in use\n",
-                 (unsigned long long)l.frames[FRAME_OWNER_BAD], (unsigned)count);
-  for (size_t i = 0; i < count; i++)
-    console_printf(" 0x%llx  %s\n", (unsigned long long)frames[i] * FRAME_SIZE, frame_owner_name(owner_of(frames[i])));
+  listing.count = bad_ranges(memory_nodes(), listing.ranges, NODES_CONDEMNED_MAX);
+  console_printf(" %llu frames are out of service, %llu condemned ones are still in use\n",
+                 (unsigned long long)l.frames[FRAME_OWNER_BAD], (unsigned long long)bad_condemned(memory_nodes()));
+  if (listing.count > 0) nodes_visit(memory_nodes(), NODES_ALL, list_range, &listing);
 }
 
 static void explain(uint64_t address, status_t status) {
@@ -32,7 +50,7 @@ static void explain(uint64_t address, status_t status) {
   else if (status == ERR_EXISTS)
     shell_complain("That is known already.");
   else if (status == ERR_FULL)
-    shell_complain("%u condemned frames are in use: no more can be remembered.", NODES_CONDEMNED_MAX);
+    shell_complain("Condemned frames are in use in %u places: no more can be remembered.", NODES_CONDEMNED_MAX);
   else
     shell_complain("%s", status_name(status));
 }
@@ -44,7 +62,9 @@ void shell_bad(size_t count, const char *const *words) {
     list();
     return;
   }
-  if (count > 2 || string_to_u64(words[1], strlen(words[1]), false, &address) != OK) {
+  /* It cannot be taken back, and `why` reads bare digits as hexadecimal: no other number is taken for an address. */
+  const bool is_hexadecimal = words[1][0] == '0' && (words[1][1] | 0x20) == 'x';
+  if (count > 2 || !is_hexadecimal || string_to_u64(words[1], strlen(words[1]), false, &address) != OK) {
     shell_complain("bad takes one physical address, with 0x.");
     return;
   }
@@ -54,7 +74,7 @@ void shell_bad(size_t count, const char *const *words) {
   if (s != OK)
     explain(address, s);
   else if (outcome == BAD_CONDEMNED)
-    console_printf(" in use: %s.  It leaves service when that frees it.\n", frame_owner_name(owner));
+    console_printf(" in use: %s.  %s\n", frame_owner_name(owner), broken_advice(owner));
   else
     console_printf(outcome == BAD_MOVED ? " moved away: out of service\n" : " it was free: out of service\n");
 }

@@ -180,8 +180,8 @@ static void draw_zeros_and_bad(const struct ledger *l) {
                 picture_count(counts[1], z.hits + z.misses));
   }
   if (condemned > 0)
-    picture_add(&out, " " PICTURE_BAD "%u broken frames are still in use" PICTURE_PLAIN ": `bad` says by whom\n",
-                (unsigned)condemned);
+    picture_add(&out, " " PICTURE_BAD "%llu broken frames are still in use" PICTURE_PLAIN ": `bad` says by whom\n",
+                (unsigned long long)condemned);
 }
 
 static void draw_costs(const struct ledger *l, const struct pmm_stats *s) {
@@ -258,6 +258,9 @@ void shell_ledger(size_t words_count, const char *const *words) {
   else
     picture_add(&out, "\n   " PICTURE_BAD "NOT balanced: off by %lld frames" PICTURE_PLAIN "\n",
                 (long long)l.sum - (long long)l.total);
+  if (bad_condemned(memory_nodes()) > 0)
+    picture_add(&out, "   " PICTURE_BAD "%llu frames in use are broken" PICTURE_PLAIN ": `bad` says whose\n",
+                (unsigned long long)bad_condemned(memory_nodes()));
   picture_add(&out, "   taken back: %s from boot services, ", format_size(size, l.reclaimed_boot_services * FRAME_SIZE));
   picture_add(&out, "%s from the loader\n", format_size(size, l.reclaimed_loader * FRAME_SIZE));
   shell_print(&out);

@@ -4,11 +4,13 @@
  *
  * What breaks stays broken, so these tests cost some frames for good: they run on machines that end with them (test.exit).
  */
+#include "kernel/broken.h"
 #include "kernel/debug/jumble.h"
 #include "kernel/ktest.h"
 #include "kernel/memory.h"
 #include "kernel/movers.h"
 #include "kernel/options.h"
+#include "lib/string.h"
 #include "mm/bad.h"
 
 #define JUMBLE 2000
@@ -26,6 +28,7 @@ static status_t report(uint64_t frame, enum bad_outcome *outcome) {
 KTEST(P12, a_broken_frame_that_can_move_moves_with_its_bytes) {
   struct jumble_state before, after;
   enum bad_outcome outcome = BAD_RETIRED;
+  const uint64_t condemned = bad_condemned(memory_nodes()); /* By badmem=. */
   if (!options->test_exit) {
     ktest_skip("costs a frame for good: only with test.exit");
     return;
@@ -44,7 +47,23 @@ KTEST(P12, a_broken_frame_that_can_move_moves_with_its_bytes) {
              (unsigned long long)bad_condemned(memory_nodes()));
   jumble_clear();
   KTEST_EXPECT(state_of(before.high - 1) == FRAME_BAD);
-  KTEST_EXPECT(bad_condemned(memory_nodes()) == 0);
+  KTEST_EXPECT(bad_condemned(memory_nodes()) == condemned);
+}
+
+static void stay_silent(void *context, enum frame_owner owner, pfn_t frame) {
+  (void)context;
+  (void)owner;
+  (void)frame;
+}
+
+KTEST(P12, somebody_answers_for_every_owner_of_broken_frames) {
+  unsigned owners = 0;
+  for (unsigned o = FRAME_OWNER_FIRST_OURS; o < FRAME_OWNER_COUNT; o++, owners++) {
+    const char *text = broken_advice((enum frame_owner)o);
+    KTEST_EXPECT(bad_listen(memory_nodes(), (enum frame_owner)o, stay_silent, NULL) == ERR_EXISTS);
+    KTEST_EXPECT(text[0] != '\0' && text[strlen(text) - 1] == '.');
+  }
+  ktest_note("owners=%u", owners);
 }
 
 KTEST(P12, a_broken_frame_in_the_stock_of_zeros_leaves_it) {

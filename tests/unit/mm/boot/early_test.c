@@ -157,7 +157,7 @@ static void broken_memory_is_passed_over(void **state) {
   assert_int_equal(early_alloc(&e, FRAME_OWNER_BITMAPS, 4096, FRAME_SIZE, &at), OK);
   assert_int_equal(at.raw, 64 * MIB - 4096);
   assert_int_equal(early_alloc(&e, FRAME_OWNER_BITMAPS, 4096, FRAME_SIZE, &at), OK);
-  assert_int_equal(at.raw, 64 * MIB - 3 * 4096); /* The byte is in the frame before it. */
+  assert_int_equal(at.raw, 64 * MIB - 3 * FRAME_SIZE); /* The byte is in the frame before it. */
   assert_int_equal(early_alloc(&e, FRAME_OWNER_BITMAPS, 2 * MIB, FRAME_SIZE, &at), OK);
   assert_int_equal(at.raw, 58 * MIB);
   assert_int_equal(early_alloc(&e, FRAME_OWNER_BITMAPS, 26 * MIB - 8192, FRAME_SIZE, &at), OK);
