@@ -44,12 +44,15 @@ static status_t nearer(status_t a, status_t b) {
   return a;
 }
 
-status_t movers_quote(uint64_t count, const struct frame_limits *where, struct movers_quote *out) {
+/* The contig of the i-th node, when that is one of those asked for. */
+static struct contig *asked(uint32_t node, uint32_t i) { return node == NODES_ALL || node == i ? movers_contig(i) : NULL; }
+
+status_t movers_quote(uint32_t node, uint64_t count, const struct frame_limits *where, struct movers_quote *out) {
   struct contig_quote q;
   status_t best = contig_count > 0 ? ERR_RANGE : ERR_NO_MEMORY;
   (void)nodes_call_in(memory_nodes());
   for (uint32_t i = 0; i < contig_count; i++) {
-    struct contig *c = movers_contig(i);
+    struct contig *c = asked(node, i);
     if (!c) continue;
     const status_t s = contig_quote(c, count, where, &q);
     if (s == ERR_INVALID || s == ERR_UNSUPPORTED) return s;
@@ -61,24 +64,24 @@ status_t movers_quote(uint64_t count, const struct frame_limits *where, struct m
 
 #define ATTEMPTS 4 /* While others change memory between quote and commit. */
 
-status_t movers_alloc(enum frame_owner owner, uint64_t count, const struct frame_limits *where, uint64_t moves_max,
-                      pfn_t *first) {
+status_t movers_alloc(uint32_t node, enum frame_owner owner, uint32_t flags, uint64_t count,
+                      const struct frame_limits *where, uint64_t moves_max, pfn_t *first) {
   struct movers_quote q;
-  status_t s = nodes_alloc_run(memory_nodes(), owner, 0, count, where, first);
+  status_t s = nodes_alloc_run(memory_nodes(), owner, flags, count, where, first);
   for (unsigned i = 0; (s == ERR_NO_MEMORY || s == ERR_BUSY) && moves_max > 0 && i < ATTEMPTS; i++) {
-    s = movers_quote(count, where, &q);
-    if (s != OK) return s == ERR_UNSUPPORTED ? ERR_NO_MEMORY : s;
+    s = movers_quote(node, count, where, &q);
+    if (s != OK) return s;
     if (q.quote.moves > moves_max) return ERR_DENIED;
     s = contig_commit(q.contig, &q.quote, owner, first);
   }
   return s;
 }
 
-status_t movers_explain(uint64_t count, const struct frame_limits *where, struct contig_obstacle *out) {
+status_t movers_explain(uint32_t node, uint64_t count, const struct frame_limits *where, struct contig_obstacle *out) {
   struct contig_obstacle o;
   status_t best = ERR_RANGE;
   for (uint32_t i = 0; i < contig_count; i++) {
-    struct contig *c = movers_contig(i);
+    struct contig *c = asked(node, i);
     if (!c) continue;
     const status_t s = contig_explain(c, count, where, &o);
     if (s == ERR_INVALID || s == ERR_UNSUPPORTED || s == ERR_NOT_FOUND) return s;

@@ -103,9 +103,13 @@ static const struct row *find_mark(const char *word, const char *item, size_t n)
 static const char *store_enum(struct options *o, const struct row *row, const char *value) {
   if (value == NULL || *value == '\0') return "needs a value";
   const char *item;
-  size_t n;
-  for (const char *list = value; options_next_item(&list, &item, &n);)
-    if (find_word(row->words, item, n) < 0 && find_mark(row->word, item, n) == NULL) return "does not take this value";
+  size_t n, words = 0;
+  for (const char *list = value; options_next_item(&list, &item, &n);) {
+    const bool is_word = find_word(row->words, item, n) >= 0;
+    if (!is_word && find_mark(row->word, item, n) == NULL) return "does not take this value";
+    words += is_word;
+  }
+  if (words > 1) return "takes one of these values, not several";
   for (const char *list = value; options_next_item(&list, &item, &n);) {
     const int index = find_word(row->words, item, n);
     if (index >= 0)

@@ -44,7 +44,7 @@ static const struct shell_command commands[] = {
      "moves= a "
      "run that does not exist is made, if no more frames have to move for it.",
      shell_alloc},
-    {"quote", "<count|size> [align=] [below=] [boundary=]", "what a run costs: a picture of the cheapest window",
+    {"quote", "<count|size> [align=] [below=] [boundary=] [node=]", "what a run costs: a picture of the cheapest window",
      "Frames that may be moved are counted; one that may not is in the way.  `alloc` with moves= makes the run.",
      shell_quote},
     {"jumble", "[size|off]", "fill memory with movable frames, and free a random half of them",

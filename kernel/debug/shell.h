@@ -33,6 +33,14 @@ struct shell_request {
   struct frame_limits limits;
   uint64_t moves; /* As many may move for it. */
 };
+/** The node that a request is for, which need not be there; NODES_ALL. */
+uint32_t shell_node_of(uint32_t flags);
+/** Says so when there is no such node; true then. */
+bool shell_lacks_node(const struct shell_request *r);
+/** Any of the nodes' allocators: the same engine finds frames for all of them. */
+const struct pmm *shell_any_pmm(void);
+/** What `quote`, `compact` and moves= cannot do here, because something else than the tiers finds frames. */
+void shell_complain_of_engine(void);
 /** Reads "<count|size> [align=] [below=] [boundary=] [node=] [moves=]" from the second word on; complains and says false. */
 bool shell_read_request(size_t count, const char *const *words, struct shell_request *out);
 void shell_alloc(size_t count, const char *const *words);

@@ -10,6 +10,7 @@
 #include "kernel/movers.h"
 #include "lib/format.h"
 #include "lib/string.h"
+#include "mm/engine.h"
 
 #define RUNS_MAX 16
 
@@ -74,6 +75,7 @@ bool shell_read_request(size_t count, const char *const *words, struct shell_req
 /* Asked without allocating, so that no failure is counted for it. */
 static bool would_fit(const struct shell_request *r) {
   struct nodes_reason reason;
+  if (engine_caveat(shell_any_pmm())) return false; /* That it is free would not mean that it is found. */
   return nodes_explain(memory_nodes(), r->flags, r->count, &r->limits, &reason) == OK && reason.fits_now;
 }
 
@@ -92,23 +94,28 @@ static void blame_limits(const struct shell_request *r) {
 /* A run that can be made has a price. */
 static bool offer(const struct shell_request *r, const char *wanted) {
   struct movers_quote q;
-  if (movers_quote(r->count, &r->limits, &q) != OK || q.quote.moves == 0) return false;
+  if (movers_quote(shell_node_of(r->flags), r->count, &r->limits, &q) != OK || q.quote.moves == 0) return false;
   shell_complain("No run of %s is free, but one can be made: with moves=%llu.  See also: quote", wanted,
                  (unsigned long long)q.quote.moves);
+  return true;
+}
+
+bool shell_lacks_node(const struct shell_request *r) {
+  if ((r->flags & NODE_MASK) >> 16 <= nodes_count(memory_nodes())) return false;
+  shell_complain("There is no such node: %u are there.", nodes_count(memory_nodes()));
   return true;
 }
 
 static void explain(const struct shell_request *r, status_t status) {
   char wanted[12];
   format_size(wanted, r->count > UINT64_MAX / FRAME_SIZE ? UINT64_MAX : r->count * FRAME_SIZE);
-  if (status == ERR_INVALID && (r->flags & NODE_MASK) >> 16 > nodes_count(memory_nodes())) {
-    shell_complain("There is no such node: %u are there.", nodes_count(memory_nodes()));
-  } else if (status == ERR_INVALID) {
+  if (status == ERR_INVALID) {
     shell_complain("That cannot be: align= and boundary= are powers of two, and a run of %s must fit in a boundary.",
                    wanted);
-  } else if (r->flags != 0 || !offer(r, wanted)) {
+  } else if (!offer(r, wanted)) {
     shell_explain(r->flags, r->count, &r->limits);
     blame_limits(r);
+    if (status == ERR_UNSUPPORTED) shell_complain_of_engine();
   }
 }
 
@@ -144,9 +151,9 @@ void shell_alloc(size_t count, const char *const *words) {
     shell_complain("You hold %u runs already; free one first.", RUNS_MAX);
     return;
   }
-  const status_t status = r.flags != 0
-                              ? nodes_alloc_run(memory_nodes(), FRAME_OWNER_TEST, r.flags, r.count, &r.limits, &first)
-                              : movers_alloc(FRAME_OWNER_TEST, r.count, &r.limits, r.moves, &first);
+  if (shell_lacks_node(&r)) return;
+  const status_t status =
+      movers_alloc(shell_node_of(r.flags), FRAME_OWNER_TEST, r.flags, r.count, &r.limits, r.moves, &first);
   if (status != OK) {
     explain(&r, status);
     return;

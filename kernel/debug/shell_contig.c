@@ -14,6 +14,7 @@
 #include "kernel/movers.h"
 #include "lib/format.h"
 #include "lib/string.h"
+#include "mm/engine.h"
 
 #define COLUMNS   UINT64_C(64)
 #define CELLS_MAX (8 * COLUMNS)
@@ -88,7 +89,7 @@ static void show_quote(const struct contig_quote *q) {
 
 static void show_obstacle(const struct shell_request *r) {
   struct contig_obstacle o;
-  if (movers_explain(r->count, &r->limits, &o) != OK) return;
+  if (movers_explain(shell_node_of(r->flags), r->count, &r->limits, &o) != OK) return;
   shell_title("quote", "something is in the way everywhere; here the least");
   draw_window(o.first.raw, r->count);
   console_printf(" 0x%llx: %llu frames cannot move, the first at 0x%llx (%s); %llu could.\n",
@@ -96,11 +97,21 @@ static void show_obstacle(const struct shell_request *r) {
                  (unsigned long long)o.frame.raw * FRAME_SIZE, frame_owner_name(o.owner), (unsigned long long)o.movable);
 }
 
+void shell_complain_of_engine(void) {
+  shell_complain("Nothing is moved here: prices are worked out from the tiers, and pmm=%s finds the frames.  Boot with "
+                 "pmm=tier.",
+                 engine_name(shell_any_pmm()));
+}
+
 void shell_quote(size_t count, const char *const *words) {
   struct shell_request r;
   struct movers_quote q;
-  if (!shell_read_request(count, words, &r)) return;
-  const status_t s = movers_quote(r.count, &r.limits, &q);
+  if (!shell_read_request(count, words, &r) || shell_lacks_node(&r)) return;
+  if (r.moves != 0) {
+    shell_complain("moves= is what `alloc` may spend; quote says how much it is.");
+    return;
+  }
+  const status_t s = movers_quote(shell_node_of(r.flags), r.count, &r.limits, &q);
   if (s == OK)
     show_quote(&q.quote);
   else if (s == ERR_BUSY)
@@ -110,7 +121,7 @@ void shell_quote(size_t count, const char *const *words) {
   else if (s == ERR_RANGE)
     shell_complain("Never: within these limits no RAM is that long.");
   else if (s == ERR_UNSUPPORTED)
-    shell_complain("A price is worked out from the tiers, and pmm= says that something else finds frames here.");
+    shell_complain_of_engine();
   else
     shell_complain("That cannot be: align= and boundary= are powers of two, and the run must fit in a boundary.");
 }
@@ -160,10 +171,9 @@ void shell_compact(size_t count, const char *const *words) {
     struct contig_compaction done;
     if (!c) continue;
     const status_t s = contig_compact(c, group, UINT64_MAX, &done);
-    if (s != OK) {
-      shell_complain(s == ERR_BUSY ? "Somebody else is at it." : "That takes the tiers: pmm= says otherwise.");
-      return;
-    }
+    if (s == ERR_BUSY) shell_complain("Somebody else is at it.");
+    if (s == ERR_UNSUPPORTED) shell_complain_of_engine();
+    if (s != OK) return;
     const uint64_t whole = done.before + done.made;
     console_printf(" node %u: %llu whole %s frames of %llu possible, %llu before; %llu frames moved, %llu groups refused.\n",
                    node, (unsigned long long)whole, is_gig ? "1 GiB" : "2 MiB", (unsigned long long)done.possible,

@@ -10,8 +10,21 @@
 #include "kernel/memory.h"
 #include "kernel/movers.h"
 #include "lib/format.h"
+#include "mm/engine.h"
 
 static struct picture out;
+
+uint32_t shell_node_of(uint32_t flags) {
+  const uint32_t node = (flags & NODE_MASK) >> 16;
+  if (!(flags & NODE_EXACT)) return NODES_ALL;
+  return node == 0 ? nodes_home(memory_nodes(), 0) : node - 1;
+}
+
+const struct pmm *shell_any_pmm(void) {
+  uint32_t node = 0;
+  while (!nodes_pmm(memory_nodes(), node)) node++; /* One of them has memory, or nobody would be here. */
+  return nodes_pmm(memory_nodes(), node);
+}
 
 static const char *size_of(char to[static 12], uint64_t frames) {
   return format_size(to, frames > UINT64_MAX / FRAME_SIZE ? UINT64_MAX : frames * FRAME_SIZE);
@@ -37,17 +50,14 @@ static void say_request(uint32_t flags, uint64_t count, const struct frame_limit
 /* What is in the way in the window that is nearest to being free. */
 static void say_window(uint32_t flags, uint64_t count, const struct frame_limits *w) {
   struct contig_obstacle o;
-  struct contig_quote q;
-  struct movers_quote any;
-  const uint32_t node = (flags & NODE_MASK) >> 16;
-  struct contig *c = flags & NODE_EXACT ? movers_contig(node == 0 ? 0 : node - 1) : NULL;
-  const status_t s = c ? contig_explain(c, count, w, &o) : movers_explain(count, w, &o);
+  struct movers_quote q;
+  const uint32_t node = shell_node_of(flags);
+  const status_t s = movers_explain(node, count, w, &o);
   if (s == OK) {
     picture_add(&out, ", %llu unmovable frames in the best window (0x%llx: %s)", (unsigned long long)o.unmovable,
                 (unsigned long long)o.frame.raw * FRAME_SIZE, frame_owner_name(o.owner));
-  } else if (s == ERR_NOT_FOUND && (c ? contig_quote(c, count, w, &q) : movers_quote(count, w, &any)) == OK) {
-    picture_add(&out, ", none unmovable in the best window: %llu would have to move",
-                (unsigned long long)(c ? q.moves : any.quote.moves));
+  } else if (s == ERR_NOT_FOUND && movers_quote(node, count, w, &q) == OK) {
+    picture_add(&out, ", none unmovable in the best window: %llu would have to move", (unsigned long long)q.quote.moves);
   } else if (s == ERR_RANGE) {
     picture_add(&out, ", and within these limits no RAM is that long");
   }
@@ -56,7 +66,11 @@ static void say_window(uint32_t flags, uint64_t count, const struct frame_limits
 static void say_reason(uint32_t flags, uint64_t count, const struct frame_limits *w, const struct nodes_reason *r) {
   char n[28], size[12];
   if (r->cause == NODES_FITS_NOW) {
-    picture_add(&out, "it would be found now");
+    const char *caveat = engine_caveat(shell_any_pmm());
+    if (caveat)
+      picture_add(&out, "such a run is free now, but with pmm=%s %s", engine_name(shell_any_pmm()), caveat);
+    else
+      picture_add(&out, "it would be found now");
     return;
   }
   picture_add(&out, "%s free blocks of 64 KiB", picture_count(n, r->free_64k));

@@ -7,6 +7,9 @@ type = alloc 16M align=2M moves=3
 type = alloc 16M align=2M moves=4096
 type = compact
 type = jumble
+type = quote 16M moves=4
+type = quote 2M node=0
+type = quote 2M node=7
 type = quote 9G
 type = quote 2M below=1M
 type = quote 240M
@@ -20,3 +23,5 @@ expect = ^ 0x[0-9a-f]+-0x[0-9a-f]+, 16.0 MiB
 expect = node 0: \d+ whole 2 MiB frames of \d+ possible
 expect = [1-9]\d* moved so far
 expect = ^Never: within these limits
+expect = ^moves= is what `alloc` may spend
+expect = ^There is no such node: 1 are there

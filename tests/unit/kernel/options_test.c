@@ -112,6 +112,8 @@ static void what_is_wrong_is_warned_about_with_its_word_and_changes_nothing(void
       {"panic=explode", "panic=explode: does not take"},
       {"panic=addresses", "panic=addresses: does not take"},
       {"log=info,loud", "log=info,loud: does not take"},
+      {"log=info,warn", "log=info,warn: takes one of these values, not several"},
+      {"pmm=buddy,flat", "pmm=buddy,flat: takes one of these values, not several"},
       {"log=addresses,,info", "log=addresses,,info: does not take"},
       {"fb=maybe", "fb=maybe: takes on or off"},
       {"fb=", "fb=: takes on or off"},
