@@ -28,7 +28,9 @@
   X(13, bound, "no free run is longer than the bound that was learnt")
 
 /* Of the door in front of the nodes' allocators. */
-#define MM_DOOR_INVARIANTS(X) X(20, nodes, "every frame of RAM is in exactly one node's books, and its number says in which")
+#define MM_DOOR_INVARIANTS(X)                                                                                               \
+  X(20, nodes, "every frame of RAM is in exactly one node's books, and its number says in which")                           \
+  X(21, stock, "what lies in a stock of zeros is its owner's and is zeros, and all that the ledger says lies there")
 
 struct mm_check_report {
   uint32_t invariant; /* First one broken; 0 when all hold. */
@@ -39,7 +41,8 @@ struct mm_check_report {
 };
 
 /**
- * Checks everything; true when all invariants hold.  `limit` bounds the frames looked at in a hurry (0: all).
+ * Checks everything; true when all invariants hold.  `limit` bounds the frames looked at in a hurry (0: all), and then of
+ * zeros one word in 64 is looked at.
  *   => any CPU; the caller makes sure nothing changes meanwhile.  => O(frames).
  */
 bool mm_check(const struct pmm *p, uint64_t limit, struct mm_check_report *out);

@@ -157,6 +157,10 @@ void nodes_clear(const struct nodes *n, pfn_t first, uint64_t count);
 /** Something useful to do for an idle CPU: a bounded step of filling the stock of its node, or else of another.  False when
  * there is nothing to do.   => interrupts on, no lock held. */
 bool nodes_idle(struct nodes *n);
+/** The same for the stock of its own node alone, and only when that has said that it wants something.  => as nodes_idle. */
+bool nodes_idle_near(struct nodes *n);
+/** Whether nodes_idle_near may find something to do on a CPU of that node.  => any context, an interrupt's handler too. */
+bool nodes_wants_idle(const struct nodes *n, uint32_t node);
 /** Gives the stocks back; frames that became free.  => any CPU. */
 uint64_t nodes_call_in(struct nodes *n);
 struct zero_stats;

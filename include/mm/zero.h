@@ -62,6 +62,9 @@ status_t zero_free_run(struct pmm *p, enum frame_owner owner, pfn_t first, uint6
  * True when it did something and there may be more; false when the stock is full, memory is scarce, or another CPU is at it.
  */
 bool zero_step(struct zero_stock *z);
+/** Whether a step may find something to do; a word that is looked at without a lock, so it may be old by a moment.
+ *   => any context, an interrupt's handler too. */
+bool zero_wants(const struct zero_stock *z);
 
 /** Gives the whole stock back to the allocator.  => any CPU; never sleeps.  Returns the frames that became free. */
 uint64_t zero_reclaim(struct zero_stock *z);

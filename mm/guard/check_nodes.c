@@ -4,6 +4,7 @@
  *
  * HOW    INV-20 is derived from the map: its RAM is walked border by border, and at each step exactly one node's list of
  *        regions has to hold the frame, as what the map says it is, and the span has to name that node.
+ *        INV-21 is worked out in check_zero.c.
  * LOCKING  as check.c: none, and nothing is written.
  */
 #include "base/bits.h"
@@ -11,29 +12,41 @@
 #include "lib/memmap.h"
 #include "lib/string.h"
 #include "mm/check.h"
+#include "mm/guard/check_zero.h"
 #include "mm/phys/instance.h"
 #include "mm/phys/nodes_instance.h"
 
-#define INV_NODES 20U
-#define NO_FRAME  UINT64_MAX
-
-#define DOOR_ROW(number, name, text) static_assert((number) == INV_NODES && sizeof(#name) == sizeof("nodes"));
-MM_DOOR_INVARIANTS(DOOR_ROW)
+enum {
+#define DOOR_ROW(number, name, text) INV_##name = (number),
+  MM_DOOR_INVARIANTS(DOOR_ROW)
 #undef DOOR_ROW
+};
+#define NO_FRAME UINT64_MAX
+static_assert(NO_FRAME == CHECK_ZERO_NO_FRAME);
 
-static bool broken(struct mm_check_report *out, uint64_t frame, uint64_t expected, uint64_t found) {
-  out->invariant = INV_NODES;
-  out->frame = frame == NO_FRAME ? 0 : frame;
-  out->expected = expected;
-  out->found = found;
-  if (frame == NO_FRAME) {
-    format_string(out->text, sizeof out->text, "INV-%u nodes broken: expected %llu, found %llu", INV_NODES,
-                  (unsigned long long)expected, (unsigned long long)found);
+static bool report(struct mm_check_report *out, uint32_t invariant, const char *name, const struct check_zero_finding *f) {
+  out->invariant = invariant;
+  out->frame = f->frame == NO_FRAME ? 0 : f->frame;
+  out->expected = f->expected;
+  out->found = f->found;
+  if (f->frame == NO_FRAME) {
+    format_string(out->text, sizeof out->text, "INV-%u %s broken: expected %llu, found %llu", invariant, name,
+                  (unsigned long long)f->expected, (unsigned long long)f->found);
   } else {
-    format_string(out->text, sizeof out->text, "INV-%u nodes broken at frame %#llx: expected %llu, found %llu", INV_NODES,
-                  (unsigned long long)frame, (unsigned long long)expected, (unsigned long long)found);
+    format_string(out->text, sizeof out->text, "INV-%u %s broken at frame %#llx: expected %llu, found %llu", invariant, name,
+                  (unsigned long long)f->frame, (unsigned long long)f->expected, (unsigned long long)f->found);
   }
   return false;
+}
+
+static bool broken(struct mm_check_report *out, uint64_t frame, uint64_t expected, uint64_t found) {
+  const struct check_zero_finding f = {frame, expected, found};
+  return report(out, INV_nodes, "nodes", &f);
+}
+
+static bool check_stocks(const struct nodes *n, bool is_hurried, struct mm_check_report *out) {
+  struct check_zero_finding f;
+  return check_zero_stocks(n, is_hurried, &f) || report(out, INV_stock, "stock", &f);
 }
 
 /* The region of a node's own list that holds a frame; the list that the allocator has, not the door's. */
@@ -112,7 +125,7 @@ bool mm_check_nodes(const struct nodes *n, uint64_t limit, struct mm_check_repor
       all = one;
     }
   }
-  if (all.invariant == 0 && check_sharing(n, &all)) {
+  if (all.invariant == 0 && check_sharing(n, &all) && check_stocks(n, limit != 0, &all)) {
     all.invariant = 0;
     if (checked == 1) {
       memcpy(all.text, one.text, sizeof all.text);
@@ -141,6 +154,7 @@ static status_t break_nodes(struct nodes *n) {
 
 status_t mm_check_nodes_break(struct nodes *n, const char *invariant_name) {
   if (strcmp(invariant_name, "nodes") == 0) return break_nodes(n);
+  if (strcmp(invariant_name, "stock") == 0) return check_zero_break(n);
   for (uint32_t i = 0; i < n->count; i++) {
     if (n->node[i].pmm) return mm_check_break(n->node[i].pmm, invariant_name);
   }

@@ -45,6 +45,15 @@ bool nodes_idle(struct nodes *n) {
   return false;
 }
 
+bool nodes_idle_near(struct nodes *n) {
+  struct zero_stock *stock = n->node[nodes_home(n, platform_slot_hint())].stock;
+  return stock && zero_wants(stock) && zero_step(stock);
+}
+
+bool nodes_wants_idle(const struct nodes *n, uint32_t node) {
+  return node < n->count && n->node[node].stock && zero_wants(n->node[node].stock);
+}
+
 uint64_t nodes_call_in(struct nodes *n) {
   uint64_t frames = 0;
   for (uint32_t i = 0; i < n->count; i++) {

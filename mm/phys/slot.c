@@ -36,9 +36,9 @@
  *        ever.
  *
  *        Operations run with interrupts on.  An interrupt's handler may not ask for frames: it would wait for the lock in
- * the middle of an operation whose end the lock's holder, who calls this slot in, is waiting for.  The socket gives it no
- *        slot, and the lock refuses it (docs/locking.md, rule 3).  Interrupts are masked while an entry is locked, so that
- *        nobody waits for that longer than the few stores take.
+ *        the middle of an operation whose end the lock's holder, who calls this slot in, is waiting for.  The socket gives
+ *        it no slot, and the lock refuses it (docs/locking.md, rule 3).  Interrupts are masked while an entry is locked, so
+ *        that nobody waits for that longer than the few stores take.
  * LOCKING  a slot's own fields: see the letters in slot.h.  Order: busy, then an entry; or the instance's lock, then an
  *        entry.
  * INVARIANTS

@@ -13,11 +13,14 @@
  *        A 2 MiB frame is cleared in 32 steps, so that an idle CPU looks at its keys between any two; until it is done it is
  *        `pending`.  Nothing is taken while free memory is below `floor`: a stock must not be what makes memory scarce, nor
  *        be filled again at once by the idle CPU beside the one that has just called it in.
+ *        `wants` says without the lock whether looking is worth it: it is set by whatever makes room, and by a step that was
+ *        done; the step that finds the stock full or memory scarce takes it back.
  * LOCKING  z->lock guards the lists; the allocator's locks are taken below it or alone.  Memory is cleared with no lock
  *        held: what is being cleared belongs to "zeroed stock" and to the one CPU for which `is_stepping` stands.
  * INVARIANTS
  *   INV-Z1  a frame in a list is ALLOCATED, owned by "zeroed stock", and all zeros.
  *   INV-Z2  at a quiet moment the frames of "zeroed stock" are those in the lists and the pending one.
+ *           Both are INV-21 of mm/check.h (mm/guard/check_zero.c).
  *   INV-Z3  no memory is cleared under a lock (the tests' seam panics at it).
  * WHY NOT  a list through the frames themselves: their first words would have to be cleared again, and a frame that goes
  *        bad in stock would take the list with it.
@@ -32,6 +35,7 @@
 #include "lib/string.h"
 #include "mm/ledger.h"
 #include "mm/phys/instance.h"
+#include "mm/phys/zero_instance.h"
 #include "mm/platform.h"
 
 #define FAR_BYTES      FRAME_2M_SIZE /* From here on the caches are better off without it. */
@@ -39,24 +43,6 @@
 #define RECALL_SPINS   65536U        /* A step is some microseconds. */
 #define STOCK_SHARE    16            /* Of RAM. */
 
-struct zero_stock {
-  struct pmm *pmm;
-  pfn_t frame; /* Where this struct is. */
-  uint64_t frames_max, blocks_max;
-  uint64_t floor; /* With less free memory than this the stock is not filled. */
-  struct platform_lock lock;
-  uint32_t holds; /* Anything at all; written under the lock, read by who has no memory and is in a hurry. */
-  /* All below under the lock. */
-  bool is_stepping; /* Some CPU clears; what it clears is in no list. */
-  bool is_recalled; /* That CPU gives back what it holds. */
-  bool has_pending;
-  uint32_t patience;
-  uint64_t pending, pending_bytes; /* A 2 MiB frame of which so much is cleared. */
-  struct zero_stats stats;
-  uint64_t frames[ZERO_STOCK_FRAMES_MAX];
-  uint64_t blocks[ZERO_STOCK_BLOCKS_MAX];
-};
-static_assert(sizeof(struct zero_stock) <= FRAME_SIZE);
 static_assert(FRAME_2M_SIZE % ZERO_STEP_BYTES == 0);
 
 /* --- clearing ------------------------------------------------------------------------------------------------------- */
@@ -102,6 +88,10 @@ void zero_leave(const struct pmm *p, pfn_t first, uint64_t count) {
   if (p->clears_on_free) zero_clear(first, count);
 }
 
+static void set_wants(struct zero_stock *z, bool wants) REQUIRES(z->lock) {
+  __atomic_store_n(&z->wants, wants, __ATOMIC_RELAXED);
+}
+
 static void unlock(struct zero_stock *z) RELEASE(z->lock) {
   const bool holds = z->stats.frames + z->stats.blocks != 0 || z->has_pending || z->is_stepping;
   __atomic_store_n(&z->holds, holds, __ATOMIC_RELAXED);
@@ -130,6 +120,7 @@ status_t zero_stock_create(struct pmm *p, uint64_t bytes, struct zero_stock **ou
   z->frame = frame;
   ledger_read(p, &l);
   set_limits(z, bytes, l.total);
+  z->wants = 1;
   *out = z;
   return OK;
 }
@@ -160,6 +151,7 @@ static bool pop(struct zero_stock *z, uint64_t count, uint64_t *first) {
     *first = z->blocks[--z->stats.blocks];
     found = true;
   }
+  if (found) set_wants(z, true);
   z->stats.hits += found;
   z->stats.misses += !found;
   unlock(z);
@@ -210,6 +202,7 @@ static enum job begin_step(struct zero_stock *z) {
     job = JOB_BLOCK;
   else if (z->patience > 0)
     z->patience--;
+  if (job == JOB_NONE && !z->is_stepping) set_wants(z, false);
   z->is_stepping |= job != JOB_NONE;
   z->is_recalled &= job == JOB_NONE;
   unlock(z);
@@ -235,6 +228,7 @@ static void end_step(struct zero_stock *z, enum job job, uint64_t first, bool is
     give_back(z->pmm, first, count);
   }
   z->is_stepping = false;
+  set_wants(z, true);
   unlock(z);
 }
 
@@ -242,6 +236,7 @@ static void cancel_step(struct zero_stock *z, enum job job) {
   platform_lock_acquire(&z->lock);
   if (job == JOB_BLOCK) z->patience = BLOCK_PATIENCE;
   z->is_stepping = z->is_recalled = false;
+  set_wants(z, false);
   unlock(z);
 }
 
@@ -255,6 +250,8 @@ static bool take(struct zero_stock *z, enum job job) {
   z->pending_bytes = 0;
   return true;
 }
+
+bool zero_wants(const struct zero_stock *z) { return __atomic_load_n(&z->wants, __ATOMIC_RELAXED) != 0; }
 
 bool zero_step(struct zero_stock *z) {
   const enum job job = begin_step(z);
@@ -285,6 +282,7 @@ static bool empty(struct zero_stock *z) {
     count += FRAMES_PER_2M;
   }
   z->stats.reclaimed += count;
+  set_wants(z, true);
   z->is_recalled = z->is_stepping;
   const bool is_recalled = z->is_recalled;
   unlock(z);
