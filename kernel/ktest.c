@@ -84,7 +84,7 @@ static enum outcome run_one(const struct ktest *t) {
   now.skipped = nullptr;
   now.notes_used = 0;
   now.notes[0] = '\0';
-  nodes_call_in(memory_nodes()); /* Tests count frames; nothing fills the stock while they run. */
+  nodes_call_in(memory_nodes()); /* Tests count frames; nothing fills the stock while they run: all is paused. */
   now.skipped = excuse(t);
   if (!now.skipped) t->run();
   check_memory();

@@ -3,7 +3,8 @@
  * kernel/smp.c — brings the other CPUs up, and carries what one CPU asks of another.
  *
  * WHAT   Bring-up: every CPU that the MADT lists as enabled, one after the other through one door (arch/smp.h), all of them
- *        on the way at the same time once they are through it.  Then each sleeps in smp_live until it is given work.
+ *        on the way at the same time once they are through it.  Then each lives in smp_live: it does the work that it is
+ *        given, else what kernel/idle.c knows to do, else it sleeps.
  * HOW    What a CPU is asked for stands as bits in its word `pending`; an interrupt makes it look.
  *          BARRIER  to clear the bit is a locked operation, and that is a full barrier: nothing else has to be done
  *          FLUSH    all translations are forgotten
@@ -34,6 +35,7 @@
 #include "kernel/acpi.h"
 #include "kernel/clock.h"
 #include "kernel/handoff.h"
+#include "kernel/idle.h"
 #include "kernel/klog.h"
 #include "kernel/memory.h"
 #include "kernel/options.h"
@@ -200,6 +202,15 @@ status_t smp_run(unsigned cpu, void (*fn)(void *), void *argument) {
   return OK;
 }
 
+bool smp_nudge(unsigned cpu) {
+  if (cpu >= limit) return false;
+  const struct smp_cpu *c = arch_smp_cpu(cpu);
+  if (state_of(c) != SMP_ONLINE || __atomic_load_n(&c->is_idling, __ATOMIC_RELAXED)) return false;
+  if (__atomic_load_n(&c->work_state, __ATOMIC_RELAXED) != WORK_NONE) return false;
+  arch_smp_interrupt(c->hardware);
+  return true;
+}
+
 void smp_wait(unsigned cpu) {
   if (cpu >= limit) return;
   const struct smp_cpu *c = arch_smp_cpu(cpu);
@@ -215,6 +226,8 @@ void smp_run_all(void (*fn)(void *), void *argument) {
 void smp_begin(void) {
   while (__atomic_load_n(&arch_smp_this()->held_back, __ATOMIC_ACQUIRE)) arch_cpu_relax();
 }
+
+static bool has_work(const struct smp_cpu *c) { return __atomic_load_n(&c->work_state, __ATOMIC_ACQUIRE) == WORK_THERE; }
 
 /* Says what became of this CPU, if anybody still waits for it. */
 static void arrive(uint32_t as) {
@@ -234,15 +247,18 @@ void smp_refuse(const char *missing) {
 void smp_live(void) {
   struct smp_cpu *me = arch_smp_this();
   arrive(SMP_ONLINE);
+  arch_irq_enable();
   for (;;) {
-    (void)arch_irq_save();
-    if (__atomic_load_n(&me->work_state, __ATOMIC_ACQUIRE) == WORK_THERE) {
-      arch_irq_enable();
+    if (has_work(me)) {
       me->work(me->work_argument);
       ASSERT(arch_preempt_count() == 0); /* What entered a slot has left it. */
       __atomic_store_n(&me->work_state, WORK_NONE, __ATOMIC_RELEASE);
-    } else {
-      arch_smp_sleep();
+    } else if (!idle_step()) {
+      (void)arch_irq_save();
+      if (has_work(me))
+        arch_irq_enable();
+      else
+        arch_smp_sleep();
     }
   }
 }

@@ -41,6 +41,8 @@ struct smp_cpu {
   uint64_t arrived;    /* (o) Its time stamp counter when it came. */
   const char *missing; /* (o) What it lacks, when it was refused. */
   uint32_t held_back;  /* break=late-cpu: it does not come before this is 0. */
+  uint32_t is_idling;  /* (o) It takes a step of kernel/idle.c, or is about to. */
+  uint32_t idle_steps; /* (o) Steps that did something. */
 };
 
 /** The record of a CPU that has one: number < smp_cpu_limit(). */

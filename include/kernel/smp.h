@@ -45,6 +45,9 @@ void smp_call_all(void (*fn)(void *), void *argument);
  * Returns OK; ERR_BUSY (it has work already); ERR_NOT_FOUND (no such CPU; CPU 0 has no idle loop of that kind).
  */
 status_t smp_run(unsigned cpu, void (*fn)(void *), void *argument);
+/** Wakes a CPU that sleeps, without a reason that it would have to answer; false when it does not sleep, or has work.
+ *   => any context. */
+bool smp_nudge(unsigned cpu);
 /** => no lock held, interrupts on. */
 void smp_wait(unsigned cpu);
 /** Runs fn on every CPU at the same time, this one included; a CPU that has other work is left out.

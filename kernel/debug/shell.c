@@ -10,6 +10,7 @@
 
 #include "kernel/console.h"
 #include "kernel/debug/lineedit.h"
+#include "kernel/idle.h"
 #include "kernel/options.h"
 #include "kernel/shell.h"
 #include "lib/format.h"
@@ -215,7 +216,9 @@ void shell_run(void) {
   line.keeps_history = options->history;
   shell_greet();
   for (;;) {
+    idle_resume(); /* While somebody types, and no longer: what commands count is exact. */
     read_line();
+    idle_pause();
     run_line();
     lineedit_next(&line);
   }

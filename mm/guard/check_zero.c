@@ -42,16 +42,17 @@ static bool are_owned(const struct search *s, uint64_t first, uint64_t count) {
   return true;
 }
 
-static bool is_inside(const struct search *s, uint64_t first, uint64_t count) {
+static bool is_inside(const struct search *s, uint64_t frame) {
   for (size_t i = 0; i < s->pmm->region_count; i++) {
     const struct boot_region *r = &s->pmm->regions[i];
-    if (first >= r->start / FRAME_SIZE && first + count <= r->end / FRAME_SIZE) return true;
+    if (frame >= r->start / FRAME_SIZE && frame < r->end / FRAME_SIZE) return true;
   }
-  return broken(s, first, 1, 0);
+  return broken(s, frame, 1, 0);
 }
 
 static bool check_run(const struct search *s, uint64_t first, uint64_t count, uint64_t cleared) {
-  return is_inside(s, first, count) && are_owned(s, first, count) && are_zeros(s, first, cleared);
+  return is_inside(s, first) && is_inside(s, first + count - 1) && are_owned(s, first, count) &&
+         are_zeros(s, first, cleared);
 }
 
 static bool check_lists(const struct search *s, const struct zero_stock *z) {

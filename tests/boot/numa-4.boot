@@ -10,6 +10,7 @@ type = ledger
 type = check
 expect = P8 PASS name=nodes_are_used_up_in_the_order_of_distance from_0=0-2-3-1 from_1=1-3-0-2 from_2=2-1-0-3 from_3=3-0-1-2
 expect = P8 PASS name=each_cpu_is_served_by_the_node_that_is_nearest_to_it cpu_0=0 cpu_1=1 cpu_2=2 cpu_3=3
+expect = P17 PASS name=other_cpus_fill_the_stock_of_their_node_when_idle node_1=1 node_2=1 node_3=1 fillers=3
 expect = P8 PASS name=runs_cross_the_borders_of_nodes crossed=\d
 expect = ^ node 3 +2\d\d\.?\d* MiB,.* distances 12 12 12 10
 expect = holds.*INV-20

@@ -3,15 +3,19 @@
  * tests/kernel/ktest_zero.c — a secret that was freed is never read by who asks for zeros, on this machine and its options.
  */
 #include "kernel/clock.h"
+#include "kernel/idle.h"
 #include "kernel/ktest.h"
 #include "kernel/memory.h"
 #include "kernel/options.h"
+#include "kernel/smp.h"
 #include "lib/string.h"
+#include "mm/check.h"
 #include "mm/physmap.h"
 #include "mm/zero.h"
 
-#define ROUNDS 10000U
-#define SECRET UINT64_C(0x5ec2e75ec2e75ec2)
+#define ROUNDS    10000U
+#define CPUS_SEEN 32U
+#define SECRET    UINT64_C(0x5ec2e75ec2e75ec2)
 
 static void write_secret(pfn_t first, uint64_t count) {
   volatile uint64_t *words = physmap_at(paddr_of_pfn(first));
@@ -82,6 +86,68 @@ KTEST(P17, the_stock_fills_when_idle_and_counts_as_available) {
              (unsigned long long)s.blocks, (unsigned long long)steps, (unsigned long long)(at - start),
              (unsigned long long)longest);
   KTEST_EXPECT(nodes_call_in(n) == held);
+  KTEST_EXPECT(frames_in_stock() == 0);
+}
+
+/* How many CPUs but this one have been at it since `before`, of this node or of all. */
+static unsigned fillers(const uint32_t *before, uint32_t node) {
+  unsigned n = 0;
+  for (unsigned i = 1; i < smp_cpu_limit() && i < CPUS_SEEN; i++) {
+    if (node != NODES_ALL && smp_cpu_node(i) != node) continue;
+    n += __atomic_load_n(&arch_smp_cpu(i)->idle_steps, __ATOMIC_RELAXED) != before[i];
+  }
+  return n;
+}
+
+static bool has_others(uint32_t node) {
+  for (unsigned i = 1; i < smp_cpu_limit() && i < CPUS_SEEN; i++)
+    if (smp_is_online(i) && smp_cpu_node(i) == node) return true;
+  return false;
+}
+
+/* CPU 0 only looks on.  Every node's stock that has a CPU near it is filled to where nothing more is wanted. */
+static bool are_filled(void) {
+  bool wanted = false;
+  for (uint32_t node = 0; node < nodes_count(memory_nodes()); node++)
+    wanted |= has_others(node) && nodes_wants_idle(memory_nodes(), node);
+  return !wanted;
+}
+
+KTEST(P17, other_cpus_fill_the_stock_of_their_node_when_idle) {
+  struct nodes *n = memory_nodes();
+  struct mm_check_report report;
+  uint32_t before[CPUS_SEEN] = {0};
+  if (options->zero == OPTION_ZERO_FREE || options->zero_stock == 0 || smp_cpu_count() == 1) {
+    ktest_skip(smp_cpu_count() == 1 ? "one_cpu" : "there is no stock");
+    return;
+  }
+  for (unsigned i = 1; i < smp_cpu_limit() && i < CPUS_SEEN; i++) before[i] = arch_smp_cpu(i)->idle_steps;
+  const uint64_t start = clock_us();
+  idle_resume();
+  while (!are_filled() && clock_us() - start < 5000000) smp_relax();
+  const uint64_t us = clock_us() - start;
+  idle_pause();
+  KTEST_EXPECT(are_filled());
+  const uint64_t held = frames_in_stock();
+  for (uint32_t node = 0; node < nodes_count(n); node++) {
+    struct ledger l;
+    nodes_ledger_read(n, node, &l);
+    KTEST_EXPECT((l.frames[FRAME_OWNER_ZEROED] > 0) == (has_others(node) && nodes_pmm(n, node) != nullptr));
+    if (has_others(node)) ktest_note("node_%u=%u", node, fillers(before, node));
+    if (has_others(node)) KTEST_EXPECT(fillers(before, node) > 0);
+  }
+  if (!mm_check_nodes(n, 0, &report)) ktest_fail(report.text, __FILE_NAME__, __LINE__);
+  KTEST_EXPECT(nodes_call_in(n) == held);
+  ktest_note("fillers=%u frames=%llu us=%llu", fillers(before, NODES_ALL), (unsigned long long)held, (unsigned long long)us);
+}
+
+/* Paused, nothing is done, whoever is woken. */
+KTEST(P17, nobody_fills_the_stock_while_all_is_paused) {
+  nodes_call_in(memory_nodes());
+  for (unsigned i = 1; i < smp_cpu_limit(); i++) (void)smp_nudge(i);
+  const uint64_t start = clock_us();
+  while (clock_us() - start < 20000) smp_relax();
+  KTEST_EXPECT(!idle_step());
   KTEST_EXPECT(frames_in_stock() == 0);
 }
 

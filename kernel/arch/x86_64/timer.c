@@ -17,6 +17,7 @@
 #include "arch_impl/trap.h"
 #include "base/compiler.h"
 #include "kernel/console.h"
+#include "kernel/idle.h"
 #include "kernel/klog.h"
 
 #define PM_TIMER_HZ   UINT64_C(3579545)
@@ -115,7 +116,10 @@ status_t arch_timer_init(uint16_t pm_timer) {
   return OK;
 }
 
-void timer_interrupt(void) { console_tick(); }
+void timer_interrupt(void) {
+  console_tick();
+  idle_tick();
+}
 
 /* Without a tick nobody else polls the consoles. */
 void arch_cpu_idle(void) {

@@ -17,9 +17,9 @@
 #include "kernel/crash.h"
 #include "kernel/drivers/console/input.h"
 #include "kernel/fbconsole.h"
+#include "kernel/idle.h"
 #include "kernel/keyboard.h"
 #include "kernel/klog.h"
-#include "kernel/memory.h"
 #include "kernel/serial.h"
 #include "kernel/smp.h"
 #include "lib/format.h"
@@ -160,7 +160,7 @@ int console_read_key(void) {
   for (;;) {
     const int key = console_poll_key();
     if (key != CONSOLE_KEY_NONE) return key;
-    if (!nodes_idle(memory_nodes())) arch_cpu_idle(); /* Bounded steps: the next key waits for one at most. */
+    if (!idle_step()) arch_cpu_idle(); /* Bounded steps: the next key waits for one at most. */
   }
 }
 
