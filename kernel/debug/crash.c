@@ -110,7 +110,7 @@ static void stay_in_slot(void *unused) {
   (void)unused;
   (void)platform_slot_enter();
   __atomic_store_n(&slot_is_taken, 1, __ATOMIC_RELEASE);
-  for (const uint64_t start = clock_us(); clock_us() - start < 100000;) arch_cpu_relax();
+  for (const uint64_t start = clock_us(); clock_us() - start < 20000;) arch_cpu_relax();
   klog(KLOG_NOTICE, "crash", "CPU %u leaves its slot", smp_this_cpu());
   platform_slot_leave();
   for (;;) arch_cpu_relax();
