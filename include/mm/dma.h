@@ -49,8 +49,8 @@ struct dma_stats {
 /**
  * Makes the account of a device.  `name` is kept by pointer and shows in messages.
  *   => any CPU; never sleeps.
- * Returns OK; ERR_INVALID (limits that no memory can meet: address_bits over 64 or below 12, no powers of two, segments
- * shorter than a frame that must not be the only one); ERR_NO_MEMORY.
+ * Returns OK; ERR_INVALID (limits that no memory can meet: address_bits over 64 or below 12, no powers of two);
+ * ERR_NO_MEMORY.
  */
 status_t dma_device_create(struct nodes *n, const char *name, const struct dma_limits *limits, struct dma_device **out);
 /** ERR_BUSY while the device holds anything, live or in quarantine. */
@@ -73,8 +73,9 @@ status_t dma_alloc(struct dma_device *d, uint64_t size, enum dma_memory memory, 
  * Allocates `size` bytes in as few segments as memory has for it, at most `room`; each within the limits, all of them whole
  * frames but the last.  Zeroed.  *count says how many.
  *   => as dma_alloc; one search for each segment, and for one that cannot be had whole the logarithm of its length more.
- * Returns as dma_alloc; ERR_INVALID also when size is over segment_max times the segments allowed; ERR_NO_MEMORY also when
- * memory is there, but in too many pieces.  On failure all is given back and nothing has changed.
+ * Returns as dma_alloc; ERR_INVALID also when size is over segment_max times the segments allowed, or segments are shorter
+ * than a frame, so that none but the last could be whole; ERR_NO_MEMORY also when memory is there, but in too many pieces.
+ * On failure all is given back and nothing has changed but what stands in `list`.
  */
 status_t dma_alloc_scatter(struct dma_device *d, uint64_t size, enum dma_memory memory, struct dma_segment *list,
                            size_t room, size_t *count);

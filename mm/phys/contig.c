@@ -179,10 +179,11 @@ static uint64_t take_blocks(struct gathering *g, uint64_t at, uint64_t end) {
 
 static status_t gather(struct gathering *g) {
   const uint64_t end = g->first + g->count;
-  for (uint64_t at = g->first; at < end; at = bits_align_down(at, WINDOW_WORD) + WINDOW_WORD) {
+  for (uint64_t at = g->first; at < end; at = g->reached) {
     uint64_t movable;
-    at = take_blocks(g, at, end);
+    at = g->reached = take_blocks(g, at, end);
     if (at == end) break;
+    g->reached = bits_min(bits_align_down(at, WINDOW_WORD) + WINDOW_WORD, end);
     if (!settle_word(g, stretch_at(at, end), &movable)) return ERR_BUSY;
     g->movable += bits_count(movable);
     if (g->movable > g->moves_max) return ERR_BUSY;
@@ -190,9 +191,9 @@ static status_t gather(struct gathering *g) {
   return OK;
 }
 
-/* Gives back what is gathered in the window, word by word, and the destinations. */
+/* Gives back what is gathered in the window, word by word and as far as it was looked at, and the destinations. */
 static void ungather(struct gathering *g) {
-  const uint64_t end = g->first + g->count;
+  const uint64_t end = g->reached;
   for (uint64_t at = g->first; at < end; at = bits_align_down(at, WINDOW_WORD) + WINDOW_WORD) {
     const struct stretch s = stretch_at(at, end);
     const struct window_word w = window_word_at(g->c, s.base);
@@ -284,6 +285,7 @@ void contig_gather_end(struct contig *c) { atomic_set_release(&c->is_committing,
 
 status_t contig_gather(struct gathering *g, struct refuge *refuge) {
   g->destinations = END;
+  g->reached = g->first;
   status_t s = gather(g);
   if (s == OK) s = provide(g, refuge);
   if (s == OK) s = hold(g);

@@ -19,7 +19,7 @@
  *        another room: what is `moving` belongs to the caller who moves it.
  * INVARIANTS
  *   INV-D1  every frame of a slot that is live or quarantined is ALLOCATED and the DMA owner's.
- *   INV-D2  a run leaves the quarantine by dma_fence alone.
+ *   INV-D2  a run leaves the quarantine by dma_fence alone, and only by one that began when it was there already.
  *   INV-D3  a segment that was handed out lies within the limits of its device.
  * WHY NOT  a list through the freed frames: the device may still write there.  WHY NOT bounce buffers: a driver that needs
  *        one says so by allocating it.
@@ -253,7 +253,8 @@ status_t dma_alloc_scatter(struct dma_device *d, uint64_t size, enum dma_memory 
   const uint64_t step = bits_align_down(longest(&d->limits), FRAME_SIZE);
   uint64_t most;
   if (d->limits.segment_count_max != 0) room = bits_min(room, d->limits.segment_count_max);
-  if (size == 0 || step == 0 || !bits_mul(step, room, &most) || size > most) return ERR_INVALID;
+  if (!bits_mul(step, room, &most)) most = UINT64_MAX;
+  if (size == 0 || size > most) return ERR_INVALID;
   if (frames_of(size) > reach(&d->limits)) return ERR_INVALID;
   size_t n = 0;
   for (uint64_t left = size; left > 0; n++) {
@@ -300,14 +301,17 @@ status_t dma_free_scatter(struct dma_device *d, const struct dma_segment *list, 
 status_t dma_free(struct dma_device *d, const struct dma_segment *s) { return dma_free_scatter(d, s, 1); }
 
 uint64_t dma_fence(struct dma_device *d) {
-  uint64_t frames = 0;
+  uint64_t frames = 0, due[(DMA_RUNS_MAX + 63) / 64] = {0};
+  platform_lock_acquire(&d->lock); /* All at once: what is freed from here on the driver has not spoken of. */
+  for (size_t i = 0; i < DMA_RUNS_MAX; i++) {
+    if (d->runs[i].state != RUN_QUARANTINED) continue;
+    d->runs[i].state = RUN_MOVING;
+    due[i / 64] |= UINT64_C(1) << i % 64;
+  }
+  platform_lock_release(&d->lock);
   for (size_t i = 0; i < DMA_RUNS_MAX; i++) {
     struct dma_run *slot = &d->runs[i];
-    platform_lock_acquire(&d->lock);
-    const bool is_due = slot->state == RUN_QUARANTINED;
-    if (is_due) slot->state = RUN_MOVING;
-    platform_lock_release(&d->lock);
-    if (!is_due) continue;
+    if (!(due[i / 64] >> i % 64 & 1)) continue;
     frames += slot->frames;
     let_go(d, slot);
     slot_set(d, slot, (struct dma_run){0});

@@ -10,6 +10,7 @@
 struct gathering {
   struct contig *c;
   uint64_t first, count;
+  uint64_t reached;      /* Behind this frame the window has not been looked at: it may be longer than there is RAM. */
   uint64_t moves_max;    /* More movable frames than that: ERR_BUSY. */
   uint64_t movable;      /* Frames to move when it was looked at. */
   uint64_t destinations; /* The first of a list through the frames. */

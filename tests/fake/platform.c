@@ -44,6 +44,7 @@ status_t platform_set_cache(paddr_t start, uint64_t size, enum platform_cache ho
   const uint64_t first = start.raw >> FRAME_SHIFT, count = size >> FRAME_SHIFT;
   if (locks_held != 0) platform_panic("cache types change under a lock");
   if ((start.raw | size) % FRAME_SIZE != 0 || first + count > sizeof combining) platform_panic("no frames with a cache");
+  if (fake_cache.in_change) fake_cache.in_change(start);
   if (how == PLATFORM_WRITE_COMBINING && fake_cache.refusal != OK) return fake_cache.refusal;
   for (uint64_t i = first; i < first + count; i++) {
     if (combining[i] == (how == PLATFORM_WRITE_COMBINING))

@@ -31,6 +31,7 @@ struct fake_cache {
   uint64_t frames;  /* Write-combining now. */
   uint64_t changes; /* Calls that changed something. */
   status_t refusal; /* For the test to set: OK, or what to answer instead of making frames write-combining. */
+  void (*in_change)(paddr_t start); /* Called in each, before it is done; or NULL. */
 };
 extern struct fake_cache fake_cache;
 bool fake_platform_is_combining(paddr_t address);

@@ -93,13 +93,27 @@ static void read_slit(const void *table, uint32_t length) {
     klog(KLOG_WARN, "acpi", "SLIT not used, all nodes are equally far: %s", problem);
 }
 
+/* Is some bus, or some memory, another entry's already? */
+static bool clashes(const struct acpi_ecam *e) {
+  for (size_t i = 0; i < facts.ecam_count; i++)
+    if (acpi_mcfg_clash(&facts.ecams[i], e)) return true;
+  return false;
+}
+
 static void read_mcfg(const void *table, uint32_t length) {
   struct acpi_ecam e;
   status_t s = OK;
-  for (size_t i = 0; s != ERR_NOT_FOUND && facts.ecam_count < ACPI_ECAMS_MAX; i++) {
+  for (size_t i = 0; s != ERR_NOT_FOUND; i++) {
     s = acpi_mcfg_read(table, length, i, &e);
-    if (s == OK) facts.ecams[facts.ecam_count++] = e;
-    if (s == ERR_CORRUPT) klog(KLOG_WARN, "acpi", "MCFG: entry %u makes no sense", (unsigned)i);
+    if (s == ERR_NOT_FOUND) return;
+    if (s == OK && facts.ecam_count == ACPI_ECAMS_MAX) {
+      klog(KLOG_WARN, "acpi", "MCFG: entry %u and what follows is not used", (unsigned)i);
+      return;
+    }
+    if (s != OK || clashes(&e))
+      klog(KLOG_WARN, "acpi", "MCFG: entry %u makes no sense", (unsigned)i);
+    else
+      facts.ecams[facts.ecam_count++] = e;
   }
 }
 

@@ -128,6 +128,13 @@ status_t acpi_mcfg_read(const void *table, size_t n, size_t index, struct acpi_e
   return OK;
 }
 
+bool acpi_mcfg_clash(const struct acpi_ecam *a, const struct acpi_ecam *b) {
+  const uint64_t a_first = a->base + a->bus_first * ACPI_ECAM_BUS_SIZE, a_last = a->base + a->bus_last * ACPI_ECAM_BUS_SIZE;
+  const uint64_t b_first = b->base + b->bus_first * ACPI_ECAM_BUS_SIZE, b_last = b->base + b->bus_last * ACPI_ECAM_BUS_SIZE;
+  const bool same_bus = a->segment == b->segment && a->bus_first <= b->bus_last && b->bus_first <= a->bus_last;
+  return same_bus || (a_first <= b_last && b_first <= a_last);
+}
+
 /* One integer of a package (20.2.3); moves *at behind it. */
 static bool aml_integer(const uint8_t *aml, size_t n, size_t *at, uint8_t *value) {
   if (*at >= n) return false;

@@ -54,6 +54,8 @@ unsigned acpi_madt_cpus(const void *table, size_t n);
  * ERR_NOT_FOUND (behind the last whole entry), ERR_CORRUPT (buses backwards; base 0, unaligned or wrapping).  => pure.
  */
 status_t acpi_mcfg_read(const void *table, size_t n, size_t index, struct acpi_ecam *out);
+/** Do two entries claim the same bus, or the same memory?  Then each function would be there twice.  => pure. */
+bool acpi_mcfg_clash(const struct acpi_ecam *a, const struct acpi_ecam *b);
 /**
  * Looks for Name(_S5_, Package{a, b, ...}) in AML by its bytes (20.2.5): no interpreter, so packages built by code are not
  * seen.  ERR_NOT_FOUND.  => pure.

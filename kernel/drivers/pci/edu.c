@@ -89,10 +89,12 @@ status_t edu_open(struct edu **out) {
   if (edu.engine_count > 0) return OK;
   if (!pci_find(VENDOR, DEVICE, 0)) return ERR_NOT_FOUND;
   status_t s = edu.dma ? OK : dma_device_create(memory_nodes(), "edu", &limits, &edu.dma);
-  for (size_t i = 0; s == OK && edu.engine_count < EDU_ENGINES_MAX && (f = pci_get(i)) != NULL; i++) {
-    if (is_edu(f) && f->driver == NULL) s = add_engine(f);
+  if (s != OK) return s;
+  s = ERR_NOT_FOUND;
+  for (size_t i = 0; edu.engine_count < EDU_ENGINES_MAX && (f = pci_get(i)) != NULL; i++) {
+    if (is_edu(f) && f->driver == NULL) s = add_engine(f); /* One that does not start is no reason to do without the rest. */
   }
-  return edu.engine_count > 0 ? OK : s == OK ? ERR_NOT_FOUND : s;
+  return edu.engine_count > 0 ? OK : s;
 }
 
 status_t edu_wait(struct edu *e) {

@@ -470,6 +470,10 @@ static void bad_requests_are_told_apart(void **state) {
   must_fail(&m, &bad, ERR_BUSY);
   bad = (struct contig_quote){pfn(UINT64_C(1) << 50), 2, 2};
   must_fail(&m, &bad, ERR_BUSY);
+  bad = (struct contig_quote){pfn(FIRST), UINT64_C(1) << 50, UINT64_MAX}; /* Longer than RAM: refused, and at once. */
+  must_fail(&m, &bad, ERR_BUSY);
+  bad = (struct contig_quote){pfn(UINT64_MAX - 70), 70, UINT64_MAX};
+  must_fail(&m, &bad, ERR_BUSY);
   assert_int_equal(contig_mover_set(c, FRAME_OWNER_FREE, &m.m.mover), ERR_INVALID);
   assert_int_equal(contig_mover_set(c, FRAME_OWNER_COUNT, &m.m.mover), ERR_INVALID);
   assert_int_equal(contig_mover_set(c, FRAME_OWNER_GATHERED, &m.m.mover), ERR_INVALID);

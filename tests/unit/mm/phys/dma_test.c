@@ -312,6 +312,8 @@ static void what_no_machine_could_give_is_told_from_what_this_one_has_not(void *
   assert_int_equal(dma_alloc(d, 4096, DMA_COHERENT, &s), ERR_RANGE); /* Below 1 MiB nothing is ours. */
   assert_int_equal(dma_alloc_scatter(d, 65536, DMA_COHERENT, &s, 1, &n), ERR_INVALID);
   assert_int_equal(dma_alloc_scatter(d, 2 * MIB, DMA_COHERENT, &s, SIZE_MAX, &n), ERR_INVALID);
+  struct dma_device *any = device(&h, (struct dma_limits){0});
+  assert_int_equal(dma_alloc_scatter(any, FRAME_SIZE, DMA_COHERENT, &s, SIZE_MAX, &n), OK); /* Room without end. */
   struct dma_device *bytes = device(&h, (struct dma_limits){.segment_max = 100});
   assert_int_equal(dma_alloc(bytes, 100, DMA_COHERENT, &s), OK);
   assert_int_equal(dma_alloc(bytes, 101, DMA_COHERENT, &s), ERR_INVALID);
@@ -351,6 +353,41 @@ static void freed_memory_is_the_devices_until_the_fence(void **state) {
   assert_true(is_zero(&again));
   assert_int_not_equal(machine_digest(&h), before);
   machine_must_be_sound(&h, "after the quarantine");
+  machine_destroy(&h);
+}
+
+/* Another CPU frees a segment while the fence gives back the first one: of that the driver has not spoken. */
+static struct {
+  struct dma_device *device;
+  struct dma_segment late;
+  status_t status;
+} other_cpu;
+
+static void free_late(paddr_t start) {
+  (void)start;
+  fake_cache.in_change = NULL;
+  other_cpu.status = dma_free(other_cpu.device, &other_cpu.late);
+}
+
+static void what_is_freed_during_a_fence_waits_for_the_next(void **state) {
+  (void)state;
+  struct machine h = start();
+  struct dma_device *d = device(&h, (struct dma_limits){.address_bits = 28});
+  struct dma_segment early;
+  struct dma_stats stats;
+  assert_int_equal(dma_alloc(d, 8 * KIB, DMA_WRITE_COMBINING, &early), OK);
+  other_cpu.device = d;
+  other_cpu.status = ERR_NOT_FOUND;
+  assert_int_equal(dma_alloc(d, 64 * KIB, DMA_COHERENT, &other_cpu.late), OK);
+  assert_int_equal(dma_free(d, &early), OK);
+  fake_cache.in_change = free_late;
+  assert_int_equal(dma_fence(d), 2);
+  assert_int_equal(other_cpu.status, OK);
+  dma_stats_read(d, &stats);
+  assert_int_equal(stats.quarantined_frames, 16);
+  assert_int_equal(owned_by_dma(&h), 16);
+  assert_int_equal(dma_fence(d), 16);
+  machine_must_be_sound(&h, "after two fences");
   machine_destroy(&h);
 }
 
@@ -478,6 +515,7 @@ int main(void) {
       cmocka_unit_test(without_memory_there_is_no_device),
       cmocka_unit_test(what_no_machine_could_give_is_told_from_what_this_one_has_not),
       cmocka_unit_test(freed_memory_is_the_devices_until_the_fence),
+      cmocka_unit_test(what_is_freed_during_a_fence_waits_for_the_next),
       cmocka_unit_test(what_is_freed_twice_or_was_never_had_is_refused),
       cmocka_unit_test(a_device_holds_so_many_runs_and_no_more),
       cmocka_unit_test(write_combining_memory_is_so_until_the_fence_and_not_longer),

@@ -186,6 +186,20 @@ static void an_mcfg_names_memory_for_buses(void **state) {
   assert_true(e.base == UINT64_C(0x4000000000) && e.segment == 3 && e.bus_first == 0x10 && e.bus_last == 0x1f);
 }
 
+static void two_entries_for_one_bus_or_one_memory_clash(void **state) {
+  (void)state;
+  const struct acpi_ecam low = {0x80000000, 0, 0, 127}, high = {0x80000000, 0, 128, 255};
+  const struct acpi_ecam again = {0xc0000000, 0, 127, 200}, other = {0xc0000000, 1, 0, 255};
+  const struct acpi_ecam alias = {0x80000000, 2, 0, 0}, shifted = {0x7ff00000, 3, 1, 1}, below = {0x7ff00000, 3, 0, 0};
+  assert_false(acpi_mcfg_clash(&low, &high)); /* One segment in two pieces. */
+  assert_true(acpi_mcfg_clash(&low, &again) && acpi_mcfg_clash(&again, &low) && acpi_mcfg_clash(&again, &high));
+  assert_false(acpi_mcfg_clash(&low, &other));
+  assert_true(acpi_mcfg_clash(&low, &alias) && acpi_mcfg_clash(&alias, &low));
+  assert_true(acpi_mcfg_clash(&low, &shifted));
+  assert_false(acpi_mcfg_clash(&low, &below));
+  assert_true(acpi_mcfg_clash(&low, &low));
+}
+
 static void random_bytes_are_survived(void **state) {
   (void)state;
   const char *given = getenv("CAIRN_SEED");
@@ -223,6 +237,7 @@ int main(void) {
       cmocka_unit_test(s5_is_found_in_every_spelling),
       cmocka_unit_test(what_only_looks_like_s5_is_not_taken),
       cmocka_unit_test(an_mcfg_names_memory_for_buses),
+      cmocka_unit_test(two_entries_for_one_bus_or_one_memory_clash),
       cmocka_unit_test(random_bytes_are_survived),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
