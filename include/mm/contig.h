@@ -2,10 +2,12 @@
 /*
  * mm/contig.h — contiguity has a price, not a chance: a run that does not exist is quoted, and then made.
  *
- * A struct contig stands in front of one struct pmm.  Frames handed out as PMM_MOVABLE whose owner has registered a mover
- * may be asked to lie elsewhere; everything else stays where it is.  Prices are worked out from the tiers: where an engine
- * stands in their place (mm/engine.h), quote, commit, explain and compact return ERR_UNSUPPORTED.  Pools that are certified
- * never to fail are in mm/contig_pool.h.
+ * A struct contig stands in front of one struct pmm, or of those of all nodes (mm/contig_nodes.h).  Frames handed out as
+ * PMM_MOVABLE whose owner has registered a mover may be asked to lie elsewhere, anywhere: limits that they were asked for
+ * with are not kept, so who needs them pins the frame, or does not say PMM_MOVABLE.  Everything else stays where it is, and
+ * so does what mm/bad.h has condemned.  Prices are worked out from the tiers: where an engine stands in their place
+ * (mm/engine.h), quote, commit, explain and compact return ERR_UNSUPPORTED.  Pools that are certified never to fail are in
+ * mm/contig_pool.h.
  */
 #pragma once
 
@@ -40,9 +42,14 @@ struct contig_stats {
   uint64_t moves;           /* Frames that have moved. */
 };
 
+struct nodes;
+
 /* Its caller's memory; fields are private but for reading `stats`. */
 struct contig {
-  struct pmm *pmm;
+  struct pmm *pmm;        /* NULL: those of all nodes. */
+  struct nodes *nodes;    /* NULL: the allocator stands alone. */
+  struct contig *machine; /* Of a part: whose movers, whose commit and whose counts are its own too; else NULL. */
+  struct contig *parts;   /* Of the whole: by node; else NULL. */
   const struct frame_mover *movers[FRAME_OWNER_COUNT]; /* NULL: what that owner has does not move. */
   uint32_t is_committing;                              /* One commit at a time; the second is told ERR_BUSY. */
   uint64_t saved; /* A condemned frame that may leave its place all the same, for good (bad.c); 0: none.  Atomic. */
@@ -96,7 +103,11 @@ status_t contig_commit(struct contig *c, const struct contig_quote *quote, enum 
 
 /**
  * Finds a run, or makes one with at most `moves_max` moves.  The one door for who needs a run and may pay for it.
- * Statuses of pmm_alloc_run, contig_quote and contig_commit; ERR_DENIED (it would take more than moves_max).
+ *
+ * A frame that its owner does not let go costs one try: the next window is the cheapest without it, and so on for a few
+ * dozen frames.
+ * Statuses of pmm_alloc_run, contig_quote and contig_commit (what the last hold said when no window is left without such a
+ * frame); ERR_DENIED (it would take more than moves_max).
  */
 status_t contig_alloc(struct contig *c, enum frame_owner owner, uint64_t count, const struct frame_limits *where,
                       uint64_t moves_max, pfn_t *first);
@@ -118,15 +129,19 @@ status_t contig_explain(struct contig *c, uint64_t count, const struct frame_lim
 
 /* What a compaction has come to. */
 struct contig_compaction {
-  uint64_t possible; /* Aligned groups that could be wholly free: bounded by what is free and by unmovable frames. */
+  uint64_t possible; /* Aligned groups that could be wholly free if no owner refused: bounded by what is free and by
+                        unmovable frames. */
   uint64_t before;   /* That were. */
   uint64_t made;     /* That have become so. */
   uint64_t moves;    /* Frames that moved for it: the least there is, while nobody else allocates. */
-  uint64_t refused;  /* Groups given up because an owner refused. */
+  uint64_t refused;  /* Groups that were given up in the end because an owner refused. */
 };
 /**
  * Makes aligned groups of `group` frames (FRAMES_PER_2M or FRAMES_PER_1G) wholly free, until `wanted` of them are or no more
  * can be.  The emptiest ones are emptied, into frames outside of those that will be emptied too: nothing moves twice.
+ *
+ * Each owner is asked for each frame, hold and release, before anything moves; a group of which a frame is refused is
+ * replaced by the next emptiest.  When that is not enough, those that were refused are asked once more.
  *   => any CPU; long; no lock is held across the whole.
  * Returns OK, also when fewer were possible; ERR_INVALID (no such group); ERR_BUSY (a commit is under way).
  */

@@ -39,13 +39,15 @@ uint64_t contig_pool_cost(const struct contig_pool_promise *promise);
 /**
  * Sets a pool aside, all of it charged to `owner`; blocks of 2^k frames and less lie at multiples of 2^k.
  *
- * `where` limits where it lies (NULL: anywhere), `moves_max` what may be moved to make room for it, as in contig_alloc.
+ * `where` limits where it lies (NULL: anywhere), `moves_max` what may be moved in all to make room for it, as in
+ * contig_alloc.  On failure all frames are whose they were, though some may have moved.
  * Returns OK; ERR_INVALID (the promise makes no sense, or as contig_alloc); other statuses of contig_alloc: the promise
  * cannot be backed now.
  */
 status_t contig_pool_create(struct contig *c, enum frame_owner owner, const struct contig_pool_promise *promise,
                             const struct frame_limits *where, uint64_t moves_max, struct contig_pool **out);
-/** Gives everything back.  ERR_BUSY while a block is live. */
+/** Gives everything back; frames that mm/bad.h has condemned leave service then, and not before: to lend one less would
+ * break the promise, so until then a client may be given one.  ERR_BUSY while a block is live. */
 status_t contig_pool_destroy(struct contig_pool *pool);
 
 /**

@@ -42,21 +42,11 @@ void contig_init(struct contig *c, struct pmm *p) { *c = (struct contig){.pmm = 
 status_t contig_mover_set(struct contig *c, enum frame_owner owner, const struct frame_mover *mover) {
   if (!frame_owner_is_ours(owner) || owner == FRAME_OWNER_GATHERED) return ERR_INVALID;
   const struct frame_mover *none = NULL;
-  return atomic_cas(&c->movers[owner], &none, mover) ? OK : ERR_EXISTS;
-}
-
-/* --- taking and giving back -------------------------------------------------------------------------------------- */
-
-/* Exactly these frames; ERR_NO_MEMORY when one of them is not free. */
-static status_t take(struct contig *c, uint64_t first, uint64_t count) {
-  const struct frame_limits exactly = {.min = first, .max = first + count};
-  pfn_t got;
-  return pmm_alloc_run(c->pmm, FRAME_OWNER_GATHERED, 0, count, &exactly, &got);
+  return atomic_cas(&window_machine(c)->movers[owner], &none, mover) ? OK : ERR_EXISTS;
 }
 
 static void give(struct contig *c, uint64_t first, uint64_t count) {
-  const status_t s = pmm_free_run(c->pmm, FRAME_OWNER_GATHERED, pfn(first), count);
-  if (s != OK) platform_panic("INV-G2: frame %#llx was gathered: %s", (unsigned long long)first, status_name(s));
+  contig_door_free(c, FRAME_OWNER_GATHERED, first, count);
 }
 
 /* --- destinations: a list through their first words -------------------------------------------------------------- */
@@ -85,22 +75,22 @@ static bool is_in_window(const struct gathering *g, uint64_t frame) {
 }
 
 /* Takes what a block has to spare, as far as it is needed. */
-static void provide_from_block(struct gathering *g, uint64_t block) {
+static void provide_from_block(struct gathering *g, struct refuge *refuge, uint64_t block) {
   const struct frame_limits here = {.min = block * WINDOW_BLOCK, .max = (block + 1) * WINDOW_BLOCK};
-  pfn_t frame;
-  for (uint64_t n = window_spare(g->c, block); n > 0 && g->destination_count < g->movable; n--) {
-    if (pmm_alloc_run(g->c->pmm, FRAME_OWNER_GATHERED, 0, 1, &here, &frame) != OK) return;
-    if (!is_in_window(g, frame.raw)) push(g, frame.raw);
+  uint64_t frame;
+  for (uint64_t n = window_spare(refuge->from, block); n > 0 && g->destination_count < g->movable; n--) {
+    if (contig_door_take_within(refuge->from, &here, &frame) != OK) return;
+    if (!is_in_window(g, frame)) push(g, frame);
   }
 }
 
 /* Goes on where the last gathering left off: what has been filled has nothing to spare. */
 static void provide_from_blocks(struct gathering *g, struct refuge *refuge) {
   uint64_t start, end, limit = refuge->limit;
-  while (g->destination_count < g->movable && window_range_below(g->c, limit, &start, &end)) {
+  while (g->destination_count < g->movable && window_range_below(refuge->from, limit, &start, &end)) {
     for (uint64_t b = (end - 1) / WINDOW_BLOCK;; b--) {
       refuge->limit = bits_min((b + 1) * WINDOW_BLOCK, end);
-      if (window_spare(g->c, b) != 0 && refuge->may_fill(refuge, g, b)) provide_from_block(g, b);
+      if (window_spare(refuge->from, b) != 0 && refuge->may_fill(refuge, g, b)) provide_from_block(g, refuge, b);
       if (g->destination_count == g->movable) return;
       if (b * WINDOW_BLOCK <= start) break;
     }
@@ -110,12 +100,12 @@ static void provide_from_blocks(struct gathering *g, struct refuge *refuge) {
 
 /* One destination for each movable frame: where the refuge wants it, else where there is one. */
 static status_t provide(struct gathering *g, struct refuge *refuge) {
-  pfn_t frame;
+  uint64_t frame;
   for (; refuge; refuge = refuge->next) provide_from_blocks(g, refuge);
   while (g->destination_count < g->movable) {
-    const status_t s = pmm_alloc_frame(g->c->pmm, FRAME_OWNER_GATHERED, 0, &frame);
+    const status_t s = contig_door_take_near(g->c, g->first, &frame);
     if (s != OK) return s;
-    if (!is_in_window(g, frame.raw)) push(g, frame.raw); /* In the window: freed meanwhile, and gathered now. */
+    if (!is_in_window(g, frame)) push(g, frame); /* In the window: freed meanwhile, and gathered now. */
   }
   return OK;
 }
@@ -138,7 +128,7 @@ static bool take_free(struct gathering *g, uint64_t base, uint64_t free) {
     const unsigned at = bits_lowest(free);
     const uint64_t rest = ~(free >> at);
     const unsigned n = rest == 0 ? 64 : bits_lowest(rest);
-    if (take(g->c, base + at, n) != OK) return false;
+    if (contig_door_take(g->c, base + at, n) != OK) return false;
     free &= ~(UINT64_MAX >> (64 - n) << at);
   }
   return true;
@@ -171,7 +161,7 @@ static bool settle_word(struct gathering *g, struct stretch s, uint64_t *movable
 /* Whole blocks go in one step; how far that leads. */
 static uint64_t take_blocks(struct gathering *g, uint64_t at, uint64_t end) {
   while (at % WINDOW_BLOCK == 0 && end - at >= WINDOW_BLOCK && window_spare(g->c, at / WINDOW_BLOCK) == WINDOW_BLOCK) {
-    if (take(g->c, at, WINDOW_BLOCK) != OK) break;
+    if (contig_door_take(g->c, at, WINDOW_BLOCK) != OK) break;
     at += WINDOW_BLOCK;
   }
   return at;
@@ -211,17 +201,17 @@ static void ungather(struct gathering *g) {
 
 /* --- holding and moving ------------------------------------------------------------------------------------------ */
 
-static const struct frame_mover *mover_of(const struct gathering *g, uint64_t frame) {
+static const struct frame_mover *mover_of(const struct contig *c, uint64_t frame) {
   bool is_movable;
-  const enum frame_owner owner = window_owner(g->c, frame, &is_movable);
-  return is_movable ? atomic_get_acquire(&g->c->movers[owner]) : NULL;
+  const enum frame_owner owner = window_owner(c, frame, &is_movable);
+  return is_movable ? atomic_get_acquire(&window_machine(c)->movers[owner]) : NULL;
 }
 
 /* The lowest movable frame of [frame, end), or end: what is not movable is gathered. */
-static uint64_t next_movable(const struct gathering *g, uint64_t frame, uint64_t end) {
+static uint64_t next_movable(const struct contig *c, uint64_t frame, uint64_t end) {
   while (frame < end) {
     const struct stretch s = stretch_at(frame, end);
-    const uint64_t movable = window_word_now(g->c, s.base).movable & s.mask;
+    const uint64_t movable = window_word_now(c, s.base).movable & s.mask;
     if (movable != 0) return s.base + bits_lowest(movable);
     frame = s.base + WINDOW_WORD;
   }
@@ -229,10 +219,24 @@ static uint64_t next_movable(const struct gathering *g, uint64_t frame, uint64_t
 }
 
 static void release(struct gathering *g, uint64_t end) {
-  for (uint64_t f = next_movable(g, g->first, end); f < end; f = next_movable(g, f + 1, end)) {
-    const struct frame_mover *m = mover_of(g, f);
+  for (uint64_t f = next_movable(g->c, g->first, end); f < end; f = next_movable(g->c, f + 1, end)) {
+    const struct frame_mover *m = mover_of(g->c, f);
     m->release(m->context, pfn(f));
   }
+}
+
+bool contig_gather_probe(struct contig *c, uint64_t first, uint64_t count, uint64_t *refused) {
+  const uint64_t end = first + count;
+  for (uint64_t f = next_movable(c, first, end); f < end; f = next_movable(c, f + 1, end)) {
+    const struct frame_mover *m = mover_of(c, f);
+    if (!m) continue; /* Freed at this moment. */
+    *refused = f;
+    if (m->hold(m->context, pfn(f)) == OK)
+      m->release(m->context, pfn(f));
+    else if (mover_of(c, f) == m)
+      return false;
+  }
+  return true;
 }
 
 /* Holds one frame, or takes it when its owner has let go of it since it was counted. */
@@ -243,11 +247,13 @@ static status_t hold_frame(struct gathering *g, uint64_t frame) {
   for (unsigned attempt = 0; attempt < 2; attempt++) { /* A refusal may mean that it is being freed at this moment. */
     if (!settle_word(g, one, &movable)) return ERR_BUSY;
     if (movable == 0) return OK;
-    const struct frame_mover *m = mover_of(g, frame);
+    const struct frame_mover *m = mover_of(g->c, frame);
     s = m ? m->hold(m->context, pfn(frame)) : ERR_BUSY;
     g->held += s == OK;
     if (s == OK) return OK;
   }
+  g->is_refused = true;
+  g->refused = frame;
   return s;
 }
 
@@ -266,13 +272,13 @@ static status_t hold(struct gathering *g) {
 /* Nothing here can fail. */
 static void move(struct gathering *g) {
   const uint64_t end = g->first + g->count;
-  for (uint64_t f = next_movable(g, g->first, end); f < end; f = next_movable(g, f + 1, end)) {
-    const struct frame_mover *m = mover_of(g, f);
+  for (uint64_t f = next_movable(g->c, g->first, end); f < end; f = next_movable(g->c, f + 1, end)) {
+    const struct frame_mover *m = mover_of(g->c, f);
     const uint64_t to = pop(g);
     memcpy(link_of(to), link_of(f), FRAME_SIZE);
     window_exchange(g->c, f, to);
     m->move(m->context, pfn(f), pfn(to));
-    zero_leave(g->c->pmm, pfn(f), 1);
+    contig_door_leave(g->c, f, 1);
     g->moved++;
   }
   while (g->destination_count > 0) give(g->c, pop(g), 1); /* For frames that their owners have freed. */
@@ -291,12 +297,12 @@ status_t contig_gather(struct gathering *g, struct refuge *refuge) {
   if (s == OK) s = hold(g);
   if (s != OK) {
     ungather(g);
-    (void)atomic_add(&g->c->stats.refused, UINT64_C(1));
+    (void)atomic_add(&window_machine(g->c)->stats.refused, UINT64_C(1));
     return s;
   }
   move(g);
-  (void)atomic_add(&g->c->stats.commits, UINT64_C(1));
-  (void)atomic_add(&g->c->stats.moves, g->moved);
+  (void)atomic_add(&window_machine(g->c)->stats.commits, UINT64_C(1));
+  (void)atomic_add(&window_machine(g->c)->stats.moves, g->moved);
   return OK;
 }
 
@@ -317,36 +323,78 @@ static uint64_t fullest_with_room(struct contig *c, const struct gathering *g, u
 }
 
 static bool is_full_enough(struct refuge *r, const struct gathering *g, uint64_t block) {
-  return WINDOW_BLOCK - window_spare(g->c, block) >= r->level;
+  (void)g;
+  return WINDOW_BLOCK - window_spare(r->from, block) >= r->level;
+}
+
+/* Destinations lie in the node of the window's first frame, as far as that has some. */
+static status_t commit(struct gathering *g, uint64_t moves, enum frame_owner owner) {
+  struct refuge refuge = {.from = window_part(g->c, g->first), .limit = UINT64_MAX, .may_fill = is_full_enough};
+  refuge.level = fullest_with_room(refuge.from, g, moves);
+  const status_t s = contig_gather(g, &refuge);
+  if (s == OK) contig_door_deliver(g->c, g->first, g->count, owner);
+  return s;
+}
+
+static status_t commit_noting(struct contig *c, const struct contig_quote *quote, enum frame_owner owner,
+                              struct gathering *g) {
+  uint64_t end;
+  *g = (struct gathering){.c = c, .first = quote->first.raw, .count = quote->count, .moves_max = quote->moves};
+  const bool is_ours = frame_owner_is_ours(owner) && owner != FRAME_OWNER_GATHERED;
+  if (!is_ours || quote->count == 0 || !bits_add(g->first, g->count, &end)) return ERR_INVALID;
+  if (!window_can_see(c)) return ERR_UNSUPPORTED;
+  if (!contig_gather_begin(window_machine(c))) return ERR_BUSY;
+  const status_t s = commit(g, quote->moves, owner);
+  contig_gather_end(window_machine(c));
+  return s;
 }
 
 status_t contig_commit(struct contig *c, const struct contig_quote *quote, enum frame_owner owner, pfn_t *first) {
-  struct gathering g = {.c = c, .first = quote->first.raw, .count = quote->count, .moves_max = quote->moves};
-  uint64_t end;
-  const bool is_ours = frame_owner_is_ours(owner) && owner != FRAME_OWNER_GATHERED;
-  if (!is_ours || quote->count == 0 || !bits_add(g.first, g.count, &end)) return ERR_INVALID;
-  if (!window_can_see(c)) return ERR_UNSUPPORTED;
-  if (!contig_gather_begin(c)) return ERR_BUSY;
-  struct refuge refuge = {.limit = UINT64_MAX, .may_fill = is_full_enough};
-  refuge.level = fullest_with_room(c, &g, quote->moves);
-  const status_t s = contig_gather(&g, &refuge);
-  if (s == OK) CHECK(pmm_give_run(c->pmm, FRAME_OWNER_GATHERED, owner, quote->first, quote->count) == OK);
-  contig_gather_end(c);
+  struct gathering g;
+  const status_t s = commit_noting(c, quote, owner, &g);
   if (s == OK) *first = quote->first;
   return s;
 }
 
 #define ATTEMPTS 4 /* Of quote and commit, while others change memory in between. */
 
-status_t contig_alloc(struct contig *c, enum frame_owner owner, uint64_t count, const struct frame_limits *where,
-                      uint64_t moves_max, pfn_t *first) {
-  struct contig_quote q;
-  status_t s = pmm_alloc_run(c->pmm, owner, 0, count, where, first);
-  for (unsigned i = 0; (s == ERR_NO_MEMORY || s == ERR_BUSY) && moves_max > 0 && i < ATTEMPTS; i++) {
-    s = contig_quote(c, count, where, &q);
+/* Refusals are learnt and the window is sought anew: AVOID_MAX of them, and ATTEMPTS of everything else, end it. */
+status_t contig_make(struct contig *c, uint32_t near, enum frame_owner owner, uint64_t count,
+                     const struct frame_limits *where, uint64_t moves_max, uint64_t *moved, pfn_t *first) {
+  struct avoid avoid = {.count = 0};
+  status_t s = ERR_BUSY, refusal = OK;
+  for (unsigned i = 0; (s == ERR_NO_MEMORY || s == ERR_BUSY) && i < ATTEMPTS;) {
+    struct contig_quote q;
+    struct gathering g;
+    s = contig_quote_avoiding(c, near, count, where, &avoid, &q);
+    if (s == ERR_BUSY && refusal != OK) return refusal;
     if (s != OK) return s == ERR_UNSUPPORTED ? ERR_NO_MEMORY : s;
     if (q.moves > moves_max) return ERR_DENIED;
-    s = contig_commit(c, &q, owner, first);
+    s = commit_noting(c, &q, owner, &g);
+    if (s == OK) {
+      *moved = g.moved;
+      *first = q.first;
+    } else if (g.is_refused && avoid.count < AVOID_MAX) {
+      avoid.frames[avoid.count++] = g.refused;
+      refusal = s;
+      s = ERR_BUSY;
+    } else {
+      i++;
+    }
   }
   return s;
+}
+
+status_t contig_find_or_make(struct contig *c, enum frame_owner owner, uint64_t count, const struct frame_limits *where,
+                             uint64_t moves_max, uint64_t *moved, pfn_t *first) {
+  const status_t s = contig_door_find(c, owner, count, where, first);
+  *moved = 0;
+  if (s != ERR_NO_MEMORY || moves_max == 0) return s;
+  return contig_make(c, NEAR_NOBODY, owner, count, where, moves_max, moved, first);
+}
+
+status_t contig_alloc(struct contig *c, enum frame_owner owner, uint64_t count, const struct frame_limits *where,
+                      uint64_t moves_max, pfn_t *first) {
+  uint64_t moved;
+  return contig_find_or_make(c, owner, count, where, moves_max, &moved, first);
 }

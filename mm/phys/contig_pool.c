@@ -31,16 +31,15 @@
  */
 #include "mm/contig_pool.h"
 
-#include "base/assert.h"
 #include "base/bits.h"
 #include "lib/string.h"
+#include "mm/phys/gather.h"
 #include "mm/platform.h"
-#include "mm/zero.h"
 
 #define CLASSES 36 /* Of blocks up to CONTIG_POOL_LIVE_MAX frames. */
 
 struct contig_pool {
-  struct pmm *pmm;
+  struct contig door; /* Where its frames come from: allocators alone. */
   enum frame_owner owner;
   struct contig_pool_promise promise;
   pfn_t self; /* Where this struct and its bitmaps are. */
@@ -169,17 +168,18 @@ static struct contig_pool *build(const struct contig_pool *plan) {
 
 status_t contig_pool_create(struct contig *c, enum frame_owner owner, const struct contig_pool_promise *promise,
                             const struct frame_limits *where, uint64_t moves_max, struct contig_pool **out) {
-  struct contig_pool plan = {.pmm = c->pmm, .owner = owner, .promise = *promise};
+  struct contig_pool plan = {.door = {.pmm = c->pmm, .nodes = c->nodes}, .owner = owner, .promise = *promise};
   struct frame_limits within = where ? *where : (struct frame_limits){0};
+  uint64_t moved, moved_for_self;
   plan.stats.reserved = contig_pool_cost(promise);
-  if (plan.stats.reserved == 0) return ERR_INVALID;
+  if (plan.stats.reserved == 0 || (within.align != 0 && !bits_is_power_of_two(within.align))) return ERR_INVALID;
   plan.self_frames = frames_for_self(plan.stats.reserved);
   within.align = bits_max(within.align, UINT64_C(1) << class_of(promise->max_block));
-  status_t s = contig_alloc(c, owner, plan.stats.reserved, &within, moves_max, &plan.first);
+  status_t s = contig_find_or_make(c, owner, plan.stats.reserved, &within, moves_max, &moved, &plan.first);
   if (s != OK) return s;
-  s = contig_alloc(c, FRAME_OWNER_KERNEL, plan.self_frames, NULL, moves_max, &plan.self);
+  s = contig_find_or_make(c, FRAME_OWNER_KERNEL, plan.self_frames, NULL, moves_max - moved, &moved_for_self, &plan.self);
   if (s != OK) {
-    CHECK(pmm_free_run(plan.pmm, owner, plan.first, plan.stats.reserved) == OK);
+    contig_door_free(c, owner, plan.first.raw, plan.stats.reserved);
     return s;
   }
   *out = build(&plan);
@@ -190,11 +190,11 @@ status_t contig_pool_destroy(struct contig_pool *pool) {
   struct contig_pool_stats stats;
   contig_pool_stats_read(pool, &stats);
   if (stats.blocks != 0) return ERR_BUSY;
-  const struct contig_pool plan = *pool;
-  zero_leave(plan.pmm, plan.first, plan.stats.reserved);
-  zero_leave(plan.pmm, plan.self, plan.self_frames);
-  CHECK(pmm_free_run(plan.pmm, plan.owner, plan.first, plan.stats.reserved) == OK);
-  CHECK(pmm_free_run(plan.pmm, FRAME_OWNER_KERNEL, plan.self, plan.self_frames) == OK);
+  struct contig_pool plan = *pool;
+  contig_door_leave(&plan.door, plan.first.raw, plan.stats.reserved);
+  contig_door_leave(&plan.door, plan.self.raw, plan.self_frames);
+  contig_door_free(&plan.door, plan.owner, plan.first.raw, plan.stats.reserved);
+  contig_door_free(&plan.door, FRAME_OWNER_KERNEL, plan.self.raw, plan.self_frames);
   return OK;
 }
 

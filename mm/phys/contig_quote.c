@@ -28,7 +28,8 @@
 #include "base/atomic.h"
 #include "base/bits.h"
 #include "base/compiler.h"
-#include "mm/phys/window.h"
+#include "mm/nodes.h"
+#include "mm/phys/gather.h"
 
 #define NEVER INT64_MAX
 
@@ -39,6 +40,7 @@ struct shape {
 
 struct search {
   const struct contig *c;
+  const struct avoid *avoid; /* Frames that are not movable after all; NULL: none. */
   struct shape shape;
   uint64_t ceiling;   /* Windows end here or lower. */
   uint64_t clean_low; /* [clean_low, ceiling) has no unmovable frame. */
@@ -97,16 +99,21 @@ static int64_t edge_count(const struct edge *e, uint64_t n) {
 
 /* --- unmovable frames -------------------------------------------------------------------------------------------- */
 
-static uint64_t unmovable_of(const struct contig *c, uint64_t base) {
+static uint64_t unmovable_of(const struct contig *c, const struct avoid *avoid, uint64_t base) {
   const struct window_word w = window_word_at(c, base);
-  return ~(w.free | w.movable);
+  uint64_t unmovable = ~(w.free | w.movable);
+  for (uint32_t i = 0; avoid && i < avoid->count; i++) {
+    const uint64_t at = avoid->frames[i] - base;
+    if (at < WINDOW_WORD) unmovable |= w.movable & UINT64_C(1) << at;
+  }
+  return unmovable;
 }
 
 /* The lowest unmovable frame of [start, end), or end. */
-static uint64_t first_unmovable(const struct contig *c, uint64_t start, uint64_t end) {
+static uint64_t first_unmovable(const struct contig *c, const struct avoid *avoid, uint64_t start, uint64_t end) {
   while (start < end) {
     const uint64_t base = bits_align_down(start, WINDOW_WORD);
-    const uint64_t in_the_way = unmovable_of(c, base) >> (start - base);
+    const uint64_t in_the_way = unmovable_of(c, avoid, base) >> (start - base);
     if (in_the_way != 0) return bits_min(start + bits_lowest(in_the_way), end);
     start = base + WINDOW_WORD;
   }
@@ -118,7 +125,7 @@ static bool is_clean(struct search *s, uint64_t first) {
   const uint64_t end = first + s->shape.count;
   if (end > s->ceiling) return false;
   const uint64_t known = bits_min(s->clean_low, end);
-  const uint64_t in_the_way = first < known ? first_unmovable(s->c, first, known) : known;
+  const uint64_t in_the_way = first < known ? first_unmovable(s->c, s->avoid, first, known) : known;
   s->clean_low = bits_min(s->clean_low, first);
   if (in_the_way == known) return true;
   s->ceiling = in_the_way;
@@ -241,8 +248,9 @@ static void search_coarsely(struct search *s) {
   s->shape.align = align;
 }
 
-status_t contig_quote(struct contig *c, uint64_t count, const struct frame_limits *where, struct contig_quote *out) {
-  struct search s = {.c = c, .best = NEVER};
+static status_t quote(struct contig *c, uint64_t count, const struct frame_limits *where, const struct avoid *avoid,
+                      struct contig_quote *out) {
+  struct search s = {.c = c, .avoid = avoid, .best = NEVER};
   const status_t status = decode(count, where, &s.shape);
   if (status != OK) return status;
   if (!window_can_see(c)) return ERR_UNSUPPORTED;
@@ -253,8 +261,34 @@ status_t contig_quote(struct contig *c, uint64_t count, const struct frame_limit
   if (window_free_frames(c) < count) return ERR_NO_MEMORY;
   if (s.best == NEVER || !count_moves(c, s.best_first, count, &moves)) return ERR_BUSY;
   *out = (struct contig_quote){.first = pfn(s.best_first), .count = count, .moves = moves};
-  (void)atomic_add(&c->stats.quotes, UINT64_C(1));
   return OK;
+}
+
+/* The cheapest of all windows is known: does a node have one at that price, and which is the nearest that does? */
+static void prefer_near(struct contig *c, uint32_t near, const struct frame_limits *where, const struct avoid *avoid,
+                        struct contig_quote *q) {
+  struct contig_quote here;
+  uint32_t node;
+  for (uint32_t i = 0; nodes_fallback(c->nodes, near, i, &node); i++) {
+    if (quote(&c->parts[node], q->count, where, avoid, &here) != OK || here.moves > q->moves) continue;
+    *q = here;
+    return;
+  }
+}
+
+status_t contig_quote_avoiding(struct contig *c, uint32_t near, uint64_t count, const struct frame_limits *where,
+                               const struct avoid *avoid, struct contig_quote *out) {
+  struct contig_quote q;
+  const status_t s = quote(c, count, where, avoid, &q);
+  if (s != OK) return s;
+  if (near != NEAR_NOBODY && c->parts && nodes_count(c->nodes) > 1) prefer_near(c, near, where, avoid, &q);
+  *out = q;
+  (void)atomic_add(&window_machine(c)->stats.quotes, UINT64_C(1));
+  return OK;
+}
+
+status_t contig_quote(struct contig *c, uint64_t count, const struct frame_limits *where, struct contig_quote *out) {
+  return contig_quote_avoiding(c, NEAR_NOBODY, count, where, NULL, out);
 }
 
 /* --- explaining -------------------------------------------------------------------------------------------------- */
@@ -301,7 +335,7 @@ status_t contig_explain(struct contig *c, uint64_t count, const struct frame_lim
   for (; limit > s.min && window_range_below(c, limit, &start, &end); limit = start) explain_range(c, &s, start, end, &best);
   if (best.unmovable == UINT64_MAX) return ERR_RANGE;
   if (best.unmovable == 0) return ERR_NOT_FOUND;
-  best.frame = pfn(first_unmovable(c, best.first.raw, best.first.raw + count));
+  best.frame = pfn(first_unmovable(c, NULL, best.first.raw, best.first.raw + count));
   best.owner = window_owner(c, best.frame.raw, &is_movable);
   *out = best;
   return OK;

@@ -58,6 +58,8 @@ static inline bool pmm_is_traced(const struct pmm *p) { return atomic_get(&p->tr
 
 /** Two allocated frames exchange all that is known of them.  => nobody else changes either. */
 void pmm_exchange(struct pmm *p, uint64_t a, uint64_t b);
+/** The same for a frame of one allocator and one of another: what the one is charged for the other is from now on. */
+void pmm_exchange_across(struct pmm *of_a, uint64_t a, struct pmm *of_b, uint64_t b);
 
 /* What a frame of the map's RAM is: said by its block's entry where that speaks for all its frames, else by its byte. */
 static inline struct frame_said pmm_frame_said(const struct pmm *p, uint64_t frame) {

@@ -305,6 +305,9 @@ static status_t free_as_it_is(struct nodes *n, enum frame_owner owner, pfn_t fir
 }
 
 struct pmm *nodes_pmm_of(const struct nodes *n, uint64_t frame) { return pmm_of(n, frame); }
+uint64_t nodes_span_end_of(const struct nodes *n, uint64_t frame) {
+  return n->sole ? UINT64_MAX : span_end(n, span_of(n, frame));
+}
 status_t nodes_judge(struct nodes *n, uint64_t first, uint64_t end, enum frame_owner owner) {
   return judge(n, first, end, owner);
 }

@@ -69,6 +69,8 @@ status_t nodes_free_sound(struct nodes *n, enum frame_owner owner, pfn_t first, 
 status_t bad_free_run(struct nodes *n, enum frame_owner owner, pfn_t first, uint64_t count);
 /** The allocator in whose books a frame is.  (nodes.c) */
 struct pmm *nodes_pmm_of(const struct nodes *n, uint64_t frame);
+/** The end of the span of a frame: below it nodes_pmm_of says the same.  (nodes.c) */
+uint64_t nodes_span_end_of(const struct nodes *n, uint64_t frame);
 /** Where a request begins; false for a node that does not exist.  (nodes.c) */
 bool nodes_begin_at(const struct nodes *n, uint32_t flags, uint32_t *node);
 /** What a request's limits and flags come to, with a max that is never 0.  (nodes.c) */

@@ -10,6 +10,15 @@
 
 #include "mm/contig.h"
 
+/** Where movers, the one commit and the counts are: the contig itself, or that of the machine whose part it is. */
+static inline struct contig *window_machine(const struct contig *c) { return c->machine ? c->machine : (struct contig *)c; }
+/** The allocator in whose books a frame is. */
+struct pmm *window_pmm(const struct contig *c, uint64_t frame);
+/** As far as [frame, end) is in the books of one allocator. */
+uint64_t window_pmm_end(const struct contig *c, uint64_t frame, uint64_t end);
+/** The contig that sees the node of this frame and no other. */
+struct contig *window_part(struct contig *c, uint64_t frame);
+
 #define WINDOW_WORD  UINT64_C(64)
 #define WINDOW_BLOCK FRAMES_PER_2M
 

@@ -36,6 +36,7 @@ static status_t hold(void *context, pfn_t frame) {
   struct movers *m = context;
   if (m->in_hold) m->in_hold(m, frame.raw);
   if (m->refuse_at != UINT64_MAX && m->holds >= m->refuse_at) return ERR_DENIED;
+  if (m->refuses && m->refuses(m, frame.raw)) return ERR_DENIED;
   m->holds++;
   if (m->object_of[frame.raw] == 0) return ERR_STATE; /* It is not ours any more. */
   m->held++;

@@ -22,6 +22,7 @@ struct movers {
 
   uint64_t holds, moves, releases; /* Calls; holds that were not refused so. */
   uint64_t refuse_at;              /* From this hold on, counted from 0, they are refused; UINT64_MAX for none. */
+  bool (*refuses)(struct movers *m, uint64_t frame); /* Says no to a hold of this frame; NULL: never. */
   /* Called in every hold, with the frame, before it answers. */
   void (*in_hold)(struct movers *m, uint64_t frame);
   uint64_t held; /* Now. */

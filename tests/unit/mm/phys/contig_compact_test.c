@@ -19,6 +19,7 @@
 #include "mm/phys/engine/engine.h"
 #include "movers.h"
 #include "platform.h"
+#include "slots.h"
 
 #define MOVER FRAME_OWNER_USER
 #define BLOCK UINT64_C(512)
@@ -107,22 +108,166 @@ static void compaction_moves_the_least_there_is(void **state) {
          (unsigned long long)moves);
 }
 
-static void an_owner_who_refuses_costs_his_blocks_only(void **state) {
+/* --- owners who refuse ------------------------------------------------------------------------------------------- */
+
+static const uint8_t *pinned; /* By frame. */
+static bool is_pinned(struct movers *m, uint64_t frame) {
+  (void)m;
+  return pinned[frame];
+}
+
+/* Pins some movable frames, a few in some of the blocks; returns the blocks. */
+static uint64_t pin_some(struct movers *m, struct dice *d, uint8_t *pins, uint64_t start, uint64_t end) {
+  uint64_t blocks = 0;
+  for (uint64_t b = bits_align_up(start, BLOCK); b + BLOCK <= end; b += BLOCK) {
+    if (!dice_one_in(d, 4)) continue;
+    bool is_any = false;
+    for (unsigned i = 0; i < 3; i++) {
+      const uint64_t f = b + dice_below(d, BLOCK);
+      pins[f] = m->object_of[f] != 0;
+      is_any |= pins[f] != 0;
+    }
+    blocks += is_any;
+  }
+  return blocks;
+}
+
+/* Who refuses is asked before anything moves: the others are emptied instead, and for the least number of moves there is. */
+static void pinned_blocks_are_replaced_for_the_least_number_of_moves(void **state) {
+  (void)state;
+  const uint64_t seed = seed_of_run() + 7000;
+  uint64_t made = 0, moves = 0, refused = 0;
+  for (uint64_t i = 0; i < 100; i++) {
+    struct dice d = dice_of(seed + i);
+    struct boot_region ram = hosted_plain_region(256 + dice_between(&d, 4, 24) * BLOCK);
+    const uint64_t start = ram.start / FRAME_SIZE, end = ram.end / FRAME_SIZE;
+    struct hosted h = hosted_create(&ram, 1, NULL, 0);
+    struct movers m;
+    uint8_t *pins = calloc(end, 1);
+    movers_init(&m, &h, MOVER, end, true);
+    for (uint64_t f = start, used = 0; f < end; f++) {
+      if (f % BLOCK == 0 || f == start) used = dice_below(&d, 1001);
+      if (dice_below(&d, 1000) < used) assert_true(movers_take_at(&m, f));
+    }
+    const uint64_t pinned_blocks = pin_some(&m, &d, pins, start, end);
+    pinned = pins;
+    m.refuses = is_pinned;
+    const uint64_t wanted = dice_one_in(&d, 2) ? UINT64_MAX : dice_below(&d, 12);
+    const struct least without = least_of(&m, NULL, &ram, BLOCK, wanted), least = least_of(&m, pins, &ram, BLOCK, wanted);
+    struct contig_compaction c;
+    assert_int_equal(contig_compact(&m.contig, BLOCK, wanted, &c), OK);
+    assert_int_equal(c.possible, without.possible);
+    assert_int_equal(c.before + c.made, bits_max(bits_min(wanted, least.possible), least.whole));
+    assert_int_equal(c.moves, least.moves);
+    assert_int_equal(m.moves, c.moves);
+    assert_true(c.refused <= pinned_blocks);
+    assert_int_equal(m.held, 0);
+    movers_must_be_intact(&m);
+    hosted_must_be_sound(&h, "after refusals");
+    made += c.made;
+    moves += c.moves;
+    refused += c.refused;
+    movers_fini(&m);
+    hosted_destroy(&h);
+    free(pins);
+  }
+  printf("# with pinned frames: 100 machines, %llu blocks made, %llu refused, %llu moves, each time the least\n",
+         (unsigned long long)made, (unsigned long long)refused, (unsigned long long)moves);
+  assert_true(made > 100 && refused > 20);
+}
+
+/* A frame is busy when it is asked for the first time, and never again. */
+static uint8_t has_been_asked[9 * BLOCK];
+static bool is_busy_once(struct movers *m, uint64_t frame) {
+  (void)m;
+  return frame % 64 == 0 && !has_been_asked[frame]++;
+}
+
+static void who_refuses_once_is_asked_again(void **state) {
   (void)state;
   struct boot_region ram = hosted_plain_region(256 + 8 * BLOCK);
   struct hosted h = hosted_create(&ram, 1, NULL, 0);
   struct movers m;
   struct contig_compaction c;
+  memset(has_been_asked, 0, sizeof has_been_asked);
   movers_init(&m, &h, MOVER, ram.end / FRAME_SIZE, true);
   for (uint64_t f = 512; f < 9 * BLOCK; f += 8) assert_true(movers_take_at(&m, f));
-  m.refuse_at = 130;
-  assert_int_equal(contig_compact(&m.contig, 512, 4, &c), OK);
-  assert_int_equal(c.made, 2);
-  assert_int_equal(c.refused, 2);
-  assert_int_equal(c.moves, 128);
+  m.refuses = is_busy_once;
+  assert_int_equal(contig_compact(&m.contig, 512, UINT64_MAX, &c), OK);
+  assert_int_equal(c.possible, 7);
+  assert_true(c.made < 7); /* Each block has eight such frames: in one run it is not asked as often as that. */
+  assert_int_equal(c.made + c.refused, 8);
+  for (unsigned i = 0; i < 8 && c.before + c.made < 7; i++) assert_int_equal(contig_compact(&m.contig, 512, 7, &c), OK);
+  assert_int_equal(c.before + c.made, 7);
   movers_must_be_intact(&m);
-  hosted_must_be_sound(&h, "after refusals");
+  hosted_must_be_sound(&h, "after refusals that did not last");
   assert_int_equal(contig_compact(&m.contig, 1024, 4, &c), ERR_INVALID);
+  movers_fini(&m);
+  hosted_destroy(&h);
+}
+
+/* A single frame that is busy when it is looked at first; its block is needed. */
+static bool is_busy_at_first(struct movers *m, uint64_t frame) {
+  (void)m;
+  return frame == 2 * BLOCK + 8 && !has_been_asked[frame]++;
+}
+
+static void a_moments_refusal_loses_no_block(void **state) {
+  (void)state;
+  struct boot_region ram = hosted_plain_region(256 + 8 * BLOCK);
+  struct hosted h = hosted_create(&ram, 1, NULL, 0);
+  struct movers m;
+  struct contig_compaction c;
+  memset(has_been_asked, 0, sizeof has_been_asked);
+  movers_init(&m, &h, MOVER, ram.end / FRAME_SIZE, true);
+  for (uint64_t f = BLOCK; f < 9 * BLOCK; f++) { /* Four blocks that can be emptied, and four that take it all in. */
+    const struct frame_limits exactly = {.min = f, .max = f + 1};
+    pfn_t got;
+    if (f < 5 * BLOCK && f % 4 == 0) assert_true(movers_take_at(&m, f));
+    if (f >= 5 * BLOCK && f % 4 != 0) assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, 1, &exactly, &got), OK);
+  }
+  m.refuses = is_busy_at_first;
+  assert_int_equal(contig_compact(&m.contig, 512, UINT64_MAX, &c), OK);
+  assert_int_equal(c.possible, 4);
+  assert_int_equal(c.made, 4);
+  assert_int_equal(c.refused, 0);
+  movers_must_be_intact(&m);
+  movers_fini(&m);
+  hosted_destroy(&h);
+}
+
+/*
+ * Another CPU is idle and keeps a block with many free frames for itself.  They are needed: there are just as many free
+ * frames as the blocks that are possible have.
+ */
+static void what_an_idle_cpu_keeps_is_filled_too(void **state) {
+  (void)state;
+  struct boot_region ram = hosted_plain_region(256 + 6 * BLOCK);
+  struct hosted h = hosted_create(&ram, 1, NULL, 0);
+  struct movers m;
+  struct contig_compaction c;
+  uint64_t frame, n = 0;
+  movers_init(&m, &h, MOVER, ram.end / FRAME_SIZE, true);
+  while (movers_take(&m, &frame)) continue;
+  for (uint64_t f = 256; f < 512; f++) assert_true(m.object_of[f] != 0); /* The piece below the first block stays full. */
+  for (uint64_t b = 1; b < 7; b++) {
+    const uint64_t spare = b == 6 ? 112 : b == 5 ? 400 : 256;
+    for (uint64_t f = b * BLOCK; f < b * BLOCK + spare; f++, n++) movers_give(&m, f);
+  }
+  assert_int_equal(n % BLOCK, 0);
+  pmm_drain(h.pmm);
+  slots_play(1);
+  assert_true(movers_take(&m, &frame)); /* The highest broken block is that CPU's now. */
+  movers_give(&m, frame);
+  slots_play(0);
+  const struct least least = least_of(&m, NULL, &ram, BLOCK, UINT64_MAX);
+  assert_int_equal(contig_compact(&m.contig, BLOCK, UINT64_MAX, &c), OK);
+  assert_int_equal(c.possible, n / BLOCK);
+  assert_int_equal(c.before + c.made, c.possible);
+  assert_int_equal(c.moves, least.moves);
+  assert_int_equal(least_of(&m, NULL, &ram, BLOCK, 0).whole, c.possible);
+  movers_must_be_intact(&m);
+  hosted_must_be_sound(&h, "after what an idle CPU had");
   movers_fini(&m);
   hosted_destroy(&h);
 }
@@ -174,7 +319,26 @@ static uint64_t found(struct pmm *p, uint64_t group) {
   return n;
 }
 
-static void standard_workload(uint64_t frames, uint64_t group, bool has_bytes) {
+/* Unmovable frames, in clusters in some of the groups; whose they are is taken from the free ones. */
+static uint8_t *plant_pockets(struct hosted *h, struct movers *m, const struct boot_region *ram, uint64_t group, uint64_t n,
+                              uint64_t seed) {
+  const uint64_t start = ram->start / FRAME_SIZE, end = ram->end / FRAME_SIZE;
+  struct dice d = dice_of(seed + 99);
+  uint8_t *is_fixed = calloc(end, 1);
+  for (uint64_t i = 0; i < n; i++) {
+    const uint64_t base = bits_align_up(start, group) + dice_below(&d, (end - start) / group - 1) * group;
+    const uint64_t first = base + dice_below(&d, group - 64);
+    for (uint64_t f = first; f < first + 64; f++) {
+      const struct frame_limits exactly = {.min = f, .max = f + 1};
+      pfn_t got;
+      if (m->object_of[f] != 0) continue;
+      if (pmm_alloc_run(h->pmm, FRAME_OWNER_TEST, 0, 1, &exactly, &got) == OK) is_fixed[f] = 1;
+    }
+  }
+  return is_fixed;
+}
+
+static void standard_workload(uint64_t frames, uint64_t group, bool has_bytes, uint64_t pockets) {
   struct boot_region ram = hosted_plain_region(frames);
   struct hosted h = hosted_create(&ram, 1, NULL, 0);
   struct movers m;
@@ -182,15 +346,17 @@ static void standard_workload(uint64_t frames, uint64_t group, bool has_bytes) {
   const uint64_t seed = seed_of_run();
   movers_init(&m, &h, MOVER, ram.end / FRAME_SIZE, has_bytes);
   fragment(&m, &ram, seed);
-  const struct least least = least_of(&m, NULL, &ram, group, UINT64_MAX);
+  uint8_t *is_fixed = plant_pockets(&h, &m, &ram, group, pockets, seed);
+  const struct least least = least_of(&m, is_fixed, &ram, group, UINT64_MAX);
   const uint64_t ram_mib = frames / 256, group_mib = group / 256;
   assert_int_equal(found(h.pmm, group), least.whole);
   assert_int_equal(contig_compact(&m.contig, group, UINT64_MAX, &c), OK);
   const uint64_t whole = c.before + c.made;
-  printf("# %llu MiB, groups of %llu MiB: %llu of %llu possible without moving, %llu with %llu moves; least %llu\n",
-         (unsigned long long)ram_mib, (unsigned long long)group_mib, (unsigned long long)least.whole,
-         (unsigned long long)least.possible, (unsigned long long)whole, (unsigned long long)c.moves,
-         (unsigned long long)least.moves);
+  printf("# %llu MiB, groups of %llu MiB, %llu unmovable pockets: %llu of %llu possible without moving, %llu with %llu "
+         "moves; least %llu\n",
+         (unsigned long long)ram_mib, (unsigned long long)group_mib, (unsigned long long)pockets,
+         (unsigned long long)least.whole, (unsigned long long)least.possible, (unsigned long long)whole,
+         (unsigned long long)c.moves, (unsigned long long)least.moves);
   assert_int_equal(whole, least.possible);
   assert_int_equal(found(h.pmm, group), least.possible);
   assert_true(c.moves <= least.moves + least.moves / 10);
@@ -198,16 +364,20 @@ static void standard_workload(uint64_t frames, uint64_t group, bool has_bytes) {
   hosted_must_be_sound(&h, "after the standard workload");
   movers_fini(&m);
   hosted_destroy(&h);
+  free(is_fixed);
 }
 
 static void all_possible_2_mib_blocks_are_made(void **state) {
   (void)state;
-  standard_workload(256 * BLOCK, 512, true);
+  standard_workload(256 * BLOCK, 512, true, 0);
+  standard_workload(256 * BLOCK, 512, true, 70);
+  standard_workload(256 * BLOCK, 512, true, 400);
 }
 
 static void all_possible_gibs_are_made(void **state) {
   (void)state;
-  standard_workload(3 * FRAMES_PER_1G + 1000, FRAMES_PER_1G, false);
+  standard_workload(3 * FRAMES_PER_1G + 1000, FRAMES_PER_1G, false, 0);
+  standard_workload(6 * FRAMES_PER_1G + 1000, FRAMES_PER_1G, false, 3);
 }
 
 /* One run after the other by quote and commit, without the plan for all: still no more than a tenth too many. */
@@ -369,7 +539,10 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(compaction_moves_the_least_there_is),
       cmocka_unit_test(what_is_to_be_emptied_is_never_filled),
-      cmocka_unit_test(an_owner_who_refuses_costs_his_blocks_only),
+      cmocka_unit_test(pinned_blocks_are_replaced_for_the_least_number_of_moves),
+      cmocka_unit_test(who_refuses_once_is_asked_again),
+      cmocka_unit_test(a_moments_refusal_loses_no_block),
+      cmocka_unit_test(what_an_idle_cpu_keeps_is_filled_too),
       cmocka_unit_test(all_possible_2_mib_blocks_are_made),
       cmocka_unit_test(all_possible_gibs_are_made),
       cmocka_unit_test(quotes_one_by_one_come_close),

@@ -199,12 +199,17 @@ static uint64_t kept_by(const struct client *c, uint64_t step, uint64_t offset) 
   return kept;
 }
 
+/* How long the blocks of a class are: as its name says, or just too long for the class below. */
+static uint64_t whole_step(uint64_t step) { return step; }
+static uint64_t half_and_one(uint64_t step) { return step / 2 + 1; }
+
 /*
  * Robson's bad client.  It fills memory with single frames; then, for each power of two, frees everything that does not lie
  * over one frame in 2^k (of the two places that continue the last choice, the one that leaves most in the way) and
  * allocates as many blocks of 2^k as its promise allows.
  */
-static uint64_t robson(struct contig_pool *pool, const struct contig_pool_promise *promise) {
+static uint64_t robson(struct contig_pool *pool, const struct contig_pool_promise *promise,
+                       uint64_t (*length)(uint64_t step)) {
   struct client c = client_of(pool);
   struct contig_pool_stats s;
   uint64_t offset = 0;
@@ -217,7 +222,7 @@ static uint64_t robson(struct contig_pool *pool, const struct contig_pool_promis
       const uint64_t next = c.at[i] + (offset + step - c.at[i] % step) % step;
       if (next >= c.at[i] + c.count[i]) client_free(&c, i);
     }
-    while (c.live + step <= promise->max_live) client_alloc(&c, step);
+    while (length(step) <= promise->max_block && c.live + length(step) <= promise->max_live) client_alloc(&c, length(step));
   }
   client_end(&c);
   contig_pool_stats_read(pool, &s);
@@ -235,7 +240,7 @@ static void robsons_bad_client_is_served(void **state) {
     struct bench b = begin(p);
     const uint64_t log = bits_log2_floor(p->max_block);
     const uint64_t robsons = p->max_live + p->max_live * log / 2 - p->max_block + 1; /* Nobody can do with less. */
-    const uint64_t highest = robson(b.pool, p);
+    const uint64_t highest = robson(b.pool, p, whole_step);
     printf("# live %llu, block %llu: Robson's client reaches %llu; his bound %llu; reserved %llu\n",
            (unsigned long long)p->max_live, (unsigned long long)p->max_block, (unsigned long long)highest,
            (unsigned long long)robsons, (unsigned long long)b.reserved);
@@ -244,6 +249,52 @@ static void robsons_bad_client_is_served(void **state) {
     assert_true(b.reserved < robsons + 2 * p->max_block + p->max_live / 8);
     end(&b);
   }
+}
+
+/* The same where any length is allowed: blocks that are a frame too long for the class below cost it half as much. */
+static void the_bad_client_of_any_length_is_served(void **state) {
+  (void)state;
+  const struct contig_pool_promise promises[] = {
+      {64, 4, CONTIG_POOL_ANY},    {512, 9, CONTIG_POOL_ANY},    {1024, 64, CONTIG_POOL_ANY},
+      {1000, 33, CONTIG_POOL_ANY}, {2048, 257, CONTIG_POOL_ANY}, {1500, 1024, CONTIG_POOL_ANY},
+  };
+  for (size_t i = 0; i < sizeof promises / sizeof *promises; i++) {
+    uint64_t (*const lengths[])(uint64_t) = {half_and_one, whole_step};
+    for (unsigned k = 0; k < 2; k++) {
+      struct bench b = begin(&promises[i]);
+      const uint64_t highest = robson(b.pool, &promises[i], lengths[k]);
+      printf("# live %llu, block %llu, any length: the bad client reaches %llu; reserved %llu\n",
+             (unsigned long long)promises[i].max_live, (unsigned long long)promises[i].max_block,
+             (unsigned long long)highest, (unsigned long long)b.reserved);
+      assert_true(highest <= b.reserved && highest > promises[i].max_live);
+      end(&b);
+    }
+  }
+}
+
+/* The pool costs one move and its bitmaps, two frames in a row, another one: both count. */
+static void what_moves_for_a_pool_is_no_more_than_allowed(void **state) {
+  (void)state;
+  const struct contig_pool_promise promise = {20000, 1, CONTIG_POOL_POWERS};
+  struct boot_region ram = hosted_plain_region(RAM_FRAMES);
+  struct hosted h = hosted_create(&ram, 1, NULL, 0);
+  struct movers m;
+  struct contig_pool *pool = NULL;
+  movers_init(&m, &h, FRAME_OWNER_USER, RAM_FRAMES + 256, false);
+  assert_true(movers_take_at(&m, 10000));
+  for (uint64_t f = 20256; f < RAM_FRAMES + 256; f += 2) assert_true(movers_take_at(&m, f));
+  assert_int_equal(contig_pool_create(&m.contig, FRAME_OWNER_TEST, &promise, NULL, 0, &pool), ERR_NO_MEMORY);
+  assert_int_equal(contig_pool_create(&m.contig, FRAME_OWNER_TEST, &promise, NULL, 1, &pool), ERR_NO_MEMORY);
+  assert_null(pool);
+  assert_true(m.moves <= 1);
+  while (m.moves > 0 && m.object_of[10000] == 0) { /* As it was. */
+    m.moves = 0;
+    assert_true(movers_take_at(&m, 10000));
+  }
+  assert_int_equal(contig_pool_create(&m.contig, FRAME_OWNER_TEST, &promise, NULL, 2, &pool), OK);
+  assert_int_equal(contig_pool_destroy(pool), OK);
+  movers_fini(&m);
+  hosted_destroy(&h);
 }
 
 /* A random client that keeps its promise to the frame, at its limit most of the time. */
@@ -332,6 +383,8 @@ static void promises_that_make_no_sense_are_told_apart(void **state) {
   assert_true(contig_pool_cost(&large) > CONTIG_POOL_LIVE_MAX && contig_pool_cost(&large) < 64 * CONTIG_POOL_LIVE_MAX);
   assert_int_equal(contig_pool_create(c, FRAME_OWNER_TEST, &large, NULL, 0, &pool), ERR_NO_MEMORY);
   assert_int_equal(contig_pool_create(c, FRAME_OWNER_FREE, &good, NULL, 0, &pool), ERR_INVALID);
+  assert_int_equal(contig_pool_create(c, FRAME_OWNER_TEST, &good, &(struct frame_limits){.align = 3}, 0, &pool),
+                   ERR_INVALID);
   assert_null(pool);
   assert_int_equal(hosted_digest(&b.h), before);
   end(&b);
@@ -341,6 +394,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(no_client_at_all_needs_more),
       cmocka_unit_test(robsons_bad_client_is_served),
+      cmocka_unit_test(the_bad_client_of_any_length_is_served),
+      cmocka_unit_test(what_moves_for_a_pool_is_no_more_than_allowed),
       cmocka_unit_test(random_clients_are_served),
       cmocka_unit_test(a_broken_promise_is_denied_and_a_wrong_free_refused),
       cmocka_unit_test(promises_that_make_no_sense_are_told_apart),

@@ -519,6 +519,56 @@ static void one_door_finds_makes_or_says_the_price_is_too_high(void **state) {
   machine_end(&m);
 }
 
+/* --- owners who do not let go ------------------------------------------------------------------------------------ */
+
+static uint64_t pinned_from, pinned_end;
+static bool is_pinned(struct movers *m, uint64_t frame) {
+  (void)m;
+  return frame >= pinned_from && frame < pinned_end;
+}
+
+/* The cheapest window holds a pinned frame: the other one is made, and no frame moves for nothing. */
+static void a_pinned_frame_costs_its_window_and_no_other(void **state) {
+  (void)state;
+  struct machine m = by_hand();
+  const struct contig_quote cheapest = quote_block(&m);
+  pfn_t first;
+  uint64_t in_second = 0;
+  for (uint64_t f = FIRST + 512; f < FIRST + COUNT; f++) in_second += state_of(&m, f) == MOVABLE_FRAME;
+  assert_true(in_second > cheapest.moves);
+  m.m.refuses = is_pinned;
+  pinned_from = FIRST + 510;
+  pinned_end = pinned_from + 1;
+  assert_int_equal(contig_alloc(&m.m.contig, FRAME_OWNER_KERNEL, 512, &block, cheapest.moves, &first), ERR_DENIED);
+  assert_int_equal(m.m.moves, 0);
+  assert_int_equal(contig_alloc(&m.m.contig, FRAME_OWNER_KERNEL, 512, &block, 512, &first), OK);
+  assert_int_equal(first.raw, FIRST + 512);
+  assert_int_equal(m.m.moves, in_second);
+  movers_must_be_intact(&m.m);
+  hosted_must_be_sound(&m.h, "after a window without the pinned frame");
+  machine_end(&m);
+}
+
+/* All is pinned: it ends, with what the owner said, and as it was. */
+static void where_everything_is_pinned_the_owners_answer_is_told(void **state) {
+  (void)state;
+  struct machine m = by_hand();
+  const uint64_t before = hosted_digest(&m.h);
+  pfn_t first = pfn(7);
+  m.m.refuses = is_pinned;
+  pinned_from = 0;
+  pinned_end = UINT64_MAX;
+  assert_int_equal(contig_alloc(&m.m.contig, FRAME_OWNER_KERNEL, 512, &block, 512, &first), ERR_DENIED);
+  assert_int_equal(
+      contig_alloc(&m.m.contig, FRAME_OWNER_KERNEL, 300, &(struct frame_limits){.min = FIRST + 400}, 512, &first),
+      ERR_DENIED);
+  assert_true(m.m.holds < 10000);
+  assert_int_equal(first.raw, 7);
+  assert_int_equal(m.m.moves, 0);
+  assert_int_equal(hosted_digest(&m.h), before);
+  machine_end(&m);
+}
+
 static void destinations_lie_in_the_fullest_blocks(void **state) {
   (void)state;
   static struct boot_region ram = {BLOCK * FRAME_SIZE, 7 * BLOCK * FRAME_SIZE, BOOT_MEMORY_USABLE, 7, 8};
@@ -549,6 +599,8 @@ int main(void) {
       cmocka_unit_test(bad_requests_are_told_apart),
       cmocka_unit_test(without_tiers_there_is_no_price),
       cmocka_unit_test(one_door_finds_makes_or_says_the_price_is_too_high),
+      cmocka_unit_test(a_pinned_frame_costs_its_window_and_no_other),
+      cmocka_unit_test(where_everything_is_pinned_the_owners_answer_is_told),
       cmocka_unit_test(destinations_lie_in_the_fullest_blocks),
       cmocka_unit_test(requests_succeed_if_and_only_if_a_run_exists_or_can_be_made),
       cmocka_unit_test(a_quote_is_the_least_of_all_windows_and_the_commit_moves_exactly_that),
