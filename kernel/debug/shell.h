@@ -33,8 +33,6 @@ struct shell_request {
   struct frame_limits limits;
   uint64_t moves; /* As many may move for it. */
 };
-/** The node that a request is for, which need not be there; NODES_ALL. */
-uint32_t shell_node_of(uint32_t flags);
 /** Says so when there is no such node; true then. */
 bool shell_lacks_node(const struct shell_request *r);
 /** Any of the nodes' allocators: the same engine finds frames for all of them. */

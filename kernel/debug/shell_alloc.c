@@ -94,7 +94,7 @@ static void blame_limits(const struct shell_request *r) {
 /* A run that can be made has a price. */
 static bool offer(const struct shell_request *r, const char *wanted) {
   struct movers_quote q;
-  if (movers_quote(shell_node_of(r->flags), r->count, &r->limits, &q) != OK || q.quote.moves == 0) return false;
+  if (movers_quote(r->flags, r->count, &r->limits, &q) != OK || q.quote.moves == 0) return false;
   shell_complain("No run of %s is free, but one can be made: with moves=%llu.  See also: quote", wanted,
                  (unsigned long long)q.quote.moves);
   return true;
@@ -152,8 +152,7 @@ void shell_alloc(size_t count, const char *const *words) {
     return;
   }
   if (shell_lacks_node(&r)) return;
-  const status_t status =
-      movers_alloc(shell_node_of(r.flags), FRAME_OWNER_TEST, r.flags, r.count, &r.limits, r.moves, &first);
+  const status_t status = movers_alloc(FRAME_OWNER_TEST, r.flags, r.count, &r.limits, r.moves, &first);
   if (status != OK) {
     explain(&r, status);
     return;

@@ -89,7 +89,7 @@ static void show_quote(const struct contig_quote *q) {
 
 static void show_obstacle(const struct shell_request *r) {
   struct contig_obstacle o;
-  if (movers_explain(shell_node_of(r->flags), r->count, &r->limits, &o) != OK) return;
+  if (movers_explain(r->flags, r->count, &r->limits, &o) != OK) return;
   shell_title("quote", "something is in the way everywhere; here the least");
   draw_window(o.first.raw, r->count);
   console_printf(" 0x%llx: %llu frames cannot move, the first at 0x%llx (%s); %llu could.\n",
@@ -111,7 +111,7 @@ void shell_quote(size_t count, const char *const *words) {
     shell_complain("moves= is what `alloc` may spend; quote says how much it is.");
     return;
   }
-  const status_t s = movers_quote(shell_node_of(r.flags), r.count, &r.limits, &q);
+  const status_t s = movers_quote(r.flags, r.count, &r.limits, &q);
   if (s == OK)
     show_quote(&q.quote);
   else if (s == ERR_BUSY)

@@ -14,12 +14,6 @@
 
 static struct picture out;
 
-uint32_t shell_node_of(uint32_t flags) {
-  const uint32_t node = (flags & NODE_MASK) >> 16;
-  if (!(flags & NODE_EXACT)) return NODES_ALL;
-  return node == 0 ? nodes_home(memory_nodes(), 0) : node - 1;
-}
-
 const struct pmm *shell_any_pmm(void) {
   uint32_t node = 0;
   while (!nodes_pmm(memory_nodes(), node)) node++; /* One of them has memory, or nobody would be here. */
@@ -51,12 +45,11 @@ static void say_request(uint32_t flags, uint64_t count, const struct frame_limit
 static void say_window(uint32_t flags, uint64_t count, const struct frame_limits *w) {
   struct contig_obstacle o;
   struct movers_quote q;
-  const uint32_t node = shell_node_of(flags);
-  const status_t s = movers_explain(node, count, w, &o);
+  const status_t s = movers_explain(flags, count, w, &o);
   if (s == OK) {
     picture_add(&out, ", %llu unmovable frames in the best window (0x%llx: %s)", (unsigned long long)o.unmovable,
                 (unsigned long long)o.frame.raw * FRAME_SIZE, frame_owner_name(o.owner));
-  } else if (s == ERR_NOT_FOUND && movers_quote(node, count, w, &q) == OK) {
+  } else if (s == ERR_NOT_FOUND && movers_quote(flags, count, w, &q) == OK) {
     picture_add(&out, ", none unmovable in the best window: %llu would have to move", (unsigned long long)q.quote.moves);
   } else if (s == ERR_RANGE) {
     picture_add(&out, ", and within these limits no RAM is that long");

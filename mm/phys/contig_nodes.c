@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mm/phys/contig_nodes.c — flags of a request, and which contig sees what they allow.
+ *
+ * HOW    A quote over all nodes is the least there is, and says how low the price can be.  Which node has a window at that
+ *        price is asked afterwards, nearest first: so near and cheap are not weighed against each other, cheap comes first.
+ *        When none has, the window lies across a border.
+ * LOCKING  none; see contig.c.
+ */
+#include "mm/contig_nodes.h"
+
+#include "base/bits.h"
+#include "mm/phys/gather.h"
+#include "mm/phys/nodes_instance.h"
+
+void contig_nodes_init(struct contig *whole, struct contig *parts, struct nodes *n) {
+  *whole = (struct contig){.nodes = n, .parts = parts};
+  for (uint32_t i = 0; i < nodes_count(n); i++)
+    parts[i] = (struct contig){.pmm = nodes_pmm(n, i), .nodes = n, .machine = whole};
+}
+
+/* What the flags allow. */
+struct reach {
+  struct contig *contig;
+  uint32_t node;
+  struct frame_limits where;
+};
+
+static status_t reach_of(struct contig *whole, uint32_t flags, const struct frame_limits *where, struct reach *out) {
+  const uint32_t bits = PMM_BELOW_BITS(flags);
+  *out = (struct reach){.contig = whole, .where = where ? *where : (struct frame_limits){0}};
+  if (!nodes_begin_at(whole->nodes, flags, &out->node)) return ERR_INVALID;
+  if (bits != 0 && (bits <= FRAME_SHIFT || bits > 64)) return ERR_INVALID;
+  if (out->where.max == 0) out->where.max = UINT64_MAX;
+  if (bits != 0 && bits < 64) out->where.max = bits_min(out->where.max, UINT64_C(1) << (bits - FRAME_SHIFT));
+  if (flags & NODE_EXACT) out->contig = &whole->parts[out->node];
+  return flags & NODE_EXACT && !out->contig->pmm ? ERR_RANGE : OK;
+}
+
+struct contig *contig_nodes_for(struct contig *whole, uint32_t flags) {
+  struct reach r;
+  return reach_of(whole, flags, NULL, &r) == OK ? r.contig : NULL;
+}
+
+status_t contig_nodes_quote(struct contig *whole, uint32_t flags, uint64_t count, const struct frame_limits *where,
+                            struct contig_quote *out) {
+  struct reach r;
+  const status_t s = reach_of(whole, flags, where, &r);
+  return s == OK ? contig_quote_avoiding(r.contig, r.node, count, &r.where, NULL, out) : s;
+}
+
+status_t contig_nodes_alloc(struct contig *whole, enum frame_owner owner, uint32_t flags, uint64_t count,
+                            const struct frame_limits *where, uint64_t moves_max, pfn_t *first) {
+  struct reach r;
+  uint64_t moved;
+  const status_t s = nodes_alloc_run(whole->nodes, owner, flags, count, where, first);
+  if (s != ERR_NO_MEMORY || moves_max == 0) return s;
+  if (!window_can_see(whole)) return ERR_UNSUPPORTED;
+  status_t made = reach_of(whole, flags, where, &r);
+  if (made == OK) made = contig_make(r.contig, r.node, owner, count, &r.where, moves_max, &moved, first);
+  if (made == OK && flags & NODE_ZEROED) nodes_clear(whole->nodes, *first, count);
+  return made;
+}
+
+status_t contig_nodes_explain(struct contig *whole, uint32_t flags, uint64_t count, const struct frame_limits *where,
+                              struct contig_obstacle *out) {
+  struct reach r;
+  const status_t s = reach_of(whole, flags, where, &r);
+  return s == OK ? contig_explain(r.contig, count, &r.where, out) : s;
+}
