@@ -91,7 +91,7 @@ $(ENUMERATOR): private CFLAGS.interleave := $(filter-out -fsanitize=thread,$(CFL
 # --- sources ---------------------------------------------------------------------------------------------------------
 # PURE: no hardware; part of a product and of the host tests.
 PURE.loader := $(wildcard $(addprefix loader/,config.c image.c placement.c entropy.c memmap.c handoff.c x86_64/paging.c))
-PURE.kernel := $(wildcard kernel/options.c kernel/handoff.c kernel/klog.c $(addprefix kernel/drivers/acpi/,tables.c numa.c) \
+PURE.kernel := $(wildcard kernel/options.c kernel/cpu_area.c kernel/handoff.c kernel/klog.c $(addprefix kernel/drivers/acpi/,tables.c numa.c) \
   $(addprefix kernel/drivers/pci/,scan.c names.c) \
   $(addprefix kernel/drivers/console/,vt.c pixels.c input.c) $(addprefix kernel/debug/,lineedit.c picture.c))
 # Part of the kernel's own tests, and of the host's.

@@ -8,8 +8,8 @@
  * HOW    In the lower half of the window, at page 1 + 2n: the block of CPU n, an unmapped page on either side.  In the upper
  *        half, at page n: the descriptors of CPU n, close together, so that one change makes them all read-only.
  *        Before the stacks of each CPU lies a gap of its own, drawn like its stack guard.
- * WHY NOT  give back what was made when making more fails: it waits here for the next try.  Memory is asked for only when
- *        there is plenty.
+ * WHY NOT  give back what was made when making more fails: it waits here for the next try (cpu_area.c).  Memory is asked for
+ *        only when there is plenty.
  */
 #include "arch_impl/percpu.h"
 
@@ -17,12 +17,12 @@
 #include "arch_impl/cpu.h"
 #include "arch_impl/trap.h"
 #include "base/compiler.h"
+#include "kernel/cpu_area.h"
 #include "kernel/layout.h"
 #include "kernel/memory.h"
 #include "lib/format.h"
 #include "lib/random.h"
 #include "lib/string.h"
-#include "mm/kspace.h"
 #include "mm/ledger.h"
 
 #define STACK_SIZE           LAYOUT_BOOT_STACK_SIZE
@@ -55,15 +55,7 @@ void *percpu_descriptors(unsigned number) {
 struct smp_cpu *arch_smp_cpu(unsigned number) { return &percpu_of(number)->smp; }
 struct smp_cpu *arch_smp_this(void) { return &percpu_this()->smp; }
 
-static status_t map_page(uint64_t at) {
-  pfn_t frame;
-  status_t s = nodes_alloc_frame(memory_nodes(), FRAME_OWNER_KERNEL, 0, &frame);
-  if (s != OK) return s;
-  s = pagetable_map(memory_tables(), vrange(at, at + FRAME_SIZE), paddr_of_pfn(frame), PAGE_WRITE | PAGE_GLOBAL);
-  if (s != OK) return nodes_free_frame(memory_nodes(), FRAME_OWNER_KERNEL, frame) == OK ? s : ERR_CORRUPT;
-  memset((void *)(uintptr_t)at, 0, FRAME_SIZE); // NOLINT(performance-no-int-to-ptr)
-  return OK;
-}
+static status_t map_page(uint64_t at) { return cpu_area_page(memory_nodes(), memory_tables(), vaddr(at)); }
 
 /* Without a guard of its own: the guard moves under its feet, though with the same value. */
 [[clang::no_stack_protector]] static void move_to(struct percpu *to) {
@@ -89,17 +81,15 @@ static bool is_mapped(uint64_t at) {
 
 static status_t make_stacks(struct percpu *p) {
   static const char *const kinds[PERCPU_STACKS] = {"stack", "double fault stack", "NMI stack", "machine check stack"};
-  uint64_t tops[PERCPU_STACKS] = {0};
-  status_t s = kspace_stack_gap(random_below(&source, GAP_PAGES));
-  for (unsigned i = 0; s == OK && i < PERCPU_STACKS; i++) {
-    struct kspace_stack stack;
+  struct cpu_area_stack wanted[PERCPU_STACKS];
+  for (unsigned i = 0; i < PERCPU_STACKS; i++) {
     format_string(p->stack_names[i], sizeof p->stack_names[i], "CPU %u's %s", p->number, kinds[i]);
-    s = kspace_stack_create(p->stack_names[i], i == 0 ? STACK_SIZE : EXCEPTION_STACK_SIZE, &stack);
-    if (s == OK) tops[i] = stack.high.raw;
+    wanted[i] = (struct cpu_area_stack){p->stack_names[i], i == 0 ? STACK_SIZE : EXCEPTION_STACK_SIZE};
   }
+  const status_t s = cpu_area_stacks(wanted, PERCPU_STACKS, random_below(&source, GAP_PAGES), p->stack_tops);
   if (s != OK) return s;
-  gdt_make(percpu_descriptors(p->number), tops + 1);
-  p->stack_top = tops[0];
+  gdt_make(percpu_descriptors(p->number), p->stack_tops + 1);
+  p->stack_top = p->stack_tops[0];
   return OK;
 }
 
@@ -115,14 +105,11 @@ static bool is_plenty(void) {
 
 status_t arch_smp_prepare(unsigned number, uint32_t hardware) {
   struct percpu *p = percpu_of(number);
-  status_t s = OK;
   if (number >= SMP_CPUS_MAX) return ERR_RANGE;
   if (!apic_reaches(hardware)) return ERR_UNSUPPORTED;
-  if (!is_mapped(block_at(number))) {
-    if (!is_plenty()) return ERR_NO_MEMORY;
-    s = map_page(block_at(number));
-  }
-  if (s == OK && !is_mapped(descriptors_at(number))) s = map_page(descriptors_at(number));
+  if (!is_mapped(block_at(number)) && !is_plenty()) return ERR_NO_MEMORY;
+  status_t s = map_page(block_at(number));
+  if (s == OK) s = map_page(descriptors_at(number));
   if (s != OK) return s;
   p->self = p;
   p->number = p->slot = number;

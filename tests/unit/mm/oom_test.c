@@ -15,7 +15,9 @@
 
 #include <cmocka.h>
 
+#include "base/compiler.h"
 #include "base/units.h"
+#include "kernel/cpu_area.h"
 #include "machine.h"
 #include "mm/contig_pool.h"
 #include "mm/dma.h"
@@ -375,6 +377,67 @@ static void zeros_and_the_door(void **state) {
   assert_true(points_of("nodes_alloc_run", alloc_run_at_the_door, free_run, OK) >= 1);
 }
 
+/* --- what a CPU needs for itself -------------------------------------------------------------------------------------- */
+
+#define CPUS_MAX 64
+static const struct cpu_area_stack cpu_stacks[] = {
+    {"stack", 8 * FRAME_SIZE}, {"first", 2 * FRAME_SIZE}, {"second", 2 * FRAME_SIZE}};
+static struct {
+  uint64_t tops[ARRAY_COUNT(cpu_stacks)];
+} cpus[CPUS_MAX];
+static unsigned cpu_count;
+
+static vaddr_t cpu_page(uint64_t cpu, uint64_t page) { return vaddr(AREA + 2 * page * GIB + cpu * 2 * FRAME_SIZE); }
+
+static status_t prepare(unsigned cpu) {
+  status_t s = cpu_area_page(t.nodes, &t.tables, cpu_page(cpu, 0));
+  if (s == OK) s = cpu_area_page(t.nodes, &t.tables, cpu_page(cpu, 1));
+  return s == OK ? cpu_area_stacks(cpu_stacks, ARRAY_COUNT(cpu_stacks), 3, cpus[cpu].tops) : s;
+}
+
+static status_t prepare_next(void *context) {
+  (void)context;
+  assert_true(cpu_count < CPUS_MAX);
+  return prepare(cpu_count++);
+}
+
+/* Frames that were taken for CPUs and that no CPU has: which is what must not change, for what was made stays made. */
+static uint64_t lost(void *context) {
+  (void)context;
+  struct ledger l;
+  struct pagetable_leaf leaf;
+  nodes_ledger_read(t.nodes, NODES_ALL, &l);
+  assert_true(ledger_balances(&l));
+  uint64_t pages = 0, stacks = 0;
+  for (unsigned i = 0; i < cpu_count; i++) {
+    for (unsigned k = 0; k < 2; k++) pages += pagetable_find(&t.tables, cpu_page(i, k), &leaf) == OK;
+    for (size_t k = 0; k < ARRAY_COUNT(cpu_stacks); k++) stacks += cpus[i].tops[k] ? cpu_stacks[k].size / FRAME_SIZE : 0;
+  }
+  return l.frames[FRAME_OWNER_KERNEL] - pages + ((l.frames[FRAME_OWNER_STACKS] - stacks) << 20) +
+         (t.tables.spare_count << 40);
+}
+
+static void cpu_areas(void **state) {
+  (void)state;
+  static struct kspace_stack room[CPUS_MAX * ARRAY_COUNT(cpu_stacks)];
+  kspace_init(&t.tables, vrange(128 * GIB, 128 * GIB + 16 * MIB), vrange(192 * GIB, 192 * GIB + 64 * MIB),
+              (struct kspace_source){take_stack, NULL});
+  kspace_stacks_room(room, ARRAY_COUNT(room));
+  const uint64_t before = lost(NULL);
+  const struct oom_attempt a = {.name = "a CPU's area", .attempt = prepare_next, .digest = lost};
+  const struct oom_points p = for_each_oom_point(&a);
+  assert_true(p.failed >= 2 + ARRAY_COUNT(cpu_stacks));
+  for (unsigned i = 0; i < cpu_count; i++) { /* Each goes on where it stopped. */
+    struct ledger l;
+    assert_int_equal(prepare(i), OK);
+    assert_int_equal(prepare(i), OK);
+    nodes_ledger_read(t.nodes, NODES_ALL, &l);
+    for (size_t k = 0; k < ARRAY_COUNT(cpu_stacks); k++) assert_true(cpus[i].tops[k] != 0);
+  }
+  assert_int_equal(lost(NULL), before);
+  printf("# oom: a CPU's area: %llu allocations failed, %u areas\n", (unsigned long long)p.failed, cpu_count);
+}
+
 /* --- the harness itself ----------------------------------------------------------------------------------------------- */
 
 /* Takes two frames and forgets the first when there is no second. */
@@ -403,6 +466,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(contiguity, begin, end),
       cmocka_unit_test_setup_teardown(a_run_is_made_with_as_many_free_frames_as_it_needs, begin, end),
       cmocka_unit_test_setup_teardown(zeros_and_the_door, begin, end),
+      cmocka_unit_test_setup_teardown(cpu_areas, begin, end),
   };
   return cmocka_run_group_tests_name("mm/oom", tests, NULL, NULL);
 }

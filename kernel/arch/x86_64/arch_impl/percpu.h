@@ -22,7 +22,8 @@ struct percpu {
   uint32_t unused[3];
   uint64_t stack_guard; /* gs:40: what -mstack-protector-guard-offset=40 compares. */
   struct smp_cpu smp;
-  uint64_t stack_top;                  /* Of a CPU that is started; 0 for CPU 0, whose stack the loader made. */
+  uint64_t stack_tops[PERCPU_STACKS];  /* Of a CPU that is started; 0 while it has none. */
+  uint64_t stack_top;                  /* The first of them; 0 for CPU 0, whose stack the loader made. */
   char stack_names[PERCPU_STACKS][28]; /* "CPU 3's NMI stack". */
 };
 static_assert(offsetof(struct percpu, number) == 8);
