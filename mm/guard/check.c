@@ -339,7 +339,7 @@ static void check_section(struct checker *c, struct finger *f, uint64_t section,
 
 static bool ladder_bit(const struct ladder *l, uint64_t bit) { return l->rung[0][bit / 64] >> (bit % 64) & 1; }
 
-static void check_gig(struct checker *c, struct finger *f, uint64_t gig, uint64_t *section, struct sums *sums) {
+static void check_gig(struct checker *c, struct finger *f, uint64_t gig, struct sums *sums) {
   const struct tier *t = &c->p->tier;
   const struct tier_gig *g = &t->gigs[gig];
   uint64_t start = g->number * FRAMES_PER_1G, seen = 0;
@@ -347,7 +347,7 @@ static void check_gig(struct checker *c, struct finger *f, uint64_t gig, uint64_
   for (unsigned i = 0; i < TIER_SECTIONS_PER_GIG; i++) {
     if (!(g->present >> i & 1)) continue;
     struct sums s = {0};
-    check_section(c, f, *section, start + i * (FRAMES_PER_1G / TIER_SECTIONS_PER_GIG), &s);
+    check_section(c, f, place_section(g, i), start + i * (FRAMES_PER_1G / TIER_SECTIONS_PER_GIG), &s);
     bool is_whole = s.blocks == TIER_BLOCKS_PER_SECTION;
     whole |= (uint32_t)is_whole << i;
     has_whole |= (uint32_t)(!is_whole && s.blocks > 0) << i;
@@ -355,7 +355,6 @@ static void check_gig(struct checker *c, struct finger *f, uint64_t gig, uint64_
     seen += s.seen;
     sums->frames += s.frames;
     sums->blocks += s.blocks;
-    (*section)++;
   }
   expect(c, INV_TIER, start, whole, g->whole);
   expect(c, INV_TIER, start, has_whole, g->has_whole);
@@ -397,11 +396,15 @@ static bool check_shape(struct checker *c) {
   expect(c, INV_TIER, NO_FRAME, groups_of_ours(c, FRAMES_PER_1G / TIER_SECTIONS_PER_GIG), t->section_count);
   for (uint64_t i = 0; i < t->gig_count && !c->findings[INV_TIER].is_broken; i++) {
     const struct tier_gig *g = &t->gigs[i];
-    expect(c, INV_TIER, g->number * FRAMES_PER_1G, sections, g->first);
+    const bool is_shared = g->first != g->own; /* A whole gig that nobody has touched. */
+    expect(c, INV_TIER, g->number * FRAMES_PER_1G, sections, g->own);
+    expect(c, INV_TIER, g->number * FRAMES_PER_1G, is_shared ? t->shared : g->own, g->first);
+    expect(c, INV_TIER, g->number * FRAMES_PER_1G, is_shared, is_shared && t->shared != 0 && g->present == GIG_ALL);
     expect(c, INV_TIER, g->number * FRAMES_PER_1G, true, i == 0 || g->number > g[-1].number);
     sections += bits_count(g->present);
   }
   expect(c, INV_TIER, NO_FRAME, sections, t->section_count);
+  expect(c, INV_TIER, NO_FRAME, t->shared == 0 ? 0 : sections, t->shared);
   return !c->findings[INV_TIER].is_broken;
 }
 
@@ -436,7 +439,7 @@ static void check_bits(struct checker *c) {
   if (!check_shape(c)) return;
   struct finger finger = {c->p->regions, c->p->regions + c->p->region_count};
   struct sums sums = {0};
-  uint64_t section = 0, budget = c->budget;
+  uint64_t budget = c->budget;
   for (uint64_t gig = 0; gig < t->gig_count; gig++) {
     uint64_t frames = bits_count(t->gigs[gig].present) * (FRAMES_PER_1G / TIER_SECTIONS_PER_GIG);
     if (budget < frames) {
@@ -444,7 +447,7 @@ static void check_bits(struct checker *c) {
       return;
     }
     budget -= frames;
-    check_gig(c, &finger, gig, &section, &sums);
+    check_gig(c, &finger, gig, &sums);
   }
   check_ladder(c, &t->whole);
   check_ladder(c, &t->has_whole);

@@ -64,7 +64,7 @@ static status_t break_bitmap(struct pmm *p) {
 }
 
 static status_t break_tier(struct pmm *p) {
-  p->tier.sections[0].broken ^= 1;
+  p->tier.sections[place_section(&p->tier.gigs[0], 0)].broken ^= 1;
   return OK;
 }
 

@@ -10,7 +10,8 @@
  *        31     LOCK of a block that is broken or full: of this word, of the line of bits while no slot owns it, and of
  *               the change of its owner
  *
- * All zeros is a whole block that nobody has touched, so that terabytes are ready when their entries have been cleared.
+ * All zeros is a whole block that nobody has touched.  The entries of a GiB that nobody has touched are those that all such
+ * GiB share (tier.c): all zeros, and never written.
  *
  * WHO MAY CHANGE IT  a whole block (nothing taken) and a HUGE one: whoever holds the instance's lock, or, while they are in
  * a slot's pocket, that slot.  Any other: who has its LOCK, which everybody takes by compare-and-swap from a value that says

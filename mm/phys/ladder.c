@@ -47,6 +47,15 @@ void ladder_write(struct ladder *l, uint64_t bit, bool value) {
   }
 }
 
+void ladder_set(struct ladder *l, uint64_t first, uint64_t end) {
+  for (uint32_t r = 0; r < l->rungs && first < end; r++, first /= 64, end = (end + 63) / 64) {
+    for (uint64_t at = first, stop; at < end; at = stop) {
+      stop = bits_min(at / 64 * 64 + 64, end);
+      l->rung[r][at / 64] |= UINT64_MAX >> (64 - (stop - at)) << (at % 64);
+    }
+  }
+}
+
 bool ladder_find_below(const struct ladder *l, uint64_t limit, uint64_t *bit) {
   for (uint32_t r = 0; r < l->rungs; r++, limit /= 64) {
     if (limit % 64 == 0) continue; /* Whole words only: the next rung knows about them. */

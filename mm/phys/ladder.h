@@ -22,5 +22,7 @@ uint64_t ladder_words(uint64_t bits);
 uint64_t *ladder_init(struct ladder *l, uint64_t *words, uint64_t bits);
 /** Sets or clears one bit and what the rungs above say about it. */
 void ladder_write(struct ladder *l, uint64_t bit, bool value);
+/** Sets the bits [first, end), which are none or clear, and what the rungs above say about them. */
+void ladder_set(struct ladder *l, uint64_t first, uint64_t end);
 /** Finds the highest set bit below `limit` (at most the number of bits); false when there is none. */
 bool ladder_find_below(const struct ladder *l, uint64_t limit, uint64_t *bit);

@@ -302,7 +302,8 @@ static status_t alloc_frame(struct pmm *p, uint8_t byte, pfn_t *out) {
   return status;
 }
 
-status_t pmm_alloc_frame(struct pmm *p, enum frame_owner owner, uint32_t flags, pfn_t *out) {
+/* On a cache line of its own, as pmm_free_frame: else a change anywhere before it moves the pair between 0.9 and 1.5 A. */
+[[gnu::aligned(64)]] status_t pmm_alloc_frame(struct pmm *p, enum frame_owner owner, uint32_t flags, pfn_t *out) {
   static_assert(FRAME_MOVABLE == PMM_MOVABLE << 7);
   bool is_usual = flags <= PMM_MOVABLE && frame_owner_is_ours(owner) && !pmm_is_traced(p);
   if (LIKELY(is_usual) && LIKELY(alloc_usually(p, (uint8_t)(owner | flags << 7), out))) return OK;
@@ -415,7 +416,7 @@ static status_t free_locked(struct pmm *p, enum frame_owner owner, uint64_t firs
 }
 
 /* As pmm_alloc_frame: the usual way, into the slot's own block. */
-status_t pmm_free_frame(struct pmm *p, enum frame_owner owner, pfn_t frame) {
+[[gnu::aligned(64)]] status_t pmm_free_frame(struct pmm *p, enum frame_owner owner, pfn_t frame) {
   bool is_usual = frame_owner_is_ours(owner) && !pmm_is_traced(p);
   if (UNLIKELY(!is_usual)) return free_frame_oddly(p, owner, frame);
   uint32_t number = platform_slot_enter();

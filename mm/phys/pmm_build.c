@@ -3,8 +3,8 @@
  * mm/phys/pmm_build.c — from a canonical map to an instance.
  *
  * All managed memory is born free (tier_init), then what boot has used is taken out of it with the same verbs as ever.  RAM
- * that is never handed out gets its owner's byte here and keeps it.  Cost: 4 bytes for each 2 MiB of free memory, and the
- * bytes of what is not free.
+ * that is never handed out gets its owner's byte here and keeps it.  Cost: 40 bytes for each whole GiB of free memory, 4 for
+ * each 2 MiB of what is left, and the bytes of what is not free.
  */
 #include "base/bits.h"
 #include "lib/memmap.h"

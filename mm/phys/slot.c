@@ -163,8 +163,11 @@ void slot_open_pocket(struct tier *t, struct slot *s, uint64_t section) {
 bool slot_fill_pocket(struct tier *t, struct slot *s, uint32_t number, uint32_t most) {
   uint64_t first;
   if (!tier_find_block(t, &first)) return false;
+  struct place p;
+  CHECK(place_find(t, first, &p));
+  place_touch(t, &p);
   slot_open_pocket(t, s, first >> TIER_32M);
-  struct place p = place_in_pocket(t, s, 0);
+  p = place_in_pocket(t, s, 0);
   uint32_t there = t->sections[p.section].whole, taken = 0;
   for (; there != 0 && most > 0; most--) {
     unsigned i = highest(there);

@@ -24,18 +24,24 @@
  *
  *        Nothing is written for memory that nobody has touched: an entry of zeros is a whole block whose bits and bytes are
  *        garbage.  They are written when the block is broken (tier_write_block), one line and eight; a block handed out as
- *        one never needs them, for its entry says whose all 512 frames are.  So 4 TiB are ready when 8 MiB of entries are.
+ *        one never needs them, for its entry says whose all 512 frames are.  Nor are sections and entries written of a gig
+ * that is wholly ours: all such gigs share the words of one that is whole (`shared`), until something in theirs is to be
+ *        written and place_touch gives them their own.  Who reads sees whole blocks in either.  So 4 TiB are ready when 160
+ *        KiB of gigs are.
  *
  *        Metadata follows RAM: only sections with managed memory have bits, and only GiB with such sections have a gig.
- *        Sections stand in one array in order of address; a gig knows where its own begin (`first`) and which of its 32
- *        there are (`present`), so a section's place is a population count.  A hole of terabytes costs nothing.
+ *        Sections stand in one array in order of address; a gig knows where its own begin (`own`, and `first` when they are
+ *        in use) and which of its 32 there are (`present`), so a section's place is a population count.  A hole of
+ *        terabytes costs nothing.
  *
  *        Runs of frames and their limits are sought in tier_run.c; here are the tiers themselves.
  * LOCKING  pmm.c holds the instance's lock for everything here.  Bits and entries are also changed without it, by slots in
  *        their own blocks and by frees in nobody's (slot.c), which lock the block's entry; then the words above are behind
  *        until tier_settle.  They never say more than there is: what is free without a slot stays so while the lock is held.
+ *        A gig's `first` is read without it too (place_find): it changes once, when what it leads to then is written.
  * INVARIANTS
- *   INV-4  every tier word is what the tier below it says (tier_settle and the settle_ functions keep it).
+ *   INV-4  every tier word is what the tier below it says (tier_settle and the settle_ functions keep it); no shared word
+ *          is ever written after tier_init.
  *   INV-5  free_2m and free_1g count what the tiers say.
  *   INV-11 an entry counts the bits of its line.
  * WHY NOT  a bit "partly used" alone: see above.  A tier of 64 KiB groups: the line of a block says at once what it said.
@@ -86,20 +92,23 @@ static uint64_t count_groups(const struct boot_region *regions, size_t count, un
   return groups;
 }
 
+/* Sections from which on untouched gigs share some: of fewer hardly any would be without its own. */
+#define SHARED_FROM (UINT64_C(2) * TIER_SECTIONS_PER_GIG)
+
 /* Offsets of the arrays in the tiers' memory; the widest come first after the bits, so that all are aligned. */
 struct shape {
-  uint64_t gigs, sections;
+  uint64_t gigs, sections, shared;
   uint64_t at_gigs, at_ladders, at_entries, at_sections, size;
 };
 
 static struct shape shape_of(const struct boot_region *regions, size_t count) {
   struct shape s = {.gigs = count_groups(regions, count, TIER_1G), .sections = count_groups(regions, count, TIER_32M)};
-  uint64_t blocks = s.sections * TIER_BLOCKS_PER_SECTION;
-  s.at_entries = blocks * TIER_WORDS_PER_BLOCK * sizeof(uint64_t);
-  s.at_gigs = s.at_entries + blocks * sizeof(uint32_t);
+  s.shared = s.sections >= SHARED_FROM ? TIER_SECTIONS_PER_GIG : 0; /* They have no bits. */
+  s.at_entries = s.sections * TIER_BLOCKS_PER_SECTION * TIER_WORDS_PER_BLOCK * sizeof(uint64_t);
+  s.at_gigs = s.at_entries + (s.sections + s.shared) * TIER_BLOCKS_PER_SECTION * sizeof(uint32_t);
   s.at_ladders = s.at_gigs + s.gigs * sizeof(struct tier_gig);
   s.at_sections = s.at_ladders + 3 * ladder_words(s.gigs) * sizeof(uint64_t);
-  s.size = bits_align_up(s.at_sections + s.sections * sizeof(struct tier_section), LINE);
+  s.size = bits_align_up(s.at_sections + (s.sections + s.shared) * sizeof(struct tier_section), LINE);
   return s;
 }
 
@@ -111,7 +120,8 @@ static void add_sections(struct tier *t, uint64_t first, uint64_t end) {
     uint64_t number = first / TIER_SECTIONS_PER_GIG;
     stop = bits_min((number + 1) * TIER_SECTIONS_PER_GIG, end);
     if (t->gig_count == 0 || t->gigs[t->gig_count - 1].number != number) {
-      t->gigs[t->gig_count++] = (struct tier_gig){.number = number, .first = (uint32_t)t->section_count};
+      const uint32_t own = (uint32_t)t->section_count;
+      t->gigs[t->gig_count++] = (struct tier_gig){.number = number, .first = own, .own = own};
     }
     t->gigs[t->gig_count - 1].present |= (uint32_t)bits_mask(first % TIER_SECTIONS_PER_GIG, (unsigned)(stop - first));
     memset(&t->sections[t->section_count], 0, (stop - first) * sizeof *t->sections);
@@ -153,6 +163,38 @@ static void enter_blocks(struct tier *t, uint64_t first, uint64_t end) {
   }
 }
 
+/* --- gigs that nobody has touched ----------------------------------------------------------------------------------- */
+
+/* Makes the sections of a gig, and their entries, say that all is whole. */
+static void write_whole(struct tier *t, uint64_t section) {
+  memset(&t->entries[section * TIER_BLOCKS_PER_SECTION], 0, TIER_BLOCKS_PER_GIG * sizeof *t->entries);
+  for (unsigned i = 0; i < TIER_SECTIONS_PER_GIG; i++)
+    t->sections[section + i] = (struct tier_section){.whole = SECTION_ALL};
+}
+
+/* Enters whole gigs: the shared sections are theirs until somebody takes a part of one. */
+static void enter_gigs(struct tier *t, uint64_t number, uint64_t end) {
+  const uint64_t first = t->gig_count;
+  for (; number < end; number++, t->section_count += TIER_SECTIONS_PER_GIG) {
+    t->gigs[t->gig_count++] = (struct tier_gig){
+        .number = number, .first = t->shared, .own = (uint32_t)t->section_count, .present = GIG_ALL, .whole = GIG_ALL};
+  }
+  t->free_1g += t->gig_count - first;
+  t->free_2m += (t->gig_count - first) * TIER_BLOCKS_PER_GIG;
+  ladder_set(&t->whole, first, t->gig_count);
+}
+
+/* Who sees the new number sees what it leads to; who sees the old one sees whole blocks, as they were. */
+void tier_touch(struct tier *t, struct place *p) {
+  struct tier_gig *g = &t->gigs[p->gig];
+  write_whole(t, g->own);
+  atomic_set_release(&g->first, g->own);
+  p->section = place_section(g, p->in_gig);
+  p->block = p->section * TIER_BLOCKS_PER_SECTION + p->in_section;
+}
+
+/* --- the beginning ---------------------------------------------------------------------------------------------------- */
+
 /* Enters a region: its sections, if they are new, and its frames, all free. */
 static void enter_region(struct tier *t, uint64_t first, uint64_t end, uint64_t *next) {
   uint64_t section = bits_max(first >> TIER_32M, *next), section_end = ((end - 1) >> TIER_32M) + 1;
@@ -175,16 +217,25 @@ static void enter_region(struct tier *t, uint64_t first, uint64_t end, uint64_t 
   if (stop < end) enter_part(t, stop, end - stop);
 }
 
+/* Enters what lies in one piece: what it has of whole gigs, and the rest. */
+static void enter_stretch(struct tier *t, uint64_t first, uint64_t end, uint64_t *next) {
+  const uint64_t start = bits_align_up(first, FRAMES_PER_1G), stop = bits_align_down(end, FRAMES_PER_1G);
+  if (t->shared == 0 || start >= stop) {
+    if (first < end) enter_region(t, first, end, next);
+    return;
+  }
+  if (first < start) enter_region(t, first, start, next);
+  enter_gigs(t, start >> TIER_1G, stop >> TIER_1G);
+  *next = stop >> TIER_32M;
+  if (stop < end) enter_region(t, stop, end, next);
+}
+
 /* Makes the words of a gig and its bits in the ladders from its sections. */
 static void raise_gig(struct tier *t, uint64_t gig) {
   struct tier_gig *g = &t->gigs[gig];
   const struct tier_section *s = &t->sections[g->first];
-  bool is_usual = g->present == GIG_ALL; /* Most of a large machine is wholly free. */
-  for (unsigned i = 0; i < TIER_SECTIONS_PER_GIG && is_usual; i += 4) {
-    is_usual = (s[i].whole & s[i + 1].whole & s[i + 2].whole & s[i + 3].whole) == SECTION_ALL;
-  }
-  if (is_usual) g->whole = GIG_ALL;
-  for (uint32_t left = is_usual ? 0 : g->present; left != 0; left &= left - 1, s++) {
+  if (g->first != g->own) return; /* It is whole, and says so. */
+  for (uint32_t left = g->present; left != 0; left &= left - 1, s++) {
     uint32_t bit = left & -left;
     if (s->whole == SECTION_ALL)
       g->whole |= bit;
@@ -212,15 +263,19 @@ void *tier_init(struct tier *t, void *memory, uint8_t *hot, const struct boot_re
   words = ladder_init(&t->whole, words, s.gigs);
   words = ladder_init(&t->has_whole, words, s.gigs);
   ladder_init(&t->has_broken, words, s.gigs);
+  if (s.shared != 0) {
+    t->shared = (uint32_t)s.sections;
+    write_whole(t, t->shared);
+  }
   for (size_t i = 0; i < count; i++) { /* Neighbours become one, for a block may lie in two regions and be wholly ours. */
     if (!tier_manages(&regions[i])) continue;
     if (regions[i].start / FRAME_SIZE != end) {
-      if (first < end) enter_region(t, first, end, &next);
+      enter_stretch(t, first, end, &next);
       first = regions[i].start / FRAME_SIZE;
     }
     end = regions[i].end / FRAME_SIZE;
   }
-  if (first < end) enter_region(t, first, end, &next);
+  enter_stretch(t, first, end, &next);
   CHECK(t->gig_count == s.gigs && t->section_count == s.sections);
   for (uint64_t i = 0; i < t->gig_count; i++) raise_gig(t, i);
   return base + s.size;
@@ -415,7 +470,7 @@ static bool change_gig(struct tier *t, const struct place *p, const uint8_t *byt
 bool tier_gig_is_one(const struct tier *t, const struct place *p) {
   const struct tier_gig *g = &t->gigs[p->gig];
   return g->present == GIG_ALL && (g->whole | g->has_whole | g->has_broken) == 0 &&
-         are_huge_alike(&t->entries[g->first * TIER_BLOCKS_PER_SECTION], TIER_BLOCKS_PER_GIG);
+         are_huge_alike(&t->entries[(uint64_t)g->first * TIER_BLOCKS_PER_SECTION], TIER_BLOCKS_PER_GIG);
 }
 
 /* How many frames of [first, first + count) begin with a whole group that changes as one; 0 when none does. */
@@ -431,6 +486,7 @@ static void change(struct tier *t, uint64_t first, uint64_t count, const uint8_t
   while (count > 0) {
     struct place p;
     CHECK(place_find(t, first, &p));
+    if (byte) place_touch(t, &p); /* What is freed was taken before. */
     unsigned blocks = 0;
     const uint64_t group = change_group(t, &p, first, count, byte);
     if (group != 0) {

@@ -23,7 +23,7 @@
 #define TIER_WORDS_PER_BLOCK    8 /* 512 frames in 64-bit words: one cache line. */
 #define TIER_BLOCKS_PER_SECTION 16
 #define TIER_SECTIONS_PER_GIG   32
-#define TIER_BLOCKS_PER_GIG     (TIER_BLOCKS_PER_SECTION * TIER_SECTIONS_PER_GIG)
+#define TIER_BLOCKS_PER_GIG     512U /* The product of both. */
 
 /* Blocks of 2 MiB that are to be had: wholly free ones and broken ones; neither bit for one that is full or that a slot has.
  */
@@ -33,12 +33,12 @@ struct tier_section { /* 32 MiB, over 16 blocks of 2 MiB. */
 /* Above that "broken" is no answer to either question asked there, so its two parts are kept: may overlap. */
 struct tier_gig {      /* 1 GiB, over 32 sections. */
   uint64_t number;     /* First frame >> TIER_1G. */
-  uint32_t first;      /* Number of its first section in `sections`. */
+  uint32_t first;      /* Number of its first section in `sections`: its own, or the shared one.  (L), read without it. */
   uint32_t present;    /* Sections that hold managed memory; the others cost nothing. */
   uint32_t whole;      /* Sections wholly free. */
   uint32_t has_whole;  /* Sections not wholly free that have a wholly free block of 2 MiB. */
   uint32_t has_broken; /* Sections that have a broken block of 2 MiB. */
-  uint32_t padding;
+  uint32_t own;        /* Number of its own first section. */
 };
 
 struct slot;
@@ -47,7 +47,8 @@ struct tier {
   struct tier_gig *gigs; /* Sorted; a GiB without managed memory has none. */
   uint64_t gig_count;
   struct tier_section *sections; /* All sections present, in order; section i has blocks 16 i .. 16 i + 15. */
-  uint64_t section_count;
+  uint32_t section_count;
+  uint32_t shared;     /* First of the sections behind those, all whole, that untouched gigs have in common; 0 for none. */
   uint32_t *entries;   /* One a block, mm/phys/entry.h; block i has words 8 i .. 8 i + 7.  A section's share a cache line. */
   uint64_t *bits;      /* One bit a frame: 1 is free. */
   uint8_t *hot;        /* Hot bytes, by frame number (mm/frame.h). */
@@ -66,7 +67,7 @@ bool tier_manages(const struct boot_region *r);
 uint64_t tier_size(const struct boot_region *regions, size_t count);
 /**
  * Builds the tiers in tier_size bytes, 64-byte aligned, with every managed frame free; returns the byte behind them. Neither
- * the memory nor the bytes at `hot` need be cleared: what belongs to wholly free blocks is not even written.
+ * the memory nor the bytes at `hot` need be cleared: what belongs to wholly free blocks or gigs is not even written.
  */
 void *tier_init(struct tier *t, void *memory, uint8_t *hot, const struct boot_region *regions, size_t count);
 
@@ -75,6 +76,8 @@ void tier_put(struct tier *t, uint64_t first, uint64_t count);
 /** Makes free frames that are to be had somebody's: their bytes say `byte` afterwards. */
 void tier_take(struct tier *t, uint64_t first, uint64_t count, uint8_t byte);
 struct place;
+/** Gives the gig at `p` sections and entries of its own, and `p` with them.  => its first is not its own. */
+void tier_touch(struct tier *t, struct place *p);
 /** Makes the words above so many blocks of a section, from the one at `p` on, say what their entries say now. */
 void tier_settle(struct tier *t, const struct place *p, unsigned blocks);
 /** Makes the frames of a block that was handed out as one single ones, each with a byte of its own. */

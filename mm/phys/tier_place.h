@@ -45,8 +45,8 @@ struct place {
 };
 
 static inline uint64_t place_section(const struct tier_gig *g, unsigned in_gig) {
-  if (LIKELY(g->present == GIG_ALL)) return g->first + in_gig;
-  return g->first + bits_count(g->present & ((UINT32_C(1) << in_gig) - 1));
+  if (LIKELY(g->present == GIG_ALL)) return atomic_get_acquire(&g->first) + in_gig;
+  return atomic_get_acquire(&g->first) + bits_count(g->present & ((UINT32_C(1) << in_gig) - 1));
 }
 
 /* The gig with this number.  Most RAM of most machines is one range that ends with the last gig: that is tried first. */
@@ -67,6 +67,12 @@ static inline bool place_find(const struct tier *t, uint64_t frame, struct place
   p->in_section = (unsigned)(frame >> TIER_2M) % TIER_BLOCKS_PER_SECTION;
   p->block = p->section * TIER_BLOCKS_PER_SECTION + p->in_section;
   return true;
+}
+
+/* For who is about to write what is above a whole block, or its entry: untouched gigs have neither of their own. */
+static inline void place_touch(struct tier *t, struct place *p) {
+  const struct tier_gig *g = &t->gigs[p->gig];
+  if (UNLIKELY(g->first != g->own)) tier_touch(t, p);
 }
 
 /* First frame of the block at a place. */

@@ -116,6 +116,13 @@ static uint64_t mix(uint64_t hash, const void *data, size_t n) {
   return hash;
 }
 
+/* Whether it has sections of its own yet is no difference either. */
+static uint64_t mix_gig(uint64_t hash, const struct tier *t, const struct tier_gig *g) {
+  const uint64_t words[] = {g->number, g->present, g->whole, g->has_whole, g->has_broken};
+  hash = mix(hash, words, sizeof words);
+  return mix(hash, &t->sections[place_section(g, 0)], bits_count(g->present) * sizeof *t->sections);
+}
+
 /* What slots have is brought home first: where it waits is no difference. */
 uint64_t hosted_digest(const struct hosted *h) {
   const struct pmm *p = h->pmm;
@@ -126,8 +133,7 @@ uint64_t hosted_digest(const struct hosted *h) {
     const uint64_t owned = pmm_owned(p, (enum frame_owner)i);
     hash = mix(hash, &owned, sizeof owned);
   }
-  hash = mix(hash, t->sections, t->section_count * sizeof *t->sections);
-  hash = mix(hash, t->gigs, t->gig_count * sizeof *t->gigs);
+  for (uint64_t i = 0; i < t->gig_count; i++) hash = mix_gig(hash, t, &t->gigs[i]);
   hash = mix(hash, &t->free_2m, sizeof t->free_2m);
   hash = mix(hash, &t->free_1g, sizeof t->free_1g);
   for (size_t cursor = 0; pmm_next_record_range(h->regions, h->region_count, &cursor, &start, &end);) {

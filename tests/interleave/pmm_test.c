@@ -148,6 +148,12 @@ static void begin_runs_refused(struct world *w) {
 
 static void begin_free(struct world *w) { (void)w; }
 
+/* Two whole GiB that nobody has touched, a frame in the middle of the upper one, and one in its highest block. */
+static void begin_untouched(struct world *w) {
+  world_keep(w, w->first + (3 << 17) + 5, 1);
+  world_keep(w, w->first + (2 << 18) - 7, 1);
+}
+
 /* Two whole GiB; a frame of the second one is out. */
 static void begin_gig(struct world *w) {
   slots_play(0);
@@ -195,6 +201,7 @@ static void begin_owned_window(struct world *w) {
 #define COMMIT       {OP_COMMIT, 0, 0}
 #define FREE_MOVABLE {OP_FREE_MOVABLE, 0, 0}
 #define BAD(k)       {OP_RETIRE, 0, k}
+#define MISTAKE(k)   {OP_MISTAKE, 0, k}
 
 static const struct scenario scenarios[] = {
     {"two CPUs refill from two blocks", begin_two_broken, {{ONE}, {ONE}}, 2, false, 0},
@@ -269,6 +276,13 @@ static const struct scenario gigs[] = {
     {"1 GiB comes back, and a frame is wanted", begin_gig_full, {{FREE(0)}, {ONE}}, 1, false, 0},
 };
 
+/* What is asked of a GiB without the lock while it gets words of its own. */
+static const struct scenario untouched[] = {
+    {"2 MiB, and a free frame of the same GiB is freed", begin_untouched, {{TWO_MIB}, {MISTAKE(0)}}, 1, false, 0},
+    {"2 MiB, and a free frame of the same block is freed", begin_untouched, {{TWO_MIB}, {MISTAKE(1)}}, 1, false, 0},
+    {"two CPUs touch a GiB", begin_untouched, {{TWO_MIB}, {RUN(2 * BLOCK)}}, 2, false, 0},
+};
+
 static const struct scenario windows[] = {
     {"a window is made, and a frame is wanted", begin_window, {{COMMIT}, {ONE}}, 1, false, 0},
     {"a window is made, and all that is left is wanted", begin_window, {{COMMIT}, {ONE, ONE, ONE}}, 1, false, 0},
@@ -296,6 +310,11 @@ static void blocks_slots_and_mail(void **state) {
 static void whole_gigs(void **state) {
   (void)state;
   run_all(gigs, sizeof gigs / sizeof *gigs, 2 << 18, 100, 1);
+}
+
+static void untouched_gigs(void **state) {
+  (void)state;
+  run_all(untouched, sizeof untouched / sizeof *untouched, 2 << 18, 2000, 1);
 }
 
 static void windows_are_made(void **state) {
@@ -340,6 +359,7 @@ int main(void) {
       cmocka_unit_test(mail_that_was_read_is_found_as_a_run),
       cmocka_unit_test(blocks_slots_and_mail),
       cmocka_unit_test(whole_gigs),
+      cmocka_unit_test(untouched_gigs),
       cmocka_unit_test(windows_are_made),
       cmocka_unit_test(without_its_barrier_the_handshake_is_wrong),
   };

@@ -180,6 +180,11 @@ static void run_op(struct world *w, unsigned self, unsigned i) {
     s = pmm_free_frame(w->h.pmm, FRAME_OWNER_USER, first);
     w->did[self].freed++;
     break;
+  case OP_MISTAKE:
+    s = pmm_free_frame(w->h.pmm, FRAME_OWNER_KERNEL, pfn(kept->first));
+    if (s != ERR_STATE && s != ERR_OWNER)
+      interleave_fail("to free %#llx, which is not the kernel's: %s", (unsigned long long)kept->first, status_name(s));
+    return;
   case OP_DRAIN:
     pmm_drain(w->h.pmm);
     return;

@@ -14,12 +14,12 @@
 #define OPS_MAX    3
 #define KEPT_MAX   4
 
-enum op_kind { OP_NONE, OP_ALLOC, OP_FREE, OP_DRAIN, OP_GIVE, OP_RETIRE, OP_COMMIT, OP_FREE_MOVABLE };
+enum op_kind { OP_NONE, OP_ALLOC, OP_FREE, OP_DRAIN, OP_GIVE, OP_RETIRE, OP_COMMIT, OP_FREE_MOVABLE, OP_MISTAKE };
 
 struct op {
   enum op_kind kind;
   uint64_t count; /* OP_ALLOC: 1; 512 and 2^18 mean an aligned block and GiB. */
-  unsigned kept;  /* What was kept when the state was made: 0, 1, .. */
+  unsigned kept;  /* What was kept when the state was made: 0, 1, ..; OP_MISTAKE frees it for another owner. */
 };
 
 struct world;

@@ -8,6 +8,7 @@
  */
 #define _GNU_SOURCE /* Behind the C23 of the build, the host is a Linux. */
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -18,12 +19,17 @@
 #include <cmocka.h>
 
 #include "hosted.h"
+#include "mm/phys/instance.h"
 
 #define THREADS   8
 #define FRAMES    (UINT64_C(96) * 512) /* 192 MiB: it is full again and again. */
 #define FIRST     UINT64_C(256)        /* 1 MiB. */
 #define HELD_MAX  4096
 #define EXCHANGES 512
+
+#define FRAMES_PER_GIB (UINT64_C(1) << 18)
+#define LARGE_FIRST    (4 * FRAMES_PER_GIB)
+#define LARGE_END      (16 * FRAMES_PER_GIB)
 
 struct run {
   uint64_t first, count;
@@ -211,10 +217,55 @@ static void eight_threads_get_every_frame_there_is(void **state) {
   free(workers);
 }
 
+/* Asks without the lock what frames are, all over the memory. */
+static void *look(void *argument) {
+  struct worker *w = argument;
+  pthread_barrier_wait(&gate);
+  for (unsigned i = 0; i < 100000; i++) {
+    const struct frame_said said = pmm_frame_said(h.pmm, dice_between(&w->dice, LARGE_FIRST, LARGE_END - 1));
+    w->frames += said.state == FRAME_FREE || said.owner == FRAME_OWNER_TEST;
+  }
+  return NULL;
+}
+
+/* Takes 2 MiB of each GiB, so that it gets words of its own while others read the shared ones. */
+static void *touch(void *argument) {
+  struct worker *w = argument;
+  pthread_barrier_wait(&gate);
+  for (uint64_t at = LARGE_FIRST; at < LARGE_END; at += FRAMES_PER_GIB, w->blocks++) {
+    const struct frame_limits within = {.min = at, .max = at + FRAMES_PER_GIB, .align = 512};
+    pfn_t first;
+    if (pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, 512, &within, &first) != OK) break;
+    sched_yield();
+  }
+  return NULL;
+}
+
+static void gigs_are_touched_while_others_look(void **state) {
+  (void)state;
+  static const struct boot_region large = {LARGE_FIRST * FRAME_SIZE, LARGE_END * FRAME_SIZE, BOOT_MEMORY_USABLE, 7, 0xf};
+  static struct worker workers[3];
+  void *(*const verbs[])(void *) = {look, touch, look};
+  h = hosted_create(&large, 1, NULL, 0);
+  assert_int_equal(h.status, OK);
+  pthread_barrier_init(&gate, NULL, 3);
+  for (unsigned i = 0; i < 3; i++) {
+    workers[i].dice = dice_of(seed_of_run() + i);
+    pthread_create(&workers[i].thread, NULL, verbs[i], &workers[i]);
+  }
+  for (unsigned i = 0; i < 3; i++) pthread_join(workers[i].thread, NULL);
+  assert_int_equal(workers[0].frames + workers[2].frames, 200000);
+  assert_int_equal(workers[1].blocks, (LARGE_END - LARGE_FIRST) / FRAMES_PER_GIB);
+  hosted_must_be_sound(&h, "after the gigs were touched");
+  pthread_barrier_destroy(&gate);
+  hosted_destroy(&h);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(eight_threads_get_every_frame_there_is),
       cmocka_unit_test(eight_threads_leave_the_ledger_exact),
+      cmocka_unit_test(gigs_are_touched_while_others_look),
   };
   return cmocka_run_group_tests_name("threads/pmm", tests, NULL, NULL);
 }

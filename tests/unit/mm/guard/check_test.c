@@ -102,6 +102,26 @@ static void every_word_of_every_tier_is_looked_at(void **state) {
   hosted_destroy(&h);
 }
 
+static void the_words_that_untouched_gigs_share_are_looked_at(void **state) {
+  (void)state;
+  static const struct boot_region large[] = {
+      {.start = 4 * GIB, .end = 8 * GIB, .kind = BOOT_MEMORY_USABLE, .firmware_type = 7, .attributes = 0xf}};
+  struct hosted h = hosted_create(large, 1, NULL, 0);
+  struct tier *t = &h.pmm->tier;
+  pfn_t frame;
+  assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_KERNEL, 0, &frame), OK);
+  assert_true(t->gigs[3].first == t->gigs[3].own && t->gigs[1].first == t->shared);
+  uint32_t *entry = &t->entries[(uint64_t)t->shared * TIER_BLOCKS_PER_SECTION + 17], saved = t->gigs[1].own;
+  EXPECT_FOUND(h, t->sections[t->shared].whole ^= 1, 4, t->sections[t->shared].whole ^= 1);
+  EXPECT_FOUND(h, t->sections[t->shared].broken ^= 1, 4, t->sections[t->shared].broken ^= 1);
+  EXPECT_FOUND(h, *entry = 1, ANY, *entry = 0);
+  EXPECT_FOUND(h, t->gigs[1].own++, 4, t->gigs[1].own = saved);
+  EXPECT_FOUND(h, t->gigs[1].first--, ANY, t->gigs[1].first++);
+  EXPECT_FOUND(h, t->gigs[3].first = t->shared, ANY, t->gigs[3].first = t->gigs[3].own);
+  EXPECT_FOUND(h, t->shared++, 4, t->shared--);
+  hosted_destroy(&h);
+}
+
 static void records_that_do_not_fit_the_map_are_found(void **state) {
   (void)state;
   struct hosted h = used_instance();
@@ -237,6 +257,7 @@ int main(void) {
       cmocka_unit_test(each_breaker_is_found_as_what_it_breaks),
       cmocka_unit_test(an_unknown_breaker_is_not_found),
       cmocka_unit_test(every_word_of_every_tier_is_looked_at),
+      cmocka_unit_test(the_words_that_untouched_gigs_share_are_looked_at),
       cmocka_unit_test(records_that_do_not_fit_the_map_are_found),
       cmocka_unit_test(a_free_bit_where_there_is_no_ram_is_found),
       cmocka_unit_test(what_a_slot_says_is_held_against_entries_and_bits),

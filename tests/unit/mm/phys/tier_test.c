@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/units.h"
+#include "mm/phys/tier_place.h"
 #include "seed.h"
 
 #define FRAMES_OF(bytes) ((bytes) / FRAME_SIZE)
@@ -213,6 +214,62 @@ static void a_lonely_stretch_is_found_wherever_it_begins(void **state) {
   end(&f);
 }
 
+/* Has the gig with this number sections and entries of its own, and is nothing written where they will be else? */
+static bool is_touched(const struct tier *t, uint64_t number) {
+  uint64_t gig;
+  assert_true(place_gig(t, number, &gig));
+  const struct tier_gig *g = &t->gigs[gig];
+  if (g->first == g->own) return true;
+  assert_int_equal(g->first, t->shared);
+  assert_int_equal(t->entries[(uint64_t)g->own * TIER_BLOCKS_PER_SECTION], 0xa5a5a5a5);
+  assert_int_equal(t->sections[g->own].whole, 0xa5a5);
+  return false;
+}
+
+static void a_gig_is_written_when_the_first_of_it_is_taken(void **state) {
+  (void)state;
+  struct boot_region ram[] = {usable(MIB, 3 * GIB), usable(4 * GIB, 8 * GIB + 5 * MIB)};
+  struct fixture f = all_free(ram, 2);
+  struct tier *t = &f.tier;
+  const uint64_t last = FRAMES_OF(4 * GIB);
+  assert_true(is_touched(t, 0) && is_touched(t, 8)); /* Not whole ones. */
+  for (uint64_t number = 1; number < 8; number++)
+    if (number != 3) assert_false(is_touched(t, number));
+  assert_int_equal(t->free_1g, 6);
+  assert_int_equal(t->free_2m, 511 + 6 * 512 + 2);
+
+  tier_take(t, last, 1, FRAME_OWNER_TEST);
+  assert_true(is_touched(t, 4) && !tier_is_free(t, last) && tier_is_free(t, last + 1));
+  assert_false(is_touched(t, 2) || is_touched(t, 5));
+  assert_int_equal(t->free_1g, 5);
+  assert_int_equal(t->free_2m, 511 + 6 * 512 + 2 - 1);
+  tier_put(t, last, 1);
+  assert_int_equal(t->free_1g, 6);
+  assert_int_equal(find_run(t, FRAMES_OF(4 * GIB + 5 * MIB), (struct frame_limits){.align = 1}), last);
+
+  const uint64_t middle = FRAMES_OF(6 * GIB) - 700; /* In two of them at once. */
+  assert_false(is_touched(t, 5) || is_touched(t, 6));
+  tier_take(t, middle, 1400, FRAME_OWNER_TEST);
+  assert_true(is_touched(t, 5) && is_touched(t, 6));
+  assert_false(is_touched(t, 7));
+  assert_int_equal(tier_free_end(t, last, UINT64_MAX), middle);
+  assert_int_equal(tier_free_start(t, FRAMES_OF(8 * GIB), 0), middle + 1400);
+  tier_take(t, FRAMES_OF(7 * GIB), FRAMES_PER_1G, FRAME_OWNER_TEST);
+  assert_true(is_touched(t, 7) && !is_touched(t, 2));
+  assert_int_equal(t->free_1g, 3);
+  end(&f);
+}
+
+static void small_machines_have_nothing_to_share(void **state) {
+  (void)state;
+  struct boot_region ram = usable(4 * GIB, 6 * GIB - 32 * MIB);
+  struct fixture f = all_free(&ram, 1);
+  assert_int_equal(f.tier.shared, 0);
+  assert_int_equal(f.tier.free_1g, 1);
+  assert_true(is_touched(&f.tier, 4) && is_touched(&f.tier, 5));
+  end(&f);
+}
+
 static void limits_far_below_the_top_are_kept(void **state) {
   (void)state;
   struct boot_region ram[] = {usable(MIB, 3 * GIB), usable(4 * GIB, 64 * GIB)};
@@ -286,6 +343,8 @@ int main(void) {
       cmocka_unit_test(two_ranges_that_touch_at_a_section_are_one_run),
       cmocka_unit_test(memory_a_hole_apart_is_never_one_run),
       cmocka_unit_test(a_lonely_stretch_is_found_wherever_it_begins),
+      cmocka_unit_test(a_gig_is_written_when_the_first_of_it_is_taken),
+      cmocka_unit_test(small_machines_have_nothing_to_share),
       cmocka_unit_test(limits_far_below_the_top_are_kept),
       cmocka_unit_test(every_run_is_visited_once_and_whole),
       cmocka_unit_test(reaches_agree_with_the_bits),
