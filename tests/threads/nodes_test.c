@@ -3,7 +3,7 @@
  * Eight threads at a machine of three nodes, under ThreadSanitizer: at home and far away, runs across the borders of nodes
  * that several want at once, gifts and frees of such runs, and refusals that are noted while they are read.
  *
- * Every frame has a word of the test's own, as in pmm_test.c: a frame in two hands is seen at once.
+ * Every frame has a word of the test's own (claims.h): a frame in two hands is seen at once.
  */
 #define _GNU_SOURCE /* Behind the C23 of the build, the host is a Linux. */
 #include <pthread.h>
@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "base/compiler.h"
+#include "claims.h"
 #include "machine.h"
 #include "platform.h"
 #include "seed.h"
@@ -44,7 +45,6 @@ struct worker {
 };
 
 static struct machine m;
-static _Atomic(uint32_t) *claims; /* By frame: who has it. */
 static uint64_t ops_each;
 static pthread_barrier_t gate;
 
@@ -52,11 +52,6 @@ static void must(bool ok, const char *what) {
   if (ok) return;
   fprintf(stderr, "nodes: %s\n", what);
   abort();
-}
-
-static void claim(struct worker *w, uint64_t first, uint64_t count) {
-  for (uint64_t f = first; f < first + count; f++)
-    must(atomic_exchange_explicit(&claims[f - FIRST], w->number + 1, memory_order_relaxed) == 0, "a frame is in two hands");
 }
 
 static void give_back(struct worker *w) {
@@ -68,7 +63,7 @@ static void give_back(struct worker *w) {
     owner = FRAME_OWNER_USER;
     must(nodes_give_run(m.nodes, TEST, owner, pfn(r.first), r.count) == OK, "a gift was refused");
   }
-  for (uint64_t f = r.first; f < r.first + r.count; f++) atomic_store_explicit(&claims[f - FIRST], 0, memory_order_relaxed);
+  claims_give(r.first, r.count);
   must(nodes_free_run(m.nodes, owner, pfn(r.first), r.count) == OK, "a run was not taken back");
 }
 
@@ -95,7 +90,7 @@ static void allocate(struct worker *w) {
   }
   w->refused += s != OK;
   if (s != OK) return;
-  claim(w, first.raw, count);
+  claims_take(first.raw, count, w->number + 1);
   w->held[w->held_count++] = (struct run){first.raw, count};
 }
 
@@ -137,8 +132,8 @@ static void eight_threads_share_three_nodes(void **state) {
   m = machine_create(&region, 1, &layout, NULL, 0);
   assert_int_equal(m.status, OK);
   const uint64_t digest = machine_digest(&m);
-  claims = calloc(FRAMES, sizeof *claims);
-  assert_true(workers && claims);
+  assert_non_null(workers);
+  claims_begin(FIRST, FRAMES);
   ops_each = (wanted ? strtoull(wanted, NULL, 0) : 400000) / THREADS;
   pthread_barrier_init(&gate, NULL, THREADS);
   for (unsigned i = 0; i < THREADS; i++) {
@@ -163,7 +158,7 @@ static void eight_threads_share_three_nodes(void **state) {
   assert_true(sum.across > 0);
   pthread_barrier_destroy(&gate);
   machine_destroy(&m);
-  free(claims);
+  claims_end();
   free(workers);
 }
 

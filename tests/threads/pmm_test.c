@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "claims.h"
 #include "hosted.h"
 #include "mm/phys/instance.h"
 
@@ -45,23 +46,12 @@ struct worker {
 };
 
 static struct hosted h;
-static _Atomic(uint32_t) *claims; /* By frame: who has it. */
 static _Atomic(uint64_t) exchange[EXCHANGES];
 static uint64_t ops_each;
 static pthread_barrier_t gate;
 
-static void claim(struct worker *w, uint64_t first, uint64_t count) {
-  for (uint64_t f = first; f < first + count; f++) {
-    uint32_t had = atomic_exchange_explicit(&claims[f - FIRST], w->number + 1, memory_order_relaxed);
-    if (had != 0) {
-      fprintf(stderr, "frame %#llx is thread %u's and was given to %u\n", (unsigned long long)f, had - 1, w->number);
-      abort();
-    }
-  }
-}
-
 static void give_back(struct worker *w, struct run r) {
-  for (uint64_t f = r.first; f < r.first + r.count; f++) atomic_store_explicit(&claims[f - FIRST], 0, memory_order_relaxed);
+  claims_give(r.first, r.count);
   status_t s = r.count == 1 ? pmm_free_frame(h.pmm, FRAME_OWNER_TEST, pfn(r.first))
                             : pmm_free_run(h.pmm, FRAME_OWNER_TEST, pfn(r.first), r.count);
   if (s != OK) {
@@ -109,7 +99,7 @@ static bool allocate(struct worker *w) {
     w->refused++;
     return false;
   }
-  claim(w, first.raw, count);
+  claims_take(first.raw, count, w->number + 1);
   w->held[w->held_count++] = (struct run){first.raw, count};
   return true;
 }
@@ -157,7 +147,7 @@ static void *take_all(void *argument) {
   pfn_t frame;
   pthread_barrier_wait(&gate);
   while (pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, 0, &frame) == OK) {
-    claim(w, frame.raw, 1);
+    claims_take(frame.raw, 1, w->number + 1);
     w->frames++;
   }
   return NULL;
@@ -170,7 +160,7 @@ static void eight_threads_leave_the_ledger_exact(void **state) {
   struct boot_region r = hosted_plain_region(FRAMES);
   struct worker sum = {0};
   h = hosted_create(&r, 1, NULL, 0);
-  claims = calloc(FRAMES, sizeof *claims);
+  claims_begin(FIRST, FRAMES);
   ops_each = (wanted ? strtoull(wanted, NULL, 0) : 1000000) / THREADS;
   run_workers(workers);
   for (unsigned i = 0; i < THREADS; i++) {
@@ -189,7 +179,7 @@ static void eight_threads_leave_the_ledger_exact(void **state) {
          (unsigned long long)sum.blocks, (unsigned long long)sum.refused, (unsigned long long)sum.freed,
          (unsigned long long)sum.passed_on, (unsigned long long)sum.drains);
   hosted_destroy(&h);
-  free(claims);
+  claims_end();
   free(workers);
 }
 
@@ -199,7 +189,7 @@ static void eight_threads_get_every_frame_there_is(void **state) {
   struct boot_region r = hosted_plain_region(FRAMES);
   uint64_t taken = 0;
   h = hosted_create(&r, 1, NULL, 0);
-  claims = calloc(FRAMES, sizeof *claims);
+  claims_begin(FIRST, FRAMES);
   pthread_barrier_init(&gate, NULL, THREADS);
   for (unsigned i = 0; i < THREADS; i++) {
     workers[i].number = i;
@@ -208,12 +198,12 @@ static void eight_threads_get_every_frame_there_is(void **state) {
   for (unsigned i = 0; i < THREADS; i++) pthread_join(workers[i].thread, NULL);
   for (unsigned i = 0; i < THREADS; i++) taken += workers[i].frames;
   assert_int_equal(taken, FRAMES);
-  for (uint64_t f = 0; f < FRAMES; f++) assert_int_not_equal(claims[f], 0);
+  for (uint64_t f = FIRST; f < FIRST + FRAMES; f++) assert_int_not_equal(claims_of(f), 0);
   assert_int_equal(pmm_free_run(h.pmm, FRAME_OWNER_TEST, pfn(FIRST), FRAMES), OK);
   hosted_must_be_sound(&h, "after all was taken");
   pthread_barrier_destroy(&gate);
   hosted_destroy(&h);
-  free(claims);
+  claims_end();
   free(workers);
 }
 

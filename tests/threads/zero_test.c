@@ -19,6 +19,7 @@
 
 #include "base/compiler.h"
 #include "base/units.h"
+#include "claims.h"
 #include "machine.h"
 #include "mm/bad.h"
 #include "mm/zero.h"
@@ -31,9 +32,10 @@
 #define HELD_MAX 32
 #define TEST     FRAME_OWNER_TEST
 
+enum { IN_USE = 1, OUT_OF_SERVICE }; /* Of claims. */
+
 static struct machine m;
 static char *ram;
-static _Atomic(uint8_t) *claims; /* By frame: 1 in use, 2 out of service. */
 static atomic_bool is_over;
 static uint64_t ops_each, broken, seed;
 
@@ -54,7 +56,7 @@ static void take_zeros(struct dice *d, uint64_t *first, uint64_t *count) {
     return;
   }
   *first = f.raw;
-  for (uint64_t i = 0; i < *count; i++) must(atomic_exchange(&claims[f.raw - FIRST + i], 1) == 0, "a frame in two hands");
+  claims_take(f.raw, *count, IN_USE);
   char *bytes = ram + f.raw * FRAME_SIZE;
   must(bytes[0] == 0 && memcmp(bytes, bytes + 1, *count * FRAME_SIZE - 1) == 0, "an old byte");
   memset(bytes, 0x5a, *count * FRAME_SIZE);
@@ -68,7 +70,7 @@ static void *use(void *argument) {
   for (uint64_t i = 0; i < ops_each + HELD_MAX; i++) {
     const size_t at = i < ops_each ? dice_below(&d, HELD_MAX) : i - ops_each;
     if (held[at].count != 0) {
-      for (uint64_t k = 0; k < held[at].count; k++) atomic_store(&claims[held[at].first - FIRST + k], 0);
+      claims_give(held[at].first, held[at].count);
       must(nodes_free_run(m.nodes, TEST, pfn(held[at].first), held[at].count) == OK, "a run was not taken back");
       held[at].count = 0;
     } else if (i < ops_each) {
@@ -94,8 +96,7 @@ static void *find_broken(void *argument) {
     enum bad_outcome outcome;
     const uint64_t at = dice_below(&d, FRAMES);
     const status_t s = bad_report(m.nodes, NULL, pfn(FIRST + at), &outcome);
-    if (s == OK && outcome == BAD_RETIRED)
-      must(atomic_exchange(&claims[at], 2) == 0, "what was free was in somebody's hands");
+    if (s == OK && outcome == BAD_RETIRED) claims_take(FIRST + at, 1, OUT_OF_SERVICE); /* It was free: nobody's. */
     must(s == OK || s == ERR_EXISTS || s == ERR_FULL || s == ERR_STATE || s == ERR_BUSY,
          "an odd answer about a broken frame");
     broken += s == OK && !is_broken[at]; /* Condemned, freed before that was seen, and found again when it was free. */
@@ -143,12 +144,12 @@ int main(void) {
   ops_each = given ? strtoull(given, NULL, 0) : 8000;
   const uint64_t size = MIB + FRAMES * FRAME_SIZE;
   ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  claims = calloc(FRAMES, sizeof *claims);
-  if (ram == MAP_FAILED || !claims) return 1;
+  if (ram == MAP_FAILED) return 1;
+  claims_begin(FIRST, FRAMES);
   fake_platform_set_ram(ram);
   memset(ram, 0x5a, size);
   const struct CMUnitTest tests[] = {cmocka_unit_test(zeros_stay_zeros_and_broken_frames_stay_away)};
   const int failed = cmocka_run_group_tests(tests, NULL, NULL);
-  free(claims);
+  claims_end();
   return failed;
 }

@@ -55,6 +55,13 @@ static struct zero_stats stats_of(struct zero_stock *z) {
   return s;
 }
 
+/* An empty one, of 256 frames and one of 2 MiB. */
+static struct zero_stock *stock_of(const struct hosted *h) {
+  struct zero_stock *z;
+  assert_int_equal(zero_stock_create(h->pmm, 4 * MIB, &z), OK);
+  return z;
+}
+
 /* Steps until there is nothing to do; the count. */
 static uint64_t fill(struct zero_stock *z) {
   uint64_t steps = 0;
@@ -65,8 +72,7 @@ static uint64_t fill(struct zero_stock *z) {
 static void the_stock_fills_in_bounded_steps_and_to_its_bound(void **state) {
   (void)state;
   struct hosted h = start();
-  struct zero_stock *z;
-  assert_int_equal(zero_stock_create(h.pmm, 4 * MIB, &z), OK);
+  struct zero_stock *z = stock_of(&h);
   fake_memory.longest = 0;
   const uint64_t steps = fill(z);
   const struct zero_stats s = stats_of(z);
@@ -104,8 +110,7 @@ static void who_asks_for_zeros_never_sees_an_old_byte(void **state) {
   (void)state;
   struct dice d = dice_of(seed_of_run());
   struct hosted h = start();
-  struct zero_stock *z;
-  assert_int_equal(zero_stock_create(h.pmm, 4 * MIB, &z), OK);
+  struct zero_stock *z = stock_of(&h);
   static struct {
     pfn_t first;
     uint64_t count;
@@ -138,9 +143,8 @@ static void who_asks_for_zeros_never_sees_an_old_byte(void **state) {
 static void the_stock_serves_only_who_does_not_care_where(void **state) {
   (void)state;
   struct hosted h = start();
-  struct zero_stock *z;
   pfn_t f;
-  assert_int_equal(zero_stock_create(h.pmm, 4 * MIB, &z), OK);
+  struct zero_stock *z = stock_of(&h);
   fill(z);
   const struct frame_limits low = {.max = 1000}, high = {.min = 5}, aligned = {.align = 2}, near = {.boundary = 256},
                             any = {.align = FRAMES_PER_2M, .max = UINT64_MAX};
@@ -165,9 +169,8 @@ static void the_stock_serves_only_who_does_not_care_where(void **state) {
 static void all_of_it_is_given_back_before_memory_is_exhausted(void **state) {
   (void)state;
   struct hosted h = start();
-  struct zero_stock *z;
   pfn_t f;
-  assert_int_equal(zero_stock_create(h.pmm, 4 * MIB, &z), OK);
+  struct zero_stock *z = stock_of(&h);
   fill(z);
   for (unsigned i = 0; i < 5; i++) zero_step(z);
   uint64_t got = 0;
@@ -185,9 +188,8 @@ static void all_of_it_is_given_back_before_memory_is_exhausted(void **state) {
 static void a_frame_that_is_half_cleared_is_given_back_too(void **state) {
   (void)state;
   struct hosted h = start();
-  struct zero_stock *z;
   pfn_t f, own;
-  assert_int_equal(zero_stock_create(h.pmm, 4 * MIB, &z), OK);
+  struct zero_stock *z = stock_of(&h);
   while (stats_of(z).frames < stats_of(z).frames_max) assert_true(zero_step(z));
   for (unsigned i = 0; i < 7; i++) assert_true(zero_step(z));
   assert_int_equal(stats_of(z).blocks, 0);
@@ -206,9 +208,8 @@ static void a_frame_that_is_half_cleared_is_given_back_too(void **state) {
 static void scarce_memory_is_left_alone(void **state) {
   (void)state;
   struct hosted h = start();
-  struct zero_stock *z;
   pfn_t f;
-  assert_int_equal(zero_stock_create(h.pmm, 4 * MIB, &z), OK);
+  struct zero_stock *z = stock_of(&h);
   while (ledger_of(&h).frames[FRAME_OWNER_FREE] >= 1500) {
     assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, 0, &f), OK);
   }
