@@ -107,7 +107,7 @@ SRC.shim   := $(wildcard tests/firmware/*.c tests/firmware/*.S) lib/format.c lib
   $(addprefix loader/x86_64/,copy.S jump.S levels.c)
 SRC.host   := $(LIB) $(MM) $(PURE.loader) $(FIRMWARE.host) $(PURE.kernel) $(FONT) $(PURE_TESTS) $(wildcard tests/harness/*.c tests/fake/*.c)
 SRC.fuzz   := $(filter-out $(FIRMWARE.host),$(SRC.host))
-SRC.bench  := $(LIB) $(wildcard mm/phys/*.c mm/phys/*/*.c) $(addprefix mm/guard/,check.c check_nodes.c check_break.c) $(addprefix tests/harness/,hosted.c machine.c seed.c slots.c replay.c) tests/kernel/dice.c \
+SRC.bench  := $(LIB) $(wildcard mm/phys/*.c mm/phys/*/*.c) $(addprefix mm/guard/,check.c check_nodes.c check_zero.c check_break.c) $(addprefix tests/harness/,hosted.c machine.c seed.c slots.c replay.c) tests/kernel/dice.c \
   $(addprefix tests/bench/,measure.c platform.c)
 # Programs over these, each of one file more.
 PROGRAMS.bench := $(addprefix tests/bench/,pmm_bench.c pmm_plot.c nodes_bench.c) tests/tools/replay.c

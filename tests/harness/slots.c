@@ -68,7 +68,11 @@ uint32_t platform_slot_enter(void) {
 }
 void platform_slot_leave(void) {}
 #endif
-uint32_t platform_slot_count(void) { return SLOTS; }
+
+static uint32_t count_played; /* 0: none. */
+void slots_play_count(uint32_t count) { count_played = count; }
+uint32_t platform_slot_count(void) { return count_played != 0 ? count_played : SLOTS; }
+
 bool platform_mask(void) { return true; }
 void platform_unmask(bool were_on) { (void)were_on; }
 
