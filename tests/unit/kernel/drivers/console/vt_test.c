@@ -117,6 +117,18 @@ static void utf8_becomes_glyphs_and_rubbish_becomes_question_marks(void **contex
   assert_int_equal(character_at(9, 0), ')');
 }
 
+/* What kernel/debug draws with; a glyph that the packaged font lacks is made by scripts/gen-font. */
+static void every_glyph_of_the_pictures_is_in_the_font(void **context) {
+  (void)context;
+  static const char glyphs[][4] = {"·", "─", "│", "└", "├", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█", "░", "▒", "▓", "■"};
+  start(2, 1);
+  for (size_t i = 0; i < sizeof(glyphs) / sizeof(glyphs[0]); i++) {
+    type("\r");
+    type(glyphs[i]);
+    if (character_at(0, 0) == '?') fail_msg("%s is not in the font", glyphs[i]);
+  }
+}
+
 static void the_font_is_sorted_and_begins_with_ascii(void **context) {
   (void)context;
   for (size_t i = 0; i + 1 < font_character_count; i++) assert_true(font_characters[i] < font_characters[i + 1]);
@@ -198,6 +210,7 @@ int main(void) {
       cmocka_unit_test(sequences_move_and_erase),
       cmocka_unit_test(colours_are_remembered_per_cell),
       cmocka_unit_test(utf8_becomes_glyphs_and_rubbish_becomes_question_marks),
+      cmocka_unit_test(every_glyph_of_the_pictures_is_in_the_font),
       cmocka_unit_test(the_font_is_sorted_and_begins_with_ascii),
       cmocka_unit_test(the_cursor_is_part_of_exactly_one_cell),
       cmocka_unit_test(a_larger_grid_goes_on_where_a_smaller_one_was),
