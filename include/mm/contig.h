@@ -112,6 +112,18 @@ status_t contig_commit(struct contig *c, const struct contig_quote *quote, enum 
 status_t contig_alloc(struct contig *c, enum frame_owner owner, uint64_t count, const struct frame_limits *where,
                       uint64_t moves_max, pfn_t *first);
 
+/* What a stretch of memory consists of. */
+struct contig_look {
+  uint64_t free;
+  uint64_t movable; /* In use, and its owner can move it. */
+  uint64_t fixed;   /* Everything else: in the way of a run, or no RAM of ours. */
+};
+/**
+ * Counts what the frames [first, first + count) are.  ERR_UNSUPPORTED: an engine stands in the tiers' place.
+ *   => any CPU; takes no lock: what others change meanwhile may be a moment old.   => a word read for each 64 frames.
+ */
+status_t contig_look(const struct contig *c, pfn_t first, uint64_t count, struct contig_look *out);
+
 /* What stands in the way of a run that cannot even be made. */
 struct contig_obstacle {
   pfn_t first;        /* The window with the fewest unmovable frames. */

@@ -202,6 +202,26 @@ static void commit_must_move_exactly(struct machine *m, const struct contig_quot
   memset(m->is_fixed + first.raw, 0, q->count);
 }
 
+/* Any stretch, in RAM or out of it. */
+static void a_look_must_see_what_is_there(struct machine *m) {
+  struct dice *d = &m->dice;
+  const struct chunk *c = &m->chunks[dice_below(d, m->chunk_count)];
+  const uint64_t first = c->first - bits_min(c->first, dice_below(d, 200)) + dice_below(d, c->count),
+                 end = first + some_count(d);
+  struct contig_look look;
+  uint64_t seen[3] = {0};
+  for (uint64_t f = first; f < end; f++) {
+    bool is_ram = false;
+    for (size_t i = 0; i < m->chunk_count; i++)
+      is_ram = is_ram || (f >= m->chunks[i].first && f < m->chunks[i].first + m->chunks[i].count);
+    seen[is_ram ? state_of(m, f) : FIXED_FRAME]++;
+  }
+  assert_int_equal(contig_look(&m->m.contig, pfn(first), end - first, &look), OK);
+  assert_int_equal(look.free, seen[FREE_FRAME]);
+  assert_int_equal(look.movable, seen[MOVABLE_FRAME]);
+  assert_int_equal(look.fixed, seen[FIXED_FRAME]);
+}
+
 static void one_quote(struct machine *m) {
   const uint64_t count = some_count(&m->dice);
   const struct frame_limits w = some_limits(m, count);
@@ -240,7 +260,10 @@ static void a_quote_is_the_least_of_all_windows_and_the_commit_moves_exactly_tha
   for (uint64_t i = 0; i < machines; i++) {
     struct machine m;
     machine_begin(&m, seed + i, 2200);
-    for (unsigned k = 0; k < 25; k++) one_quote(&m);
+    for (unsigned k = 0; k < 25; k++) {
+      a_look_must_see_what_is_there(&m);
+      one_quote(&m);
+    }
     machine_end(&m);
   }
   printf("# quotes: %llu on %llu machines: %llu existed, %llu were made with %llu moves, %llu lacked memory, %llu had "
