@@ -104,7 +104,12 @@ static bool matches(const struct ktest *t, const char *filter) {
 unsigned ktest_run(const char *filter) {
   unsigned counts[OUTCOME_COUNT] = {0};
   for (const struct ktest *t = __start_ktests; t < __stop_ktests; t++) {
-    if (matches(t, filter)) counts[run_one(t)]++;
+    if (!matches(t, filter)) continue;
+    counts[run_one(t)]++;
+    if (!console_interrupted()) continue;
+    console_printf("[T] # stopped by Ctrl-C\n"); /* What was not run has not passed. */
+    counts[OUTCOME_FAIL]++;
+    break;
   }
   const unsigned run = counts[OUTCOME_PASS] + counts[OUTCOME_FAIL] + counts[OUTCOME_SKIP];
   if (run == 0) { /* A misspelt name must not look like success. */

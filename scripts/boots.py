@@ -21,10 +21,10 @@ forbid, screen, type, file, config.
     expect    regular expression that a line of the serial log has to match
     forbid    regular expression that no line may match
     screen    regular expression that a line on the screen has to match
-    type      a line typed at the prompt; what it prints can be expected
+    type      a line typed at the prompt; what it prints can be expected.  With ^C at its end: and Ctrl-C at once behind it
     check     memory: walk the page tables from outside; pat: and read IA32_PAT; levels4, levels5: so many levels of tables;
               trace: the trace on the serial port, asked again on the host, has the same answers;
-              screen: the prompt is on the screen; wx-seen: the walk must find a page that is writable and executable;
+              screen: the prompt is on the screen; columns: no command typed prints a line of more than 80; wx-seen: the walk must find a page that is writable and executable;
               combining-seen: it must find 600 frames of RAM that are write-combining, by IA32_PAT too
     silence   seconds without output after which the machine counts as hanging
     timeout   seconds for everything
@@ -49,7 +49,8 @@ PROMPT = "cairn> "
 MANY = {"expect", "forbid", "screen", "type", "file", "config"}
 ONE = {"what", "cmdline", "shim", "end", "status", "check", "silence", "timeout"} | set(qemu.DEFAULTS)
 ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()][A-Z0-9]|\r")
-CUT = re.compile(r"\x1b(\[[0-9;?=]*|[()])?$")
+WIPED = re.compile(r"\r\x1b\[K")  # Progress is drawn over itself: a line each, here.
+CUT = re.compile(r"\r?\x1b(\[[0-9;?=]*|[()])?$|\r$")
 STATUS = {"pass": 1, "fail": 3}  # isa-debug-exit: 2n + 1.
 
 
@@ -221,7 +222,7 @@ class Boot:
         self.pending += self.decoder.decode(data)
         end = CUT.search(self.pending)
         cut = end.start() if end else len(self.pending)
-        text, self.pending = ESCAPES.sub("", self.pending[:cut]), self.pending[cut:]
+        text, self.pending = ESCAPES.sub("", WIPED.sub("\n", self.pending[:cut])), self.pending[cut:]
         self.log.write(text)
         self.log.flush()
         if self.verbose:
@@ -305,7 +306,10 @@ class Boot:
     def send(self, line):
         """Types a line: on the serial port, or without one on the PS/2 keyboard."""
         if self.s.has_serial():
-            self.process.stdin.write(line.encode() + b"\r")
+            keys = line.encode() + b"\r"
+            if line.endswith("^C"):
+                keys = line[:-2].strip().encode() + b"\r\x03"
+            self.process.stdin.write(keys)
             self.process.stdin.flush()
             return
         names = {" ": "spc", ".": "dot", "-": "minus", "=": "equal", ",": "comma", "/": "slash"}
@@ -350,6 +354,10 @@ class Boot:
                 self.result["problems"].append(f"forbidden: {m.group(0).strip()[:120]}")
         if self.s.quirks:
             self.result["problems"] += firmware.problems_of_map(self.text)
+        if "columns" in self.s.checks:
+            # Not the log's lines, nor those of tests: they are for scripts too.
+            wide = [l for l in self.text.partition(PROMPT)[2].split("\n") if len(l) > 80 and not l.startswith("[")]
+            self.result["problems"] += [f"{len(l)} columns: {l[:60]} ..." for l in wide[:3]]
         if "trace" in self.s.checks:
             self.result["problems"] += problems_of_trace(self.text)
 

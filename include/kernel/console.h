@@ -40,6 +40,11 @@ enum console_key {
 
 /** Next key typed on any console: a byte (CR for Enter, 0x7f or BS for backspace), a console_key, or NONE at once. */
 int console_poll_key(void);
+/**
+ * Has Ctrl-C been typed?  If so it is taken, with every key before it.  What takes long asks now and then.
+ *   => thread context of the CPU that has the prompt.
+ */
+bool console_interrupted(void);
 /** Waits for a key with the CPU asleep between ticks.  => thread context, interrupts on. */
 int console_read_key(void);
 

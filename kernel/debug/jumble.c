@@ -12,7 +12,8 @@
 #include "kernel/movers.h"
 #include "mm/physmap.h"
 
-#define WORDS (FRAME_SIZE / sizeof(uint64_t))
+#define WORDS       (FRAME_SIZE / sizeof(uint64_t))
+#define ASKED_EVERY 512 /* Frames: 2 MiB of words. */
 
 static struct {
   pfn_t table;           /* Frames of the table. */
@@ -20,6 +21,8 @@ static struct {
   uint64_t *frame_of;    /* By object; 0 where there is none. */
   uint64_t objects;      /* Rows of the table in use. */
   uint64_t moves, pinned_from;
+  uint64_t asked; /* Holds since the watcher came. */
+  jumble_watcher may_go_on;
 } jumble = {.pinned_from = UINT64_MAX};
 
 static uint64_t *words_of(uint64_t frame) { return physmap_at(paddr_of_pfn(pfn(frame))); }
@@ -38,6 +41,16 @@ static bool is_intact(uint64_t frame, uint64_t object) {
   return w[0] == object;
 }
 
+/* Every so often the watcher is asked. */
+static bool goes_on(const char *what, uint64_t done, uint64_t total) {
+  return jumble.may_go_on == NULL || done % ASKED_EVERY != 0 || jumble.may_go_on(what, done, total);
+}
+
+void jumble_watch(jumble_watcher may_go_on) {
+  jumble.may_go_on = may_go_on;
+  jumble.asked = 0;
+}
+
 /* --- the mover --------------------------------------------------------------------------------------------------- */
 
 static bool object_at(uint64_t frame, uint64_t *object) {
@@ -49,6 +62,8 @@ static status_t hold(void *context, pfn_t frame) {
   uint64_t object;
   (void)context;
   if (!object_at(frame.raw, &object)) return ERR_STATE;
+  if (!goes_on("moving", jumble.asked, 0)) return ERR_DENIED;
+  jumble.asked++;
   return frame.raw >= jumble.pinned_from ? ERR_DENIED : OK;
 }
 
@@ -76,21 +91,41 @@ static void give_back(uint64_t object) {
   jumble.frame_of[object] = 0;
 }
 
-void jumble_clear(void) {
-  for (uint64_t i = 0; i < jumble.objects; i++)
-    if (jumble.frame_of[i] != 0) give_back(i);
+/* What was begun and stopped is cleared whatever the watcher says to that. */
+static bool clear(bool can_be_stopped) {
+  for (uint64_t i = 0; i < jumble.objects; i++) {
+    if (jumble.frame_of[i] == 0) continue;
+    if (!goes_on("giving back", i, jumble.objects) && can_be_stopped) return false;
+    give_back(i);
+  }
   if (jumble.table_frames != 0) (void)!nodes_free_run(memory_nodes(), FRAME_OWNER_TEST, jumble.table, jumble.table_frames);
   jumble.objects = jumble.table_frames = 0;
+  return true;
 }
 
+bool jumble_clear(void) { return clear(true); }
+
 /* Gives a random half back.  A generator of Marsaglia's, whose seed must not be 0. */
-static void make_holes(uint64_t seed) {
+static status_t make_holes(uint64_t seed) {
   for (uint64_t i = 0; i < jumble.objects; i++) {
+    if (!goes_on("making holes", i, jumble.objects)) return ERR_DENIED;
     seed ^= seed << 13;
     seed ^= seed >> 7;
     seed ^= seed << 17;
     if (seed >> 40 & 1) give_back(i);
   }
+  return OK;
+}
+
+static status_t fill(uint64_t frames) {
+  for (pfn_t frame; jumble.objects < frames; jumble.objects++) {
+    if (!goes_on("filling", jumble.objects, frames)) return ERR_DENIED;
+    const status_t s = nodes_alloc_frame(memory_nodes(), FRAME_OWNER_TEST, PMM_MOVABLE, &frame);
+    if (s != OK) return s;
+    jumble.frame_of[jumble.objects] = frame.raw;
+    write_object(frame.raw, jumble.objects);
+  }
+  return OK;
 }
 
 status_t jumble_make(uint64_t frames, uint64_t seed) {
@@ -104,27 +139,22 @@ status_t jumble_make(uint64_t frames, uint64_t seed) {
   jumble.table_frames = table_frames;
   jumble.frame_of = words_of(jumble.table.raw);
   jumble.moves = 0;
-  for (pfn_t frame; jumble.objects < frames; jumble.objects++) {
-    s = nodes_alloc_frame(memory_nodes(), FRAME_OWNER_TEST, PMM_MOVABLE, &frame);
-    if (s != OK) {
-      jumble_clear();
-      return s;
-    }
-    jumble.frame_of[jumble.objects] = frame.raw;
-    write_object(frame.raw, jumble.objects);
-  }
-  make_holes(seed | 1);
-  return OK;
+  s = fill(frames);
+  if (s == OK) s = make_holes(seed | 1);
+  if (s != OK) (void)clear(false);
+  return s;
 }
 
-void jumble_look(struct jumble_state *out) {
+bool jumble_look(struct jumble_state *out) {
   *out = (struct jumble_state){.low = UINT64_MAX, .moves = jumble.moves};
   for (uint64_t i = 0; i < jumble.objects; i++) {
     const uint64_t frame = jumble.frame_of[i];
+    if (!goes_on("reading", i, jumble.objects)) return false;
     if (frame == 0) continue;
     out->frames++;
     out->intact += is_intact(frame, i);
     if (frame < out->low) out->low = frame;
     if (frame >= out->high) out->high = frame + 1;
   }
+  return true;
 }

@@ -2,9 +2,10 @@
 /*
  * kernel/debug/picture.c — memory drawn with characters.
  *
- * HOW      A map cell is a power of two of frames, counted over RAM alone, so that a hole of a terabyte costs no cell.  It
- *          shows the owner that holds most of what is not free in it: one page table in 64 MiB of free memory is visible,
- *          as a shaded cell; a solid cell has no free frame.
+ * HOW      A map cell is a power of two of frames at a multiple of itself, so that what is aligned in memory is aligned in
+ *          the picture; slices without RAM cost no cell, nor does a hole of a terabyte.  It shows the owner that holds most
+ *          of what is not free in it: one page table in 64 MiB of free memory is visible, as a shaded cell; a solid cell has
+ *          no free frame.
  * BOUNDS   A picture that is full takes nothing more.  All sums stay below 2^64: frames are below 2^40, widths below 2^10.
  */
 #include "kernel/debug/picture.h"
@@ -30,6 +31,41 @@ void picture_add(struct picture *p, const char *format, ...) {
 void picture_repeat(struct picture *p, const char *glyph, size_t count) {
   const size_t n = strlen(glyph);
   for (; count != 0; count--) put(p, glyph, n);
+}
+
+/* "B", "MiB": a number stays with its unit. */
+static bool is_unit(const char *word, size_t n) {
+  return (n >= 1 && word[0] == 'B' && (n == 1 || word[1] == ',')) ||
+         (n >= 3 && word[1] == 'i' && word[2] == 'B' && word[0] >= 'E' && word[0] <= 'T');
+}
+
+/* Where the line may be broken next: behind a word, and behind the unit that follows it. */
+static size_t piece_length(const char *text) {
+  size_t n = 0;
+  while (text[n] != '\0' && text[n] != ' ') n++;
+  size_t next = n + (text[n] == ' ' ? 1 : 0), more = 0;
+  while (text[next + more] != '\0' && text[next + more] != ' ') more++;
+  return is_unit(text + next, more) ? next + more : n;
+}
+
+unsigned picture_wrap(struct picture *p, const char *text, unsigned column, unsigned indent) {
+  while (*text != '\0') {
+    size_t blanks = 0;
+    while (text[blanks] == ' ') blanks++;
+    const size_t n = piece_length(text + blanks);
+    if (column != indent && column + blanks + n > PICTURE_COLUMNS) {
+      put(p, "\n", 1);
+      picture_repeat(p, " ", indent);
+      column = indent;
+    } else {
+      picture_repeat(p, " ", blanks);
+      column += (unsigned)blanks;
+    }
+    put(p, text + blanks, n);
+    column += (unsigned)n;
+    text += blanks + n;
+  }
+  return column;
 }
 
 void picture_bar(struct picture *p, uint64_t value, uint64_t total, unsigned width) {
@@ -93,22 +129,28 @@ const char *picture_owner_colour(enum frame_owner owner) {
       [FRAME_OWNER_LOW] = "\033[90m",     [FRAME_OWNER_UNACCEPTED] = "\033[37m",   [FRAME_OWNER_BAD] = "\033[91m",
       [FRAME_OWNER_FREE] = "\033[32m",    [FRAME_OWNER_KERNEL_IMAGE] = "\033[96m", [FRAME_OWNER_FRAME_RECORDS] = "\033[94m",
       [FRAME_OWNER_BITMAPS] = "\033[34m", [FRAME_OWNER_PAGE_TABLES] = "\033[95m",  [FRAME_OWNER_STACKS] = "\033[35m",
-      [FRAME_OWNER_HANDOFF] = "\033[36m", [FRAME_OWNER_TRAMPOLINE] = "\033[37m",   [FRAME_OWNER_KERNEL] = "\033[92m",
+      [FRAME_OWNER_HANDOFF] = "\033[37m", [FRAME_OWNER_TRAMPOLINE] = "\033[90m",   [FRAME_OWNER_KERNEL] = "\033[92m",
       [FRAME_OWNER_DMA] = "\033[31m",     [FRAME_OWNER_USER] = "\033[97m",         [FRAME_OWNER_TEST] = "\033[97m",
       [FRAME_OWNER_ZEROED] = "\033[36m",
   };
   return (unsigned)owner < FRAME_OWNER_COUNT && colours[owner] != NULL ? colours[owner] : "\033[37m";
 }
 
-void picture_map_begin(struct picture_map *m, uint64_t frames) {
+static uint64_t smallest_slice(uint64_t n, uint64_t least) {
+  uint64_t slice = least;
+  while ((n + slice - 1) / slice > PICTURE_MAP_CELLS * 3 / 4) slice *= 2;
+  return slice;
+}
+
+void picture_map_begin(struct picture_map *m, uint64_t frames, uint64_t least) {
   memset(m, 0, sizeof(*m));
-  m->slice = 1;
-  while ((frames + m->slice - 1) / m->slice > PICTURE_MAP_CELLS * 3 / 4) m->slice *= 2;
+  m->slice = smallest_slice(frames, least);
 }
 
 static void finish_cell(struct picture_map *m) {
   uint64_t most = 0;
   enum frame_owner owner = FRAME_OWNER_FREE;
+  if (!m->is_open) return;
   for (unsigned i = 0; i < FRAME_OWNER_COUNT; i++) {
     if (i != FRAME_OWNER_FREE && m->weights[i] > most) {
       most = m->weights[i];
@@ -117,24 +159,37 @@ static void finish_cell(struct picture_map *m) {
   }
   const bool is_whole = owner == FRAME_OWNER_FREE || m->weights[FRAME_OWNER_FREE] == 0;
   m->cells[m->count++] = (struct picture_cell){.owner = owner, .is_whole = is_whole};
+  m->is_open = false;
   memset(m->weights, 0, sizeof(m->weights));
 }
 
+/* The cell of a slice becomes the one that is filled; false when there is none left. */
+static bool open_cell(struct picture_map *m, uint64_t slice) {
+  if (m->is_open && m->at == slice) return true;
+  finish_cell(m);
+  if (m->count == PICTURE_MAP_CELLS) {
+    m->is_cut = true;
+    return false;
+  }
+  if (m->count % PICTURE_MAP_COLUMNS == 0) m->row_start[m->count / PICTURE_MAP_COLUMNS] = slice * m->slice;
+  m->at = slice;
+  m->is_open = true;
+  return true;
+}
+
 void picture_map_add(struct picture_map *m, uint64_t start, uint64_t end, enum frame_owner owner) {
-  while (start < end && m->count < PICTURE_MAP_CELLS) {
-    if (m->at % (m->slice * PICTURE_MAP_COLUMNS) == 0) m->row_start[m->count / PICTURE_MAP_COLUMNS] = start;
-    const uint64_t room = m->slice - m->at % m->slice;
+  while (start < end && open_cell(m, start / m->slice)) {
+    const uint64_t room = m->slice - start % m->slice;
     const uint64_t taken = end - start < room ? end - start : room;
     m->weights[owner] += taken;
     m->total[owner] += taken;
-    m->at += taken;
     start += taken;
-    if (taken == room) finish_cell(m);
   }
 }
 
-void picture_map_end(struct picture_map *m) {
-  if (m->at % m->slice != 0 && m->count < PICTURE_MAP_CELLS) finish_cell(m);
+bool picture_map_end(struct picture_map *m) {
+  finish_cell(m);
+  return !m->is_cut;
 }
 
 size_t picture_map_rows(const struct picture_map *m) { return (m->count + PICTURE_MAP_COLUMNS - 1) / PICTURE_MAP_COLUMNS; }
@@ -150,6 +205,87 @@ void picture_map_row(const struct picture_map *m, size_t row, struct picture *p)
       picture_add(p, "░");
     else
       picture_add(p, "%s", cell->is_whole ? "█" : "▒");
+  }
+  picture_add(p, PICTURE_PLAIN);
+}
+
+const char *picture_shade(uint64_t part, uint64_t whole) {
+  static const char *const shades[] = {"░", "▒", "▓", "█"};
+  if (part == 0 || whole == 0) return shades[0];
+  return part >= whole ? shades[3] : shades[(part * 4 - 1) / whole];
+}
+
+/* --- 2 MiB frames ------------------------------------------------------------------------------------------------- */
+
+/* What a cell says: what a colour tells, its glyph tells too. */
+enum block_sign { SIGN_WHOLE, SIGN_SOME_WHOLE, SIGN_FEW_WHOLE, SIGN_LITTLE, SIGN_MUCH, SIGN_FULL, SIGN_FIXED };
+static const struct {
+  const char *colour, *glyph;
+} signs[] = {
+    [SIGN_WHOLE] = {PICTURE_GOOD, "░"},  [SIGN_SOME_WHOLE] = {PICTURE_GOOD, "▒"}, [SIGN_FEW_WHOLE] = {PICTURE_GOOD, "▓"},
+    [SIGN_LITTLE] = {PICTURE_NAME, "▒"}, [SIGN_MUCH] = {PICTURE_NAME, "▓"},       [SIGN_FULL] = {PICTURE_NAME, "█"},
+    [SIGN_FIXED] = {PICTURE_DIM, "■"},
+};
+
+void picture_blocks_begin(struct picture_blocks *b, uint64_t blocks, uint64_t least) {
+  memset(b, 0, sizeof(*b));
+  b->per_cell = smallest_slice(blocks, least);
+}
+
+static enum block_sign sign_of(const struct picture_blocks *b) {
+  if (b->cell.whole == b->cell.blocks) return SIGN_WHOLE;
+  if (b->cell.whole != 0) return b->cell.whole * 2 >= b->cell.blocks ? SIGN_SOME_WHOLE : SIGN_FEW_WHOLE;
+  if (b->cell.movable_blocks == 0) return SIGN_FIXED;
+  const uint64_t frames = b->cell.movable_blocks * FRAMES_PER_2M;
+  if (b->cell.moves * 2 < frames) return SIGN_LITTLE;
+  return b->cell.moves == frames ? SIGN_FULL : SIGN_MUCH;
+}
+
+static void finish_group(struct picture_blocks *b) {
+  if (b->cell.blocks == 0) return;
+  b->cells[b->count++] = (uint8_t)sign_of(b);
+  memset(&b->cell, 0, sizeof(b->cell));
+}
+
+void picture_blocks_add(struct picture_blocks *b, uint64_t block, const struct picture_block *what) {
+  const uint64_t used = FRAMES_PER_2M - what->free;
+  if (b->cell.blocks != 0 && b->at != block / b->per_cell) finish_group(b);
+  if (b->count == PICTURE_MAP_CELLS) {
+    b->is_cut = true;
+    return;
+  }
+  if (b->cell.blocks == 0 && b->count % PICTURE_MAP_COLUMNS == 0)
+    b->row_start[b->count / PICTURE_MAP_COLUMNS] = block / b->per_cell * b->per_cell;
+  b->at = block / b->per_cell;
+  b->cell.blocks++;
+  if (used == 0) {
+    b->cell.whole++;
+    b->whole++;
+  } else if (used == what->movable) {
+    b->cell.movable_blocks++;
+    b->cell.moves += used;
+    b->movable++;
+  } else {
+    b->fixed++;
+  }
+}
+
+bool picture_blocks_end(struct picture_blocks *b) {
+  finish_group(b);
+  return !b->is_cut;
+}
+
+size_t picture_blocks_rows(const struct picture_blocks *b) {
+  return (b->count + PICTURE_MAP_COLUMNS - 1) / PICTURE_MAP_COLUMNS;
+}
+
+void picture_blocks_row(const struct picture_blocks *b, size_t row, struct picture *p) {
+  const char *colour = "";
+  for (size_t i = row * PICTURE_MAP_COLUMNS; i < b->count && i < (row + 1) * PICTURE_MAP_COLUMNS; i++) {
+    const char *wanted = signs[b->cells[i]].colour;
+    if (strcmp(wanted, colour) != 0) picture_add(p, "%s", wanted);
+    colour = wanted;
+    picture_add(p, "%s", signs[b->cells[i]].glyph);
   }
   picture_add(p, PICTURE_PLAIN);
 }

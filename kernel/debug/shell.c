@@ -25,12 +25,15 @@ static void shell_help(size_t count, const char *const *words);
 static const struct shell_command commands[] = {
     {"help", "[command|options]", "this list, one command, or the boot options", NULL, shell_help},
     {"mem", "", "who has the memory, and how contiguous the rest is", NULL, shell_mem},
-    {"map", "[all]", "a picture of physical memory, and its regions",
-     "One cell is a slice of RAM; holes are left out.  The list merges what belongs together; `map all` shows every region.",
+    {"map", "[all|2M]", "a picture of physical memory, and its regions; or of its 2 MiB frames",
+     "One cell is a slice of RAM; holes are left out.  The list merges what belongs together; `map all` shows every region. "
+     " "
+     "`map 2M` shows which 2 MiB frames are whole, which could be made so by moving, and which cannot.",
      shell_map},
     {"ledger", "", "every owner's frames; their sum is the RAM the firmware reported", NULL, shell_ledger},
-    {"why", "<address|fail>", "the story of an address: firmware, region, state, owner; or why memory was refused",
-     "The address is hexadecimal, physical or virtual.  With log=addresses virtual ones are easy to come by (`layout`).",
+    {"why", "<address|fail>", "the story of an address, from firmware to owner; or of refusals",
+     "The address is hexadecimal, physical or virtual.  With log=addresses virtual ones are easy to come by (`layout`).  "
+     "`why fail` tells of the last requests for memory that were not met.",
      shell_why},
     {"check", "", "derive every bitmap, counter and record anew and compare", NULL, shell_check},
     {"cpu", "", "the processors, and their features as used, unused or forced off", NULL, shell_cpu},
@@ -46,18 +49,22 @@ static const struct shell_command commands[] = {
      "run that does not exist is made, if no more frames have to move for it.",
      shell_alloc},
     {"quote", "<count|size> [align=] [below=] [boundary=] [node=]", "what a run costs: a picture of the cheapest window",
-     "Frames that may be moved are counted; one that may not is in the way.  `alloc` with moves= makes the run.",
+     "Frames that may be moved are counted; one that may not is in the way.  `alloc` with moves= makes the run.  "
+     "A bare number counts frames; K, M and G make it a size.",
      shell_quote},
     {"jumble", "[size|off]", "fill memory with movable frames, and free a random half of them",
-     "Something to be tidied up by `alloc` and `compact`.  Without words: are all of them still what they were?",
+     "Something to be tidied up by `alloc` and `compact`: see `map 2M` before and after.  Without words: are all of them "
+     "still what they were?",
      shell_jumble},
     {"compact", "[2M|1G]", "make as many whole 2 MiB or 1 GiB frames as there can be", NULL, shell_compact},
     {"free", "<address|all>", "give back what alloc gave", NULL, shell_free},
     {"trace", "[start [records]|stop|save]", "record what is asked of the frame allocator, and send it out",
      "It leaves by the serial port; scripts/trace takes it out of the log and build/bench/replay asks any engine again.",
      shell_trace},
-    {"bad", "[address]", "this frame is broken; without an address: those that wait for their owners",
-     "A free frame leaves service at once, a movable one when it has moved, any other one when it is freed.", shell_bad},
+    {"bad", "[address]", "a frame is broken; without an address: those that wait",
+     "The address is physical, with 0x.  A free frame leaves service at once, a movable one when it has moved, any other "
+     "one when its owner frees it; those are listed.",
+     shell_bad},
     {"test", "[filter]", "run the kernel's tests whose row or name begins so", NULL, shell_test},
     {"panic", "[crash]", "end it here, or by a fault of choice", NULL, shell_panic},
     {"reboot", "", "start the machine again", NULL, shell_reboot},
@@ -65,6 +72,7 @@ static const struct shell_command commands[] = {
 };
 
 static struct lineedit line;
+static struct picture out;
 
 void shell_print(struct picture *p) {
   console_write(p->text, p->fill);
@@ -72,21 +80,23 @@ void shell_print(struct picture *p) {
 }
 
 void shell_title(const char *name, const char *remark) {
-  static struct picture p;
   const size_t used = strlen(name) + strlen(remark) + 4;
-  picture_add(&p, "\n " PICTURE_TITLE "%s" PICTURE_PLAIN " " PICTURE_DIM, name);
-  picture_repeat(&p, "─", used < PICTURE_COLUMNS ? PICTURE_COLUMNS - used : 0);
-  picture_add(&p, PICTURE_PLAIN " %s\n", remark);
-  shell_print(&p);
+  picture_add(&out, "\n " PICTURE_TITLE "%s" PICTURE_PLAIN " " PICTURE_DIM, name);
+  picture_repeat(&out, "─", used < PICTURE_COLUMNS ? PICTURE_COLUMNS - used : 0);
+  picture_add(&out, PICTURE_PLAIN " %s\n", remark);
+  shell_print(&out);
 }
 
 void shell_complain(const char *format, ...) {
+  char text[512];
   va_list args;
   va_start(args, format);
-  console_printf(PICTURE_WARN);
-  console_vprintf(format, args);
-  console_printf(PICTURE_PLAIN "\n");
+  format_string_v(text, sizeof(text), format, args);
   va_end(args);
+  picture_add(&out, PICTURE_WARN);
+  picture_wrap(&out, text, 0, 0);
+  picture_add(&out, PICTURE_PLAIN "\n");
+  shell_print(&out);
 }
 
 static const struct shell_command *find_command(const char *name) {
@@ -96,8 +106,15 @@ static const struct shell_command *find_command(const char *name) {
 }
 
 static void help_one(const struct shell_command *c) {
-  console_printf(" " PICTURE_NAME "%s" PICTURE_PLAIN " %s\n   %s.\n", c->name, c->usage, c->help);
-  if (c->more != NULL) console_printf("   %s\n", c->more);
+  picture_add(&out, " " PICTURE_NAME "%s" PICTURE_PLAIN " %s\n   ", c->name, c->usage);
+  picture_wrap(&out, c->help, 3, 3);
+  picture_add(&out, ".\n");
+  if (c->more != NULL) {
+    picture_add(&out, "   ");
+    picture_wrap(&out, c->more, 3, 3);
+    picture_add(&out, "\n");
+  }
+  shell_print(&out);
   const char *name, *what;
   if (c->run != shell_panic) return;
   for (size_t i = 0; shell_crash_list(i, &name, &what); i++) console_printf("   %-12s %s\n", name, what);
@@ -141,10 +158,12 @@ static void run_line(void) {
   const size_t count = split(text, words);
   if (count == 0) return;
   const struct shell_command *c = find_command(words[0]);
-  if (c != NULL)
-    c->run(count, words);
-  else
+  if (c == NULL)
     shell_complain("There is no command %s; `help` lists them.", words[0]);
+  else if (count > 1 && c->usage[0] == '\0')
+    shell_complain("%s takes no words.", c->name);
+  else
+    c->run(count, words);
 }
 
 static void draw_line(void) {

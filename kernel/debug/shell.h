@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "kernel/debug/picture.h"
+#include "mm/contig.h"
 #include "mm/pmm.h"
 
 #define SHELL_WORDS_MAX 8
@@ -23,6 +24,9 @@ void shell_greet(void);
 void shell_mem(size_t count, const char *const *words);
 void shell_ledger(size_t count, const char *const *words);
 void shell_check(size_t count, const char *const *words);
+/* shell_blocks.c */
+/** `map 2M`. */
+void shell_map_blocks(void);
 /* shell_map.c */
 void shell_map(size_t count, const char *const *words);
 void shell_why(size_t count, const char *const *words);
@@ -56,6 +60,8 @@ void shell_trace(size_t count, const char *const *words);
 void shell_quote(size_t count, const char *const *words);
 void shell_jumble(size_t count, const char *const *words);
 void shell_compact(size_t count, const char *const *words);
+/** contig_look over all nodes; false where an engine stands in the tiers' place. */
+bool shell_look(uint64_t first, uint64_t count, struct contig_look *out);
 /* shell_pci.c */
 void shell_pci(size_t count, const char *const *words);
 /* shell_machine.c */
@@ -70,9 +76,17 @@ bool shell_crash_list(size_t index, const char **name, const char **what);
 void shell_reboot(size_t count, const char *const *words);
 void shell_poweroff(size_t count, const char *const *words);
 
+/* shell_progress.c */
+/** Before something long. */
+void shell_progress_begin(void);
+/** Shows how far it is, after a while; `total` 0: unknown.  False once Ctrl-C has been typed: it has to end. */
+bool shell_progress(const char *what, uint64_t done, uint64_t total);
+/** Wipes what was shown; false, and says so, when Ctrl-C has ended it. */
+bool shell_progress_end(void);
+
 /** Prints a finished line and empties it. */
 void shell_print(struct picture *p);
 /** A title over 80 columns: the name, a rule, and a remark on the right. */
 void shell_title(const char *name, const char *remark);
-/** A message about bad input. */
+/** A message about bad input, broken at blanks before column 80. */
 void shell_complain(const char *format, ...) PRINTF_LIKE(1, 2);

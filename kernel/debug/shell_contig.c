@@ -4,6 +4,9 @@
  *
  * The picture of a window has one cell for a slice of it: empty where all of the slice is free, the fuller the more of it
  * would have to move, red where something is in the way.
+ *
+ * Ctrl-C reaches what takes long by way of the jumble's watcher: between frames, and when its mover is asked, which then
+ * refuses.  What has moved by then stays where it is.
  */
 #include "base/bits.h"
 #include "kernel/clock.h"
@@ -23,45 +26,39 @@ static struct picture out;
 
 /* --- the picture of a window ------------------------------------------------------------------------------------- */
 
-struct cell {
-  uint32_t free, movable, fixed;
-};
+bool shell_look(uint64_t first, uint64_t count, struct contig_look *seen) {
+  *seen = (struct contig_look){};
+  for (uint32_t node = 0; node < nodes_count(memory_nodes()); node++) {
+    const struct contig *c = movers_contig(node);
+    struct contig_look look;
+    if (!c) continue;
+    if (contig_look(c, pfn(first), count, &look) != OK) return false;
+    seen->free += look.free;
+    seen->movable += look.movable;
+  }
+  seen->fixed = count - seen->free - seen->movable;
+  return true;
+}
 
 /* Frames of a cell, so that the window has at most CELLS_MAX of them. */
 static uint64_t slice_of(uint64_t count) { return (count + CELLS_MAX - 1) / CELLS_MAX; }
 
-static struct cell count_cell(uint64_t first, uint64_t end) {
-  struct cell c = {};
-  for (uint64_t at = first; at < end; at++) {
-    struct pmm_story story;
-    nodes_describe(memory_nodes(), paddr_of_pfn(pfn(at)), &story);
-    if (story.state == FRAME_FREE)
-      c.free++;
-    else if (story.is_movable)
-      c.movable++;
-    else
-      c.fixed++;
-  }
-  return c;
-}
-
-static void draw_cell(const struct cell *c) {
-  static const char *const shades[] = {"░", "▒", "▓", "█"};
-  const uint32_t all = c->free + c->movable + c->fixed;
+static void draw_cell(const struct contig_look *c) {
   if (c->fixed != 0)
-    picture_add(&out, PICTURE_BAD "█");
+    picture_add(&out, PICTURE_BAD "■");
   else if (c->movable == 0)
     picture_add(&out, PICTURE_DIM "·");
   else
-    picture_add(&out, PICTURE_NAME "%s", shades[(c->movable * 4 - 1) / all]);
+    picture_add(&out, PICTURE_NAME "%s", picture_shade(c->movable, c->free + c->movable));
 }
 
 static void draw_window(uint64_t first, uint64_t count) {
+  struct contig_look c;
   char size[12];
   const uint64_t slice = slice_of(count), n = (count + slice - 1) / slice;
   for (uint64_t i = 0; i < n; i++) {
     if (i % COLUMNS == 0) picture_add(&out, " " PICTURE_DIM "%12llx ", (unsigned long long)(first + i * slice) * FRAME_SIZE);
-    const struct cell c = count_cell(first + i * slice, first + bits_min((i + 1) * slice, count));
+    if (!shell_look(first + i * slice, bits_min(slice, count - i * slice), &c)) break;
     draw_cell(&c);
     if (i % COLUMNS != COLUMNS - 1 && i + 1 != n) continue;
     picture_add(&out, PICTURE_PLAIN "\n");
@@ -69,7 +66,7 @@ static void draw_window(uint64_t first, uint64_t count) {
   }
   picture_add(&out,
               " " PICTURE_DIM "one cell: %s   · free   " PICTURE_PLAIN PICTURE_NAME "░▒▓█" PICTURE_DIM
-              " would move   " PICTURE_BAD "█" PICTURE_DIM " in the way" PICTURE_PLAIN "\n",
+              " would move   " PICTURE_BAD "■" PICTURE_DIM " in the way" PICTURE_PLAIN "\n",
               format_size(size, slice * FRAME_SIZE));
   shell_print(&out);
 }
@@ -77,24 +74,27 @@ static void draw_window(uint64_t first, uint64_t count) {
 /* --- quote ------------------------------------------------------------------------------------------------------- */
 
 static void show_quote(const struct contig_quote *q) {
-  char moves[12], size[12];
-  shell_title("quote", q->moves == 0 ? "it is free as it is" : "the cheapest window");
+  char moves[12], size[12], count[28];
+  shell_title("Quote", q->moves == 0 ? "it is free as it is" : "the cheapest window");
   draw_window(q->first.raw, q->count);
-  console_printf(" 0x%llx-0x%llx, %s: %llu frames would move, %s to copy; %llu are free.\n",
-                 (unsigned long long)q->first.raw * FRAME_SIZE,
-                 (unsigned long long)(q->first.raw + q->count) * FRAME_SIZE - 1, format_size(size, q->count * FRAME_SIZE),
-                 (unsigned long long)q->moves, format_size(moves, q->moves * FRAME_SIZE),
-                 (unsigned long long)(q->count - q->moves));
+  picture_add(&out, " 0x%llx-0x%llx, %s: ", (unsigned long long)q->first.raw * FRAME_SIZE,
+              (unsigned long long)(q->first.raw + q->count) * FRAME_SIZE - 1, format_size(size, q->count * FRAME_SIZE));
+  if (q->moves == 0)
+    picture_add(&out, "nothing has to move.\n");
+  else
+    picture_add(&out, "%s frames would move, %s.\n", picture_count(count, q->moves),
+                format_size(moves, q->moves * FRAME_SIZE));
+  shell_print(&out);
 }
 
 static void show_obstacle(const struct shell_request *r) {
   struct contig_obstacle o;
   if (movers_explain(r->flags, r->count, &r->limits, &o) != OK) return;
-  shell_title("quote", "something is in the way everywhere; here the least");
+  char stay[28], move[28];
+  shell_title("Quote", "something is in the way everywhere; here the least");
   draw_window(o.first.raw, r->count);
-  console_printf(" 0x%llx: %llu frames cannot move, the first at 0x%llx (%s); %llu could.\n",
-                 (unsigned long long)o.first.raw * FRAME_SIZE, (unsigned long long)o.unmovable,
-                 (unsigned long long)o.frame.raw * FRAME_SIZE, frame_owner_name(o.owner), (unsigned long long)o.movable);
+  console_printf(" %s frames cannot move, one of them at 0x%llx (%s); %s could.\n", picture_count(stay, o.unmovable),
+                 (unsigned long long)o.frame.raw * FRAME_SIZE, frame_owner_name(o.owner), picture_count(move, o.movable));
 }
 
 void shell_complain_of_engine(void) {
@@ -130,31 +130,81 @@ void shell_quote(size_t count, const char *const *words) {
 
 static void show_jumble(void) {
   struct jumble_state j;
-  char size[12];
-  jumble_look(&j);
+  char size[12], frames[28], moves[28], intact[28];
+  shell_progress_begin();
+  (void)jumble_look(&j);
+  if (!shell_progress_end()) return;
   if (j.frames == 0) {
     console_printf(" There is no jumble.  Try: jumble 64M\n");
     return;
   }
-  console_printf(" %llu movable frames (%s) between 0x%llx and 0x%llx, %llu moved so far, %llu intact.\n",
-                 (unsigned long long)j.frames, format_size(size, j.frames * FRAME_SIZE),
+  console_printf(" %s movable frames (%s) between 0x%llx and 0x%llx;\n %s moved so far, %s intact.\n",
+                 picture_count(frames, j.frames), format_size(size, j.frames * FRAME_SIZE),
                  (unsigned long long)j.low * FRAME_SIZE, (unsigned long long)j.high * FRAME_SIZE - 1,
-                 (unsigned long long)j.moves, (unsigned long long)j.intact);
+                 picture_count(moves, j.moves), picture_count(intact, j.intact));
+}
+
+static void make_jumble(uint64_t bytes) {
+  struct ledger l;
+  char size[12];
+  shell_progress_begin();
+  const status_t s = jumble_make(bytes / FRAME_SIZE, clock_us());
+  (void)shell_progress_end();
+  nodes_ledger_read(memory_nodes(), NODES_ALL, &l);
+  if (s == ERR_EXISTS)
+    shell_complain("There is one already: jumble off.");
+  else if (s == ERR_NO_MEMORY)
+    shell_complain("There is not that much: %s are free.", format_size(size, l.frames[FRAME_OWNER_FREE] * FRAME_SIZE));
+  else if (s == OK)
+    show_jumble();
 }
 
 void shell_jumble(size_t count, const char *const *words) {
   uint64_t bytes;
+  jumble_watch(shell_progress);
   if (count == 2 && strcmp(words[1], "off") == 0) {
-    jumble_clear();
+    shell_progress_begin();
+    (void)jumble_clear();
+    if (shell_progress_end()) console_printf(" There is no jumble any more.\n");
   } else if (count == 2 && string_to_u64(words[1], strlen(words[1]), true, &bytes) == OK && bytes >= FRAME_SIZE) {
-    const status_t s = jumble_make(bytes / FRAME_SIZE, clock_us());
-    if (s == ERR_EXISTS) shell_complain("There is one already: jumble off.");
-    if (s == ERR_NO_MEMORY) shell_complain("There is not that much.");
-    if (s == OK) show_jumble();
+    make_jumble(bytes);
   } else if (count == 1) {
     show_jumble();
   } else {
     shell_complain("jumble takes a size, such as 64M, or `off`.");
+  }
+  jumble_watch(NULL);
+}
+
+static void show_compaction(uint32_t node, bool is_gig, const struct contig_compaction *c, uint64_t us) {
+  char counts[5][28];
+  console_printf(" node %u: %s whole %s frames of %s possible, %s before;\n", node,
+                 picture_count(counts[0], c->before + c->made), is_gig ? "1 GiB" : "2 MiB",
+                 picture_count(counts[1], c->possible), picture_count(counts[2], c->before));
+  console_printf("         %s frames moved in %llu ms%s%s\n", picture_count(counts[3], c->moves),
+                 (unsigned long long)(us / 1000), c->refused != 0 ? "; emptying was refused: " : "",
+                 c->refused != 0 ? picture_count(counts[4], c->refused) : "");
+}
+
+static void compact(uint64_t group) {
+  bool goes_on = true;
+  (void)nodes_call_in(memory_nodes());
+  for (uint32_t node = 0; node < NODES_MAX && goes_on; node++) {
+    struct contig *c = movers_contig(node);
+    struct contig_compaction done;
+    if (!c) continue;
+    const uint64_t started = clock_us();
+    shell_progress_begin();
+    const status_t s = contig_compact(c, group, UINT64_MAX, &done);
+    goes_on = shell_progress_end();
+    if (!goes_on) done.refused = 0; /* By Ctrl-C. */
+    if (s == OK)
+      show_compaction(node, group == FRAMES_PER_1G, &done, clock_us() - started);
+    else if (s == ERR_BUSY)
+      shell_complain("Somebody else is at it.");
+    else
+      shell_complain_of_engine();
+    goes_on = goes_on && s == OK;
   }
 }
 
@@ -164,21 +214,7 @@ void shell_compact(size_t count, const char *const *words) {
     shell_complain("compact takes 2M or 1G.");
     return;
   }
-  const uint64_t group = is_gig ? FRAMES_PER_1G : FRAMES_PER_2M, started = clock_us();
-  (void)nodes_call_in(memory_nodes());
-  for (uint32_t node = 0; node < NODES_MAX; node++) {
-    struct contig *c = movers_contig(node);
-    struct contig_compaction done;
-    if (!c) continue;
-    const status_t s = contig_compact(c, group, UINT64_MAX, &done);
-    if (s == ERR_BUSY) shell_complain("Somebody else is at it.");
-    if (s == ERR_UNSUPPORTED) shell_complain_of_engine();
-    if (s != OK) return;
-    const uint64_t whole = done.before + done.made;
-    console_printf(" node %u: %llu whole %s frames of %llu possible, %llu before; %llu frames moved, %llu groups refused.\n",
-                   node, (unsigned long long)whole, is_gig ? "1 GiB" : "2 MiB", (unsigned long long)done.possible,
-                   (unsigned long long)done.before, (unsigned long long)done.moves, (unsigned long long)done.refused);
-  }
-  const uint64_t ms = (clock_us() - started) / 1000;
-  console_printf(" %llu ms\n", (unsigned long long)ms);
+  jumble_watch(shell_progress); /* Who asks to be stopped is the owner of what moves. */
+  compact(is_gig ? FRAMES_PER_1G : FRAMES_PER_2M);
+  jumble_watch(NULL);
 }

@@ -10,9 +10,11 @@
 #include "kernel/memory.h"
 #include "kernel/movers.h"
 #include "lib/format.h"
+#include "lib/string.h"
 #include "mm/engine.h"
 
 static struct picture out;
+static struct picture said; /* A sentence, before it is broken into lines. */
 
 const struct pmm *shell_any_pmm(void) {
   uint32_t node = 0;
@@ -30,29 +32,30 @@ static void say_request(uint32_t flags, uint64_t count, const struct frame_limit
   const uint32_t node = (flags & NODE_MASK) >> 16;
   const bool is_page = count == FRAMES_PER_2M || count == FRAMES_PER_1G;
   if (count == 1 || (is_page && w->align == count))
-    picture_add(&out, "a %s frame", size_of(size, count));
+    picture_add(&said, "a %s frame", size_of(size, count));
   else
-    picture_add(&out, "a run of %s", size_of(size, count));
-  if (w->align > 1 && !(is_page && w->align == count)) picture_add(&out, " at a multiple of %s", size_of(size, w->align));
-  if (w->boundary != 0) picture_add(&out, ", not across a multiple of %s", size_of(size, w->boundary));
-  if (w->min != 0) picture_add(&out, ", from 0x%llx on", (unsigned long long)w->min * FRAME_SIZE);
-  if (w->max != 0 && w->max != UINT64_MAX) picture_add(&out, ", below 0x%llx", (unsigned long long)w->max * FRAME_SIZE);
-  if (PMM_BELOW_BITS(flags) != 0) picture_add(&out, ", below 2^%u", PMM_BELOW_BITS(flags));
-  if (node != 0) picture_add(&out, ", of node %u%s", node - 1, flags & NODE_EXACT ? " alone" : " first");
+    picture_add(&said, "a run of %s", size_of(size, count));
+  if (w->align > 1 && !(is_page && w->align == count)) picture_add(&said, " at a multiple of %s", size_of(size, w->align));
+  if (w->boundary != 0) picture_add(&said, ", not across a multiple of %s", size_of(size, w->boundary));
+  if (w->min != 0) picture_add(&said, ", from 0x%llx on", (unsigned long long)w->min * FRAME_SIZE);
+  if (w->max != 0 && w->max != UINT64_MAX) picture_add(&said, ", below 0x%llx", (unsigned long long)w->max * FRAME_SIZE);
+  if (PMM_BELOW_BITS(flags) != 0) picture_add(&said, ", below 2^%u", PMM_BELOW_BITS(flags));
+  if (node != 0) picture_add(&said, ", of node %u%s", node - 1, flags & NODE_EXACT ? " alone" : " first");
 }
 
 /* What is in the way in the window that is nearest to being free. */
 static void say_window(uint32_t flags, uint64_t count, const struct frame_limits *w) {
+  char n[28];
   struct contig_obstacle o;
   struct movers_quote q;
   const status_t s = movers_explain(flags, count, w, &o);
   if (s == OK) {
-    picture_add(&out, ", %llu unmovable frames in the best window (0x%llx: %s)", (unsigned long long)o.unmovable,
+    picture_add(&said, ", %s unmovable frames in the best window (0x%llx: %s)", picture_count(n, o.unmovable),
                 (unsigned long long)o.frame.raw * FRAME_SIZE, frame_owner_name(o.owner));
   } else if (s == ERR_NOT_FOUND && movers_quote(flags, count, w, &q) == OK) {
-    picture_add(&out, ", none unmovable in the best window: %llu would have to move", (unsigned long long)q.quote.moves);
+    picture_add(&said, ", none unmovable in the best window: %s would have to move", picture_count(n, q.quote.moves));
   } else if (s == ERR_RANGE) {
-    picture_add(&out, ", and within these limits no RAM is that long");
+    picture_add(&said, ", and within these limits no RAM is that long");
   }
 }
 
@@ -61,20 +64,27 @@ static void say_reason(uint32_t flags, uint64_t count, const struct frame_limits
   if (r->cause == NODES_FITS_NOW) {
     const char *caveat = engine_caveat(shell_any_pmm());
     if (caveat)
-      picture_add(&out, "such a run is free now, but with pmm=%s %s", engine_name(shell_any_pmm()), caveat);
+      picture_add(&said, "such a run is free now, but with pmm=%s %s", engine_name(shell_any_pmm()), caveat);
     else
-      picture_add(&out, "it would be found now");
+      picture_add(&said, "it would be found now");
     return;
   }
-  picture_add(&out, "%s free blocks of 64 KiB", picture_count(n, r->free_64k));
-  if (r->free_2m != 0) picture_add(&out, ", %s of 2 MiB", picture_count(n, r->free_2m));
-  picture_add(&out, ", largest run %s", size_of(size, r->largest_within));
+  picture_add(&said, "%s free blocks of 64 KiB", picture_count(n, r->free_64k));
+  if (r->free_2m != 0) picture_add(&said, ", %s of 2 MiB", picture_count(n, r->free_2m));
+  picture_add(&said, ", largest run %s", size_of(size, r->largest_within));
   if (r->largest_within < r->largest_run)
-    picture_add(&out, " within the limits, %s elsewhere", size_of(size, r->largest_run));
+    picture_add(&said, " within the limits, %s elsewhere", size_of(size, r->largest_run));
   if (r->cause == NODES_TOO_LITTLE_FREE)
-    picture_add(&out, ", %s free in all", size_of(size, r->free_frames));
+    picture_add(&said, ", %s free in all", size_of(size, r->free_frames));
   else
     say_window(flags, count, w);
+}
+
+/* Moves what was said to the output. */
+static void wrap_said(unsigned column, unsigned indent) {
+  said.text[said.fill < sizeof(said.text) ? said.fill : sizeof(said.text) - 1] = '\0';
+  picture_wrap(&out, said.text, column, indent);
+  said.fill = 0;
 }
 
 void shell_explain(uint32_t flags, uint64_t count, const struct frame_limits *where) {
@@ -82,8 +92,9 @@ void shell_explain(uint32_t flags, uint64_t count, const struct frame_limits *wh
   if (nodes_explain(memory_nodes(), flags, count, where, &r) != OK) return;
   picture_add(&out, PICTURE_WARN);
   say_request(flags, count, where);
-  picture_add(&out, " failed: ");
+  picture_add(&said, " failed: ");
   say_reason(flags, count, where, &r);
+  wrap_said(0, 0);
   picture_add(&out, PICTURE_PLAIN "\n");
   shell_print(&out);
 }
@@ -102,12 +113,17 @@ void shell_failures(void) {
     const struct nodes_failure *f = &list[i];
     struct nodes_reason r;
     const uint64_t us = clock_us_of(f->time);
-    picture_add(&out, " " PICTURE_DIM "%5llu.%06llu" PICTURE_PLAIN " " PICTURE_NAME "%s" PICTURE_PLAIN " asked for ",
-                (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000), frame_owner_name(f->owner));
+    const char *name = frame_owner_name(f->owner);
+    picture_add(&out, " " PICTURE_DIM "%5llu.%06llu" PICTURE_PLAIN " " PICTURE_NAME "%s" PICTURE_PLAIN,
+                (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000), name);
+    picture_add(&said, " asked for ");
     say_request(f->flags, f->count, &f->where);
-    picture_add(&out, "\n               ");
-    if (nodes_explain(memory_nodes(), f->flags, f->count, &f->where, &r) == OK)
+    wrap_said(14 + (unsigned)strlen(name), 14);
+    picture_add(&out, "\n              ");
+    if (nodes_explain(memory_nodes(), f->flags, f->count, &f->where, &r) == OK) {
       say_reason(f->flags, f->count, &f->where, &r);
+      wrap_said(14, 14);
+    }
     picture_add(&out, "\n");
     shell_print(&out);
   }

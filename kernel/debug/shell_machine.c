@@ -91,8 +91,8 @@ void shell_layout(size_t count, const char *const *words) {
   }
   console_printf(" %-46s %6u.%u\n", "the image's physical place", h->physical_millibits / 1000,
                  h->physical_millibits / 100 % 10);
-  console_printf(PICTURE_DIM " entropy: %u bits credited to the sources together%s" PICTURE_PLAIN "\n", h->entropy_bits,
-                 klog_addresses_allowed() ? "" : "; log=addresses shows the bases");
+  console_printf(PICTURE_DIM " entropy: %u bits credited to all sources together%s" PICTURE_PLAIN "\n", h->entropy_bits,
+                 klog_addresses_allowed() ? "" : "; log=addresses: the bases");
 }
 
 void shell_options(size_t count, const char *const *words) {
@@ -105,23 +105,25 @@ void shell_options(size_t count, const char *const *words) {
     console_printf(" " PICTURE_NAME "%-34s" PICTURE_PLAIN " %s\n", help.form, value[0] == '\0' ? "-" : value);
 }
 
-/* Name, help and default on one line where 80 columns hold them, else on two. */
+#define HELP_COLUMN 26
+
+/* The help stands in a column of its own, below the name when that is too long. */
 void shell_options_help(void) {
   struct option_help help;
   shell_title("Boot options", "in boot.cfg: cmdline = ...");
   for (size_t i = 0; options_help(i, &help); i++) {
-    const size_t name = strlen(help.form), rest = strlen(help.help) + strlen(help.fallback) + 4;
-    const size_t indent = name < 24 ? 24 - name : 2;
+    const size_t name = strlen(help.form) + 1;
     picture_add(&out, " " PICTURE_NAME "%s" PICTURE_PLAIN, help.form);
-    if (name + indent + rest < PICTURE_COLUMNS) {
-      picture_repeat(&out, " ", indent);
-    } else {
-      picture_add(&out, "\n");
-      picture_repeat(&out, " ", 25);
+    if (name >= HELP_COLUMN) picture_add(&out, "\n");
+    picture_repeat(&out, " ", name < HELP_COLUMN ? HELP_COLUMN - name : HELP_COLUMN);
+    const unsigned column = picture_wrap(&out, help.help, HELP_COLUMN, HELP_COLUMN);
+    if (help.fallback[0] != '\0') {
+      char fallback[48];
+      format_string(fallback, sizeof(fallback), " (%s)", help.fallback);
+      picture_add(&out, PICTURE_DIM);
+      picture_wrap(&out, fallback, column, HELP_COLUMN);
     }
-    picture_add(&out, "%s", help.help);
-    if (help.fallback[0] != '\0') picture_add(&out, PICTURE_DIM " (%s)" PICTURE_PLAIN, help.fallback);
-    picture_add(&out, "\n");
+    picture_add(&out, PICTURE_PLAIN "\n");
     shell_print(&out);
   }
 }

@@ -22,10 +22,29 @@
 static struct picture out;
 static struct picture_map map;
 
+static struct {
+  uint64_t ranges, frames, total; /* Seen so far; frames of RAM. */
+} seen;
+
 static bool visit(void *context, const struct pmm_range *range) {
   if (range->state == FRAME_ABSENT) return true;
   picture_map_add(context, range->start, range->end, range->owner);
-  return true;
+  seen.frames += range->end - range->start;
+  return ++seen.ranges % 4096 != 0 || shell_progress("looking", seen.frames, seen.total);
+}
+
+/* All of RAM, in slices as small as fit; false when it was stopped. */
+static bool look(uint64_t frames) {
+  uint64_t least = 1;
+  shell_progress_begin();
+  do {
+    seen.ranges = seen.frames = 0;
+    seen.total = frames;
+    picture_map_begin(&map, frames, least);
+    nodes_visit(memory_nodes(), NODES_ALL, visit, &map);
+    least = map.slice * 2;
+  } while (!picture_map_end(&map));
+  return shell_progress_end();
 }
 
 static void draw_legend(void) {
@@ -46,13 +65,11 @@ static void draw_legend(void) {
   shell_print(&out);
 }
 
-static void draw_map(void) {
+static bool draw_map(void) {
   struct ledger l;
   char size[12], remark[48];
   nodes_ledger_read(memory_nodes(), NODES_ALL, &l);
-  picture_map_begin(&map, l.total);
-  nodes_visit(memory_nodes(), NODES_ALL, visit, &map);
-  picture_map_end(&map);
+  if (!look(l.total)) return false;
   format_string(remark, sizeof(remark), "%s of RAM, holes left out", format_size(size, l.total * FRAME_SIZE));
   shell_title("Map", remark);
   for (size_t row = 0; row < picture_map_rows(&map); row++) {
@@ -62,6 +79,7 @@ static void draw_map(void) {
     shell_print(&out);
   }
   draw_legend();
+  return true;
 }
 
 /* What a line of the short list stands for. */
@@ -185,12 +203,16 @@ static void draw_short(const struct boot_region *regions, size_t count) {
 void shell_map(size_t count, const char *const *words) {
   size_t region_count;
   const struct boot_region *regions = memory_regions(&region_count);
-  const bool wants_all = count > 1 && strcmp(words[1], "all") == 0;
-  if (count > 1 && !wants_all) {
-    shell_complain("map takes `all` or nothing.");
+  const bool wants_all = count == 2 && strcmp(words[1], "all") == 0;
+  if (count == 2 && strcmp(words[1], "2M") == 0) {
+    shell_map_blocks();
     return;
   }
-  draw_map();
+  if (count > 1 && !wants_all) {
+    shell_complain("map takes `all`, `2M` or nothing.");
+    return;
+  }
+  if (!draw_map()) return;
   if (wants_all || region_count <= LIST_MAX)
     draw_all(regions, region_count);
   else
@@ -215,11 +237,11 @@ static bool find_descriptor(uint64_t address, struct memmap_descriptor *out_desc
   return false;
 }
 
-static bool read_hexadecimal(const char *text, uint64_t *value) {
+static bool read_hexadecimal(const char *text, uint64_t *address) {
   char number[24];
   const bool has_prefix = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
   const size_t n = format_string(number, sizeof(number), "%s%s", has_prefix ? "" : "0x", text);
-  return n < sizeof(number) && string_to_u64(number, n, false, value) == OK;
+  return n < sizeof(number) && string_to_u64(number, n, false, address) == OK;
 }
 
 static void say(const char *branch, const char *label) {

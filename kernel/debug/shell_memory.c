@@ -90,21 +90,27 @@ static void draw_owners(const struct ledger *l) {
   }
 }
 
-/* One line a node, on machines that have more than one. */
+#define DISTANCE_COLUMN 60
+
+/* One line a node, on machines that have more than one; distances that have no room go on in further lines. */
 static void draw_nodes(const struct numa_map *m) {
-  char size[12], left[12], percent[8];
+  char size[12], left[12], percent[8], text[NODES_MAX * 4 + 1];
   if (m->node_count < 2) return;
-  shell_title("Nodes", "distance 10: its own memory");
+  shell_title("Nodes", "size, free, whole 2 MiB frames of that, CPUs, distances (10: its own)");
   for (uint32_t i = 0; i < m->node_count; i++) {
     struct pmm_stats s;
     nodes_stats_read(memory_nodes(), i, &s);
     if (nodes_pmm(memory_nodes(), i))
-      picture_add(&out, " node %-3u %10s, %10s free, %s%% of it as 2 MiB  %3u CPUs  distances" PICTURE_DIM, i,
-                  format_size(size, s.total_frames * FRAME_SIZE), format_size(left, s.free_frames * FRAME_SIZE),
-                  picture_percent(percent, s.free_2m * FRAMES_PER_2M, s.free_frames), m->cpus[i]);
+      picture_add(&out, " node %-3u %9s, %9s free, %5s%% as 2 MiB", i, format_size(size, s.total_frames * FRAME_SIZE),
+                  format_size(left, s.free_frames * FRAME_SIZE),
+                  picture_percent(percent, s.free_2m * FRAMES_PER_2M, s.free_frames));
     else
-      picture_add(&out, " node %-3u no memory  %3u CPUs  distances" PICTURE_DIM, i, m->cpus[i]);
-    for (uint32_t to = 0; to < m->node_count; to++) picture_add(&out, " %u", m->distance[i][to]);
+      picture_add(&out, " node %-3u %-41s", i, "no memory");
+    picture_add(&out, " %3u CPU%s " PICTURE_DIM, m->cpus[i], m->cpus[i] == 1 ? " " : "s");
+    size_t fill = 0;
+    for (uint32_t to = 0; to < m->node_count; to++)
+      fill += format_string(text + fill, sizeof(text) - fill, " %u", m->distance[i][to]);
+    picture_wrap(&out, text, DISTANCE_COLUMN, DISTANCE_COLUMN);
     picture_add(&out, PICTURE_PLAIN "\n");
     shell_print(&out);
   }
@@ -195,7 +201,7 @@ static void draw_costs(const struct ledger *l, const struct pmm_stats *s) {
   picture_add(&out, " %s allocations, %s frees, %s refused%s\n", picture_count(counts[0], s->allocations),
               picture_count(counts[1], s->frees), picture_count(counts[2], s->failures),
               s->failures == 0 ? "" : PICTURE_DIM "; why fail says why" PICTURE_PLAIN);
-  picture_add(&out, " CPUs: %s blocks taken to serve frames from, %s given back, %s calls home, %s frames by mail\n",
+  picture_add(&out, " CPUs: %s blocks taken to serve frames from, %s given back,\n       %s calls home, %s frames by mail\n",
               picture_count(counts[0], s->refills), picture_count(counts[1], s->drains),
               picture_count(counts[2], s->called_in), picture_count(counts[3], s->mails));
   draw_zeros_and_bad(l);
@@ -278,24 +284,6 @@ void shell_greet(void) {
   shell_print(&out);
 }
 
-/* Text from column `indent` on, broken at blanks before column 80. */
-static void add_wrapped(const char *text, unsigned indent) {
-  unsigned column = indent;
-  while (*text != '\0') {
-    unsigned n = 0;
-    while (text[n] != '\0' && text[n] != ' ') n++;
-    if (column + n >= PICTURE_COLUMNS && column != indent) {
-      picture_add(&out, "\n");
-      picture_repeat(&out, " ", indent);
-      column = indent;
-    }
-    picture_add(&out, "%.*s ", (int)n, text);
-    column += n + 1;
-    text += n + (text[n] == ' ');
-  }
-  picture_add(&out, "\n");
-}
-
 void shell_check(size_t words_count, const char *const *words) {
   (void)words_count;
   (void)words;
@@ -323,12 +311,12 @@ void shell_check(size_t words_count, const char *const *words) {
                 : is_unknown ? "?"
                              : "holds",
                 number);
-    add_wrapped(promises[i].text, 15);
+    picture_wrap(&out, promises[i].text, 15, 15);
     if (is_broken) {
-      picture_add(&out, "               %s", colour);
-      add_wrapped(report.text, 15);
-      picture_add(&out, PICTURE_PLAIN);
+      picture_add(&out, "\n               %s", colour);
+      picture_wrap(&out, report.text, 15, 15);
     }
+    picture_add(&out, PICTURE_PLAIN "\n");
     shell_print(&out);
   }
   console_printf(" %s frames looked at in %u.%03u ms\n", picture_count(count, report.frames_checked), (unsigned)(us / 1000),

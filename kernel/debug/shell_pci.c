@@ -52,6 +52,6 @@ void shell_pci(size_t count, const char *const *words) {
   picture_add(&out, PICTURE_DIM " %-12s%-11s%-22s %-4s %s" PICTURE_PLAIN "\n", "address", "ids", "class", "can", "decodes");
   shell_print(&out);
   for (size_t i = 0; (f = pci_get(i)) != NULL; i++) show(f);
-  console_printf(PICTURE_DIM
-                 " m: may touch memory   i, x: MSI, MSI-X   sizes are bytes of memory, or of ports (io)" PICTURE_PLAIN "\n");
+  console_printf(PICTURE_DIM " m: may touch memory   i, x: MSI, MSI-X   sizes: of memory, or of ports (io)" PICTURE_PLAIN
+                             "\n");
 }

@@ -8,8 +8,8 @@ type = mem
 type = why 0x100000
 type = why 0x20000000
 expect = P10 PASS name=the_nodes_share_all_memory nodes=2 node_0=523904K ram=\d+K free=\d+K cpus=2 far=21 node_1=524288K ram=\d+K free=\d+K cpus=2 far=31
-expect = ^ node 0 +5[01]\d\.?\d* MiB, +\d+\.?\d* MiB free, \d+\.\d% of it as 2 MiB +2 CPUs +distances 10 21
-expect = ^ node 1 +(5[01]\d\.?\d*|4[5-9]\d) MiB, +\d+\.?\d* MiB free, \d+\.\d% of it as 2 MiB +2 CPUs +distances 31 10
+expect = ^ node 0 +5[01]\d\.?\d* MiB, +\d+\.?\d* MiB free, +\d+\.\d% as 2 MiB +2 CPUs +10 21$
+expect = ^ node 1 +(5[01]\d\.?\d*|4[5-9]\d) MiB, +\d+\.?\d* MiB free, +\d+\.\d% as 2 MiB +2 CPUs +31 10$
 expect = node +0, the firmware's domain 0
 expect = node +1, the firmware's domain 1
 expect = P8 PASS name=nodes_are_used_up_in_the_order_of_distance from_0=0-1 from_1=1-0

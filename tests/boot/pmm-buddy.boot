@@ -11,5 +11,5 @@ type = check
 type = ledger
 expect = balanced to the frame
 expect = holds +INV-08
-expect = ^Nothing is moved here: prices are worked out from the tiers, and pmm=buddy finds the frames\.  Boot with pmm=tier
-expect = ^a run of 200 MiB failed: such a run is free now, but with pmm=buddy a run is found inside one free block alone
+expect = ^Nothing\sis\smoved\shere:\sprices\sare\sworked\sout\sfrom\sthe\stiers,\sand\spmm=buddy\sfinds\sthe\sframes\.\s+Boot\swith\spmm=tier
+expect = ^a\srun\sof\s200\sMiB\sfailed:\ssuch\sa\srun\sis\sfree\snow,\sbut\swith\spmm=buddy\sa\srun\sis\sfound\sinside\sone\sfree\sblock\salone

@@ -28,6 +28,7 @@
 #define OUTPUTS_MAX 4
 #define PIECE       256
 #define RING_SIZE   128
+#define CONTROL_C   3
 
 static const struct console_output *outputs[OUTPUTS_MAX];
 static unsigned output_count;
@@ -154,6 +155,18 @@ int console_poll_key(void) {
   const int key = ring_head == ring_tail ? CONSOLE_KEY_NONE : ring[ring_tail++ % RING_SIZE];
   arch_irq_restore(were_on);
   return key;
+}
+
+bool console_interrupted(void) {
+  const bool were_on = arch_irq_save();
+  if (ring_head - ring_tail < RING_SIZE) take_input();
+  bool is_there = false;
+  for (unsigned at = ring_head; at != ring_tail && !is_there; at--) {
+    is_there = ring[(at - 1) % RING_SIZE] == CONTROL_C;
+    if (is_there) ring_tail = at;
+  }
+  arch_irq_restore(were_on);
+  return is_there;
 }
 
 int console_read_key(void) {

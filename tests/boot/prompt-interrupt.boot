@@ -1,0 +1,25 @@
+what = Ctrl-C ends what takes long, and leaves memory in order.
+memory = 512M
+type = jumble 400M ^C
+type = jumble
+type = jumble 480M
+type = jumble ^C
+type = compact ^C
+type = jumble
+type = compact
+type = jumble off ^C
+type = jumble
+type = jumble off
+type = test P15 ^C
+type = check
+type = ledger
+expect = ^ There is no jumble\.  Try
+expect = ^Stopped by Ctrl-C\.\n node 0: \d+ whole 2 MiB frames of \d+ possible
+expect = ^ node 0: (\d+) whole 2 MiB frames of \1 possible
+expect = ^ 0 moved so far, ([\d,]+) intact
+expect = ^ [1-9][\d,]* movable frames .*;\n [1-9][\d,]* moved so far
+expect = ^\[T\] # stopped by Ctrl-C\n\[T\] SUMMARY pass=1 fail=1 skip=0 ledger=ok
+expect = balanced to the frame
+expect = holds +INV-20
+forbid = BROKEN
+check = columns
