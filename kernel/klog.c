@@ -13,9 +13,10 @@
  *          The ring is small and static until there is memory for more: then the records move, on a machine that does
  *          nothing else, and one store makes the large ring the ring.
  * LOCKING  None to wait for: an interrupt in the middle of a writer or of the showing, or another CPU, meets a busy word or
- * a taken flag, and goes on.  In a panic the flag may be held for ever; there a writer shows its own record and nothing
- * else. INVARIANTS A record is never torn: a slot under a writer is not given to a second one; that one's record is dropped
- * and counted.  No control character is in a record, so nothing from outside can move a terminal's cursor.
+ *          a taken flag, and goes on.  In a panic the flag may be held for ever; there a writer shows its own record and
+ *          nothing else.
+ * INVARIANTS  A record is never torn: a slot under a writer is not given to a second one; that one's record is dropped and
+ *          counted.  No control character is in a record, so nothing from outside can move a terminal's cursor.
  */
 #include "kernel/klog.h"
 

@@ -2,8 +2,8 @@
 /*
  * mm/phys/trace_text.c — a trace as text: how it leaves the machine, and how it is read again.
  *
- * HOW    Lines of blanks and words; numbers are hexadecimal, frames go by their number, owners by their mark (mm/frame.h)
- * and kinds of regions too (boot/handoff.h), statuses by what base/status.h says, without the sign.
+ * HOW    Lines of blanks and words; numbers are hexadecimal, frames go by their number, owners by their mark (mm/frame.h),
+ *        kinds of regions too (boot/handoff.h), statuses by what base/status.h says, without the sign.
  *
  *          cairn-trace 1 engine=tier nodes=1 records=1f40 lost=0     first; 1 is the version of this format
  *          region <node> <start> <end> <kind>                        the map of a node, in order: [start, end)
@@ -21,7 +21,7 @@
  *          x.<frame>:<frame>                                         two frames change roles
  *          d.:0                                                      the slots are called in
  *        with !<status> in place of the answer, or behind the frame that was named, when it was refused.  A record of
- * another slot or node than the one before begins with @<slot>@ or ^<node>^.
+ *        another slot or node than the one before begins with @<slot>@ or ^<node>^.
  */
 #include "base/compiler.h"
 #include "lib/string.h"

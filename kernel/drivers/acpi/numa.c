@@ -3,9 +3,9 @@
  * kernel/drivers/acpi/numa.c — from the bytes of SRAT and SLIT to nodes, ranges and distances.
  *
  * HOW    The SRAT is walked twice: the first walk collects the proximity domains in ascending order, which numbers the
- * nodes; the second collects CPUs and ranges.  The ranges, sorted as they come, are then joined or found to contradict each
- *        other in one sweep: behind what is settled nothing reaches further than its last range.
- * WHY NOT believe the half of a table that makes sense: a wrong node costs speed for ever and shows nowhere, one node costs
+ *        nodes; the second collects CPUs and ranges.  The ranges, sorted as they come, are then joined or found to
+ *        contradict each other in one sweep: behind what is settled nothing reaches further than its last range.
+ * WHY NOT  believe the half of a table that makes sense: a wrong node costs speed for ever and shows nowhere, one node costs
  *        what the machine would cost without the table, and a warning says so.
  */
 #include "base/addr.h"

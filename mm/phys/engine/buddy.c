@@ -3,16 +3,16 @@
  * mm/phys/engine/buddy.c — a binary buddy system, as plain as it can be.
  *
  * HOW    One list of free blocks an order; a block of order k starts at a multiple of 2^k.  A run is found in the first
- * block of the smallest order that holds it; when it is taken, what is left of the block goes to the lists in pieces as
- * large as they fit.  A free block joins its buddy (the number with bit k flipped) for as long as that is free and of the
- *        same order.  Each frame has a mark, which says what free block begins there, and two links for the lists.
+ *        block of the smallest order that holds it; when it is taken, what is left of the block goes to the lists in
+ *        pieces as large as they fit.  A free block joins its buddy (the number with bit k flipped) for as long as that is
+ *        free and of the same order.  Each frame has a mark, which says what free block begins there, and two links.
  * LOCKING  none here: pmm.c holds the lock of the instance.
  * INVARIANTS  1 a free block's buddy is not a free block of the same order, below the largest order;
  *        2 so an aligned power of two that is free lies in one free block.
- * CAVEAT a run of n frames is found where a free block of 2^k >= max(n, its alignment) frames holds it, within its limits:
- * in two neighbouring blocks that are no buddies it is not, and nothing above 1 GiB is.  Limits walk the lists. WHY    9
- * bytes a frame outside the frames: an engine touches no frame, so that it runs on the host as in the kernel. SOURCE D.
- * Knuth, The Art of Computer Programming 1, 2.5.
+ * CAVEAT  a run of n frames is found where a free block of 2^k >= max(n, its alignment) frames holds it, within its limits:
+ *        in two neighbouring blocks that are no buddies it is not, and nothing above 1 GiB is.  Limits walk the lists.
+ * WHY    9 bytes a frame outside the frames: an engine touches no frame, so that it runs on the host as in the kernel.
+ * SOURCE  D. Knuth, The Art of Computer Programming 1, 2.5.
  */
 #include "base/assert.h"
 #include "base/bits.h"

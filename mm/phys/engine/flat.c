@@ -3,9 +3,10 @@
  * mm/phys/engine/flat.c — one bitmap and a place where the last run taken ended.
  *
  * HOW    A set bit is a free frame.  A search begins at the place, goes on to the end and then from the start to where it
- * had begun; words without a free frame are passed over whole. LOCKING  none here: pmm.c holds the lock of the instance. WHY
- * NOT summaries: without them this is what most small kernels have, and its cost when memory is nearly full, or when there
- * is nothing to find, is what it is here to show.
+ *        had begun; words without a free frame are passed over whole.
+ * LOCKING  none here: pmm.c holds the lock of the instance.
+ * WHY NOT  summaries: without them this is what most small kernels have, and its cost when memory is nearly full, or when
+ *        there is nothing to find, is what it is here to show.
  */
 #include "base/assert.h"
 #include "base/bits.h"
