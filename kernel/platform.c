@@ -19,6 +19,7 @@
 #include "kernel/klog.h"
 #include "kernel/memory.h"
 #include "kernel/panic.h"
+#include "kernel/play.h"
 #include "kernel/smp.h"
 #include "lib/format.h"
 #include "mm/physmap.h"
@@ -48,7 +49,11 @@ void platform_lock_release(struct platform_lock *l) NO_ANALYSIS("this is the loc
 }
 
 uint32_t platform_slot_hint(void) { return arch_cpu_number(); }
-uint32_t platform_slot_count(void) { return smp_cpu_room(); }
+
+static uint32_t slots_played; /* 0: none. */
+void platform_play_slots(uint32_t count) { slots_played = count; }
+uint32_t platform_slot_count(void) { return slots_played != 0 ? slots_played : smp_cpu_room(); }
+
 void platform_barrier_all(void) { smp_barrier_all(); }
 void platform_relax(void) { smp_relax(); }
 bool platform_mask(void) { return arch_irq_save(); }

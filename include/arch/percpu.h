@@ -10,6 +10,7 @@
  *   void arch_preempt_disable(void)       one more reason to stay on this CPU
  *   void arch_preempt_enable(void)        one less
  *   unsigned arch_preempt_count(void)     how many there are
+ *   void arch_slot_play(uint32_t)         for tests: arch_cpu_slot is this; until it is its own again interrupts are masked
  * The count is the CPU's own and needs no atomic operation: interrupts leave it as they found it.
  */
 #pragma once

@@ -18,7 +18,7 @@ struct percpu {
   uint32_t number;                /* gs:8 */
   uint32_t preempt;               /* gs:12: reasons to stay on this CPU. */
   struct trap_recovery *recovery; /* Where a fault goes instead of to the panic; NULL as a rule. */
-  uint32_t slot;                  /* gs:24: the number again; ARCH_NO_SLOT in an interrupt's handler. */
+  uint32_t slot;                  /* gs:24: the number again; ARCH_NO_SLOT in an interrupt's handler; a test may play another CPU. */
   uint32_t unused[3];
   uint64_t stack_guard; /* gs:40: what -mstack-protector-guard-offset=40 compares. */
   struct smp_cpu smp;
@@ -55,6 +55,7 @@ static inline uint32_t arch_handler_begin(void) {
   return before;
 }
 static inline void arch_handler_end(uint32_t before) { __asm__ volatile("movl %0, %%gs:24" : : "r"(before) : "memory"); }
+static inline void arch_slot_play(uint32_t slot) { __asm__ volatile("movl %0, %%gs:24" : : "r"(slot) : "memory"); }
 static inline void arch_preempt_disable(void) { __asm__ volatile("incl %%gs:12" : : : "memory", "cc"); }
 static inline void arch_preempt_enable(void) { __asm__ volatile("decl %%gs:12" : : : "memory", "cc"); }
 static inline unsigned arch_preempt_count(void) {
