@@ -18,7 +18,7 @@
 
 #define WORD_MAX 256
 
-enum kind { KIND_BOOL, KIND_U64, KIND_ENUM, KIND_MARK, KIND_TEXT, KIND_RANGES, KIND_LOADER };
+enum kind { KIND_BOOL, KIND_U64, KIND_ENUM, KIND_MARK, KIND_TEXT, KIND_RANGES, KIND_STEPS, KIND_LOADER };
 
 struct row {
   enum kind kind;
@@ -39,6 +39,7 @@ static const struct row rows[] = {
 #define OPTION_MARK(field, word, item, help)            {KIND_MARK, AT(field), word, item, "", help, 0, 0},
 #define OPTION_TEXT(field, word, fallback, help)        {KIND_TEXT, AT(field), word, "<text>", fallback, help, 0, 0},
 #define OPTION_RANGES(field, word, help)                {KIND_RANGES, AT(field), word, "<address>[,<size>]", "", help, 0, 0},
+#define OPTION_STEPS(field, word, help)                 {KIND_STEPS, AT(field), word, "<first>-<last>,..", "", help, 0, 0},
 #define OPTION_LOADER(word, help)                       {KIND_LOADER, 0, word, "", "", help, 0, 0},
 #include "kernel/options.def"
 #undef OPTION_BOOL
@@ -47,6 +48,7 @@ static const struct row rows[] = {
 #undef OPTION_MARK
 #undef OPTION_TEXT
 #undef OPTION_RANGES
+#undef OPTION_STEPS
 #undef OPTION_LOADER
 };
 
@@ -144,6 +146,33 @@ static const char *store_range(struct option_ranges *to, const char *value) {
   return NULL;
 }
 
+/* "5" or "5-9". */
+static bool read_steps(const char *item, size_t n, uint64_t *first, uint64_t *last) {
+  size_t dash = 0;
+  while (dash < n && item[dash] != '-') dash++;
+  if (string_to_u64(item, dash, true, first) != OK) return false;
+  *last = *first;
+  return dash == n || string_to_u64(item + dash + 1, n - dash - 1, true, last) == OK;
+}
+
+static const char *store_steps(struct option_steps *to, const char *value) {
+  if (value == NULL || *value == '\0') return "needs a value";
+  const char *item;
+  size_t n;
+  uint64_t first = 0, last = 0;
+  uint32_t count = to->count;
+  for (const char *list = value; options_next_item(&list, &item, &n); count++) {
+    if (!read_steps(item, n, &first, &last) || last < first || last > UINT32_MAX) return "takes <first>-<last>,..";
+    if (count == OPTION_STEPS_MAX) return "has too many steps";
+  }
+  for (const char *list = value; options_next_item(&list, &item, &n); to->count++) {
+    (void)!read_steps(item, n, &first, &last);
+    to->range[to->count].first = (uint32_t)first;
+    to->range[to->count].last = (uint32_t)last;
+  }
+  return NULL;
+}
+
 static const char *store(struct options *o, const struct row *row, const char *value) {
   void *to = (char *)o + row->offset;
   switch (row->kind) {
@@ -157,6 +186,8 @@ static const char *store(struct options *o, const struct row *row, const char *v
     return store_text(to, value);
   case KIND_RANGES:
     return store_range(to, value);
+  case KIND_STEPS:
+    return store_steps(to, value);
   case KIND_MARK:
   case KIND_LOADER:
     return NULL;
@@ -167,7 +198,7 @@ static const char *store(struct options *o, const struct row *row, const char *v
 static void store_fallbacks(struct options *o) {
   memset(o, 0, sizeof(*o));
   for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-    const bool has_none = rows[i].kind == KIND_RANGES || rows[i].kind == KIND_LOADER;
+    const bool has_none = rows[i].kind == KIND_RANGES || rows[i].kind == KIND_STEPS || rows[i].kind == KIND_LOADER;
     if (!has_none) CHECK(store(o, &rows[i], rows[i].fallback) == NULL);
   }
 }
@@ -247,6 +278,13 @@ static void show_ranges(const struct option_ranges *ranges, char *to, size_t siz
                           (unsigned long long)ranges->range[i].start, (unsigned long long)ranges->range[i].size);
 }
 
+static void show_steps(const struct option_steps *steps, char *to, size_t size) {
+  size_t fill = 0;
+  to[0] = '\0';
+  for (uint32_t i = 0; i < steps->count && fill < size; i++)
+    fill += format_string(to + fill, size - fill, "%s%u-%u", i == 0 ? "" : ",", steps->range[i].first, steps->range[i].last);
+}
+
 static void show_word(const char *words, uint32_t index, char *to, size_t size) {
   for (; index != 0 && *words != '\0'; words++) index -= *words == '|';
   size_t length = 0;
@@ -274,6 +312,9 @@ bool options_value(const struct options *o, size_t index, char *to, size_t size)
     break;
   case KIND_RANGES:
     show_ranges(from, to, size);
+    break;
+  case KIND_STEPS:
+    show_steps(from, to, size);
     break;
   case KIND_LOADER:
     format_string(to, size, "(the loader's)");

@@ -32,6 +32,16 @@ struct option_ranges {
   } range[OPTION_RANGES_MAX];
 };
 
+#define OPTION_STEPS_MAX 128
+
+/* model.keep=: numbers and ranges of them, as they were written. */
+struct option_steps {
+  uint32_t count;
+  struct {
+    uint32_t first, last;
+  } range[OPTION_STEPS_MAX];
+};
+
 struct options {
 #define OPTION_BOOL(field, word, fallback, help)                 bool field;
 #define OPTION_U64(field, word, lowest, highest, fallback, help) uint64_t field;
@@ -39,6 +49,7 @@ struct options {
 #define OPTION_MARK(field, word, item, help)                     bool field;
 #define OPTION_TEXT(field, word, fallback, help)                 char field[OPTION_TEXT_MAX];
 #define OPTION_RANGES(field, word, help)                         struct option_ranges field;
+#define OPTION_STEPS(field, word, help)                          struct option_steps field;
 #define OPTION_LOADER(word, help)
 #include "kernel/options.def"
 #undef OPTION_BOOL
@@ -47,6 +58,7 @@ struct options {
 #undef OPTION_MARK
 #undef OPTION_TEXT
 #undef OPTION_RANGES
+#undef OPTION_STEPS
 #undef OPTION_LOADER
 };
 

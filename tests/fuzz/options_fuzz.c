@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   free(line);
   EXPECT(warnings <= n);
   EXPECT(o.log <= OPTION_LOG_VERBOSE && o.panic <= OPTION_PANIC_EXIT && o.serial <= OPTION_SERIAL_OFF);
-  EXPECT(o.badmem.count <= OPTION_RANGES_MAX);
+  EXPECT(o.badmem.count <= OPTION_RANGES_MAX && o.model_keep.count <= OPTION_STEPS_MAX);
   EXPECT(memchr(o.test, 0, sizeof(o.test)) != NULL && memchr(o.nofeat, 0, sizeof(o.nofeat)) != NULL);
   EXPECT(memchr(o.crash, 0, sizeof(o.crash)) != NULL && memchr(o.nofeat, 0, sizeof(o.nofeat)) != NULL);
   return 0;

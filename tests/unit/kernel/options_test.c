@@ -118,6 +118,11 @@ static void what_is_wrong_is_warned_about_with_its_word_and_changes_nothing(void
       {"fb=maybe", "fb=maybe: takes on or off"},
       {"fb=", "fb=: takes on or off"},
       {"test", "test: needs a value"},
+      {"model.keep=", "model.keep=: needs a value"},
+      {"model.keep=1,9-5", "model.keep=1,9-5: takes <first>-<last>"},
+      {"model.keep=1-", "model.keep=1-: takes <first>-<last>"},
+      {"model.keep=3,-4", "model.keep=3,-4: takes <first>-<last>"},
+      {"model.keep=0x100000000", "model.keep=0x100000000: takes <first>-<last>"},
       {"badmem", "badmem: needs a value"},
       {"badmem=", "badmem=: takes <address>"},
       {"badmem=x", "badmem=x: takes <address>"},
@@ -162,6 +167,24 @@ static void a_range_too_many_is_refused(void **context) {
   assert_int_equal(w.count, 1);
   assert_string_equal(w.last, "badmem=9: was given too often");
   assert_int_equal(o.badmem.count, OPTION_RANGES_MAX);
+}
+
+static void steps_are_numbers_and_ranges_and_may_go_on_in_another_word(void **context) {
+  (void)context;
+  struct options o;
+  assert_int_equal(parse(&o, "model.keep=5,9-12 model.keep=0x20").count, 0);
+  assert_int_equal(o.model_keep.count, 3);
+  assert_int_equal(o.model_keep.range[0].first, 5);
+  assert_int_equal(o.model_keep.range[0].last, 5);
+  assert_int_equal(o.model_keep.range[1].first, 9);
+  assert_int_equal(o.model_keep.range[1].last, 12);
+  assert_int_equal(o.model_keep.range[2].last, 32);
+  char line[OPTION_STEPS_MAX * 16] = "";
+  for (size_t i = 0; i <= OPTION_STEPS_MAX; i++) snprintf(line + strlen(line), 16, "model.keep=%zu ", i);
+  const struct warnings w = parse(&o, line);
+  assert_int_equal(w.count, 1);
+  assert_string_equal(w.last, "model.keep=128: has too many steps");
+  assert_int_equal(o.model_keep.count, OPTION_STEPS_MAX);
 }
 
 static void every_row_has_help_and_forms_look_like_the_command_line(void **context) {
@@ -231,6 +254,7 @@ int main(void) {
       cmocka_unit_test(what_is_wrong_is_warned_about_with_its_word_and_changes_nothing),
       cmocka_unit_test(long_words_are_refused_and_what_follows_still_counts),
       cmocka_unit_test(a_range_too_many_is_refused),
+      cmocka_unit_test(steps_are_numbers_and_ranges_and_may_go_on_in_another_word),
       cmocka_unit_test(every_row_has_help_and_forms_look_like_the_command_line),
       cmocka_unit_test(values_print_as_they_would_be_written),
       cmocka_unit_test(a_comma_list_is_walked_item_by_item),
