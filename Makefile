@@ -95,7 +95,7 @@ PURE.kernel := $(wildcard kernel/options.c kernel/cpu_area.c kernel/handoff.c ke
   $(addprefix kernel/drivers/pci/,scan.c names.c) \
   $(addprefix kernel/drivers/console/,vt.c pixels.c input.c) $(addprefix kernel/debug/,lineedit.c picture.c))
 # Part of the kernel's own tests, and of the host's.
-PURE_TESTS := $(addprefix tests/kernel/,dice.c model.c model_ops.c)
+PURE_TESTS := $(addprefix tests/kernel/,dice.c digest.c model.c model_list.c model_ops.c)
 # Not pure, but tested against a firmware made up by the test.
 FIRMWARE.host := $(addprefix efi/,file.c gop.c memory.c random.c tables.c) loader/video.c
 FONT := $(BUILD)/gen/font.gen.c
@@ -107,7 +107,7 @@ SRC.shim   := $(wildcard tests/firmware/*.c tests/firmware/*.S) lib/format.c lib
   $(addprefix loader/x86_64/,copy.S jump.S levels.c)
 SRC.host   := $(LIB) $(MM) $(PURE.loader) $(FIRMWARE.host) $(PURE.kernel) $(FONT) $(PURE_TESTS) $(wildcard tests/harness/*.c tests/fake/*.c)
 SRC.fuzz   := $(filter-out $(FIRMWARE.host),$(SRC.host))
-SRC.bench  := $(LIB) $(wildcard mm/phys/*.c mm/phys/*/*.c) $(addprefix mm/guard/,check.c check_nodes.c check_zero.c check_break.c) $(addprefix tests/harness/,hosted.c machine.c seed.c slots.c replay.c) tests/kernel/dice.c \
+SRC.bench  := $(LIB) $(wildcard mm/phys/*.c mm/phys/*/*.c) $(addprefix mm/guard/,check.c check_nodes.c check_zero.c check_break.c) $(addprefix tests/harness/,hosted.c machine.c seed.c slots.c replay.c) $(addprefix tests/kernel/,dice.c digest.c) \
   $(addprefix tests/bench/,measure.c platform.c)
 # Programs over these, each of one file more.
 PROGRAMS.bench := $(addprefix tests/bench/,pmm_bench.c pmm_plot.c nodes_bench.c) tests/tools/replay.c
@@ -285,6 +285,8 @@ bench-nodes: $(BUILD)/bench/nodes_bench ## What the door in front of the nodes a
 	$(Q)$<
 replay: $(BUILD)/bench/replay ## Ask a trace's questions of every engine: make replay TRACE=FILE (scripts/trace takes it from a serial log)
 	$(Q)$< '$(TRACE)'
+model: $(BUILD)/host/tests/tools/model ## Machines of the allocator's model test, as test=random_operations model= has them in QEMU: SEED=0x1007 SEEDS=8 KEEP=5,9-12 BREAK=owner
+	$(Q)$< $(or $(SEED),1) $(if $(SEEDS),-n $(SEEDS)) $(if $(KEEP),-k $(KEEP)) $(if $(BREAK),-b $(BREAK))
 plot: $(BUILD)/bench/pmm_plot ## Measure cost against size and occupancy, and draw docs/cost.svg; takes minutes
 	$(Q)$< >$(BUILD)/cost.csv
 	$(Q)scripts/plot-cost $(BUILD)/cost.csv docs/cost.svg
@@ -341,6 +343,6 @@ clean: ## Remove build/
 help: ## This list
 	@sed -n 's/^\([a-z_-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r t w; do printf '  make %-17s %s\n' "$$t" "$$w"; done
 FORCE:
-.PHONY: all loader kernel esp setup image install run gdb screenshot host-tests fuzz-tests test test-boot fuzz insns bench bench-nodes replay plot unit unit-which \
+.PHONY: all loader kernel esp setup image install run gdb screenshot host-tests fuzz-tests test test-boot fuzz insns bench bench-nodes replay model plot unit unit-which \
   check \
   firmware-matrix shim check-format check-tidy check-layers check-headers check-docs docs format size compile_commands clean help FORCE

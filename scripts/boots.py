@@ -22,8 +22,11 @@ forbid, screen, type, file, config.
     forbid    regular expression that no line may match
     screen    regular expression that a line on the screen has to match
     type      a line typed at the prompt; what it prints can be expected.  With ^C at its end: and Ctrl-C at once behind it
+    model     SEED INVARIANT: the command line is the one that the model test of the host prints when it has failed, with that
+              seed and that invariant damaged on purpose, and has shrunk its list of requests
     check     memory: walk the page tables from outside; pat: and read IA32_PAT; levels4, levels5: so many levels of tables;
               trace: the trace on the serial port, asked again on the host, has the same answers;
+              model: the model test on the host says the same about the same machines, digests and failures included;
               screen: the prompt is on the screen; columns: no command typed prints a line of more than 80; wx-seen: the walk must find a page that is writable and executable;
               combining-seen: it must find 600 frames of RAM that are write-combining, by IA32_PAT too
     silence   seconds without output after which the machine counts as hanging
@@ -47,7 +50,7 @@ DIRECTORY = os.path.join(qemu.ROOT, "tests/boot")
 LOGS = os.path.join(qemu.BUILD, "boot-logs")
 PROMPT = "cairn> "
 MANY = {"expect", "forbid", "screen", "type", "file", "config"}
-ONE = {"what", "cmdline", "shim", "end", "status", "check", "silence", "timeout"} | set(qemu.DEFAULTS)
+ONE = {"what", "cmdline", "model", "shim", "end", "status", "check", "silence", "timeout"} | set(qemu.DEFAULTS)
 ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()][A-Z0-9]|\r")
 WIPED = re.compile(r"\r\x1b\[K")  # Progress is drawn over itself: a line each, here.
 CUT = re.compile(r"\r?\x1b(\[[0-9;?=]*|[()])?$|\r$")
@@ -93,6 +96,9 @@ class Scenario:
 
     def command_line(self):
         line = self.get("cmdline", "test=all")
+        if "model" in self.values and "cmdline" not in self.values:
+            seed, invariant = self.values["model"].split()
+            line = self.values["cmdline"] = shortest_model(seed, invariant)
         return line + " test.exit" if self.end in STATUS and "test.exit" not in line else line
 
     def has_serial(self):
@@ -360,13 +366,52 @@ class Boot:
             self.result["problems"] += [f"{len(l)} columns: {l[:60]} ..." for l in wide[:3]]
         if "trace" in self.s.checks:
             self.result["problems"] += problems_of_trace(self.text)
+        if "model" in self.s.checks:
+            self.result["problems"] += problems_of_model(self.text, self.s.command_line())
+
+
+def host_tool(name):
+    program = os.path.join(qemu.BUILD, "host/tests/tools", name)
+    subprocess.run(["make", "-s", "--no-print-directory", "-C", qemu.ROOT, f"BUILD={qemu.BUILD}", program], check=True,
+                   capture_output=True)
+    return program
+
+
+def lines_of_model(words):
+    """What the model test on the host says."""
+    done = subprocess.run([host_tool("model"), *words], capture_output=True, text=True)
+    if done.returncode not in (0, 1):
+        raise Failure(f"tools/model {' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout.splitlines()
+
+
+def shortest_model(seed, invariant):
+    lines = [m[1] for line in lines_of_model([seed, "-b", invariant]) if (m := re.fullmatch(r"again: make run CMDLINE='(.*)'", line))]
+    if not lines or "model.keep=" not in lines[-1]:
+        raise Failure(f"model {seed} {invariant}: nothing was shrunk")
+    return lines[-1]
+
+
+def problems_of_model(log, command_line):
+    """The model test says the same on both sides, line for line."""
+    def values(name):
+        return re.findall(rf"(?:^|\s)model{re.escape(name)}=(\S+)", command_line)
+    words = (values("") or ["1"])[-1:]
+    for option, found in (("-n", values(".seeds")[-1:]), ("-b", values(".break")[-1:]), ("-k", [",".join(values(".keep"))])):
+        words += [option, *found] if found and found[0] else []
+    host = lines_of_model(words)
+    kernel = re.findall(r"^\[T\] # (machine .*|again: .*|  frames .*|\d+: slot .*)$", log, re.M)
+    for number, (there, here) in enumerate(zip(kernel, host), 1):
+        if there != here:
+            return [f"line {number}: the kernel says '{there}', the host '{here}'"]
+    if len(kernel) != len(host) or not host:
+        return [f"the kernel says {len(kernel)} lines about its machines, the host {len(host)}"]
+    return []
 
 
 def problems_of_trace(log):
     """What scripts/trace and the replay on the host find wrong with the trace in a serial log."""
-    program = os.path.join(qemu.BUILD, "host/tests/tools/replay")
-    subprocess.run(["make", "-s", "--no-print-directory", "-C", qemu.ROOT, f"BUILD={qemu.BUILD}", program], check=True,
-                   capture_output=True)
+    program = host_tool("replay")
     with tempfile.NamedTemporaryFile("w", suffix=".trace") as f:
         for line in ([os.path.join(qemu.ROOT, "scripts/trace"), "-o", f.name], [program, "-x", f.name]):
             done = subprocess.run(line, input=log, capture_output=True, text=True)

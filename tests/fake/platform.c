@@ -60,6 +60,24 @@ uint64_t fake_platform_log_count(void) { return log_count; }
 const char *fake_platform_last_line(void) { return last_line; }
 void fake_platform_log_to_stderr(bool on) { is_loud = on; }
 
+static _Thread_local jmp_buf *catcher;
+static _Thread_local char last_words[256];
+void fake_platform_catch(jmp_buf *back) { catcher = back; }
+const char *fake_platform_last_words(void) { return last_words; }
+
+/* With the words that the kernel's panic has for the same thing. */
+static void throw_if_caught(const char *format, ...) {
+  va_list args;
+  if (!catcher) return;
+  jmp_buf *back = catcher;
+  catcher = NULL;
+  va_start(args, format);
+  vsnprintf(last_words, sizeof last_words, format, args);
+  va_end(args);
+  locks_held = 0;
+  longjmp(*back, 1);
+}
+
 [[noreturn]] static void give_up(const char *what, const char *text) {
 #ifdef CAIRN_INTERLEAVE
   interleave_fail("%s: %s", what, text); /* The schedule has failed; the test judges whether it had to. */
@@ -71,6 +89,7 @@ void fake_platform_log_to_stderr(bool on) { is_loud = on; }
 
 void assert_fail(const char *kind, const char *expression, const char *file, int line) {
   char text[256];
+  throw_if_caught("%s(%s) at %s:%d", kind, expression, file, line);
   snprintf(text, sizeof text, "%s failed at %s:%d", expression, file, line);
   give_up(kind, text);
 }
@@ -116,5 +135,6 @@ void platform_panic(const char *format, ...) {
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
+  throw_if_caught("%s", text);
   give_up("panic", text);
 }

@@ -2,6 +2,7 @@
 /* tests/fake/platform.h — what a test may ask about the calls that mm made of the platform. */
 #pragma once
 
+#include <setjmp.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -16,6 +17,12 @@ void fake_platform_set_ram(void *base);
 void fake_platform_set_slot_hint(uint32_t hint);
 /** Prints what is logged from now on, or stops doing so (the default). */
 void fake_platform_log_to_stderr(bool on);
+/**
+ * From now on a panic or a failed assertion of this thread comes back through `back` instead of ending the program, which
+ * may then ask for its words; NULL: no longer.  Locks that were held are nobody's: what they guard is not to be used again.
+ */
+void fake_platform_catch(jmp_buf *back);
+const char *fake_platform_last_words(void);
 /** Locks that this thread holds now. */
 unsigned fake_platform_locks_held(void);
 

@@ -10,7 +10,7 @@
 
 #include "base/bits.h"
 #include "mm/engine.h"
-#include "mm/phys/instance.h"
+#include "tests/kernel/digest.h"
 
 #define METADATA_MAX GIB
 #define ENGINE_MAX   (16 * GIB)
@@ -104,47 +104,7 @@ void hosted_must_be_sound(const struct hosted *h, const char *when) {
   abort();
 }
 
-static uint64_t mix(uint64_t hash, const void *data, size_t n) {
-  const uint8_t *bytes = data;
-  for (; n >= sizeof(uint64_t); bytes += sizeof(uint64_t), n -= sizeof(uint64_t)) {
-    uint64_t word;
-    memcpy(&word, bytes, sizeof word);
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15;
-    hash ^= hash >> 29;
-  }
-  for (size_t i = 0; i < n; i++) hash = (hash ^ bytes[i]) * 0x100000001b3;
-  return hash;
-}
-
-/* Whether it has sections of its own yet is no difference either. */
-static uint64_t mix_gig(uint64_t hash, const struct tier *t, const struct tier_gig *g) {
-  const uint64_t words[] = {g->number, g->present, g->whole, g->has_whole, g->has_broken};
-  hash = mix(hash, words, sizeof words);
-  return mix(hash, &t->sections[place_section(g, 0)], bits_count(g->present) * sizeof *t->sections);
-}
-
-/* What slots have is brought home first: where it waits is no difference. */
-uint64_t hosted_digest(const struct hosted *h) {
-  const struct pmm *p = h->pmm;
-  const struct tier *t = &p->tier;
-  uint64_t hash = 0xcbf29ce484222325, start, end;
-  pmm_drain(h->pmm);
-  for (unsigned i = 0; i < FRAME_OWNER_COUNT; i++) {
-    const uint64_t owned = pmm_owned(p, (enum frame_owner)i);
-    hash = mix(hash, &owned, sizeof owned);
-  }
-  for (uint64_t i = 0; i < t->gig_count; i++) hash = mix_gig(hash, t, &t->gigs[i]);
-  hash = mix(hash, &t->free_2m, sizeof t->free_2m);
-  hash = mix(hash, &t->free_1g, sizeof t->free_1g);
-  for (size_t cursor = 0; pmm_next_record_range(h->regions, h->region_count, &cursor, &start, &end);) {
-    for (uint64_t f = start; f < end; f++) {
-      const struct frame_said said = pmm_frame_said(p, f);
-      const uint8_t words[] = {(uint8_t)said.owner, said.is_movable, tier_is_free(t, f)};
-      hash = mix(hash, words, sizeof words);
-    }
-  }
-  return hash;
-}
+uint64_t hosted_digest(const struct hosted *h) { return digest_of_pmm(h->pmm); }
 
 void hosted_forget_records(const struct hosted *h, uint64_t first, uint64_t count) {
   uint64_t start = bits_align_up(first, FRAME_SIZE), end = bits_align_down(first + count, FRAME_SIZE);

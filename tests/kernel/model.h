@@ -2,9 +2,13 @@
 /*
  * tests/kernel/model.h — a naive frame allocator that knows beforehand what the real one must answer.
  *
- * One byte a frame, and every answer found by looking at all of them.  A machine is made up from a seed, and so is every
- * operation; a list of operations that failed is shrunk.  Needs nothing of the host, so the same seed runs on the host and
- * in the kernel (option `model=`).
+ * One byte a frame, and every answer found by looking at all of them.  A machine is made up from a seed: its memory, how
+ * many slots it has, and every operation.  A list of operations that failed is shrunk.  Needs nothing of the host: the same
+ * seed, or the same part of its operations, is the same step for step on the host (tests/tools/model.c) and in the kernel
+ * (option `model=`), which a digest over every step and its result shows.
+ *
+ * What depends on the allocator's state may depend on the seed and a step's number, and on nothing else: not on how often
+ * something ran before, nor on who plays the machine.
  */
 #pragma once
 
@@ -12,13 +16,18 @@
 #include "mm/pmm.h"
 #include "tests/harness/seed.h"
 
-#define MODEL_CHUNKS_MAX 6
-#define MODEL_OPS_MAX    8000      /* Of one machine. */
-#define MODEL_FRAME_END  (3 << 19) /* Frame numbers stay below: 6 GiB of them. */
-#define MODEL_FRAMES_MAX (3 << 18) /* RAM of one machine. */
-#define MODEL_SLOTS      3         /* Operations come from so many slots, if the host can play them. */
-#define MODEL_NONE       UINT64_MAX
-#define MODEL_ON_TRIAL   UINT32_C(0x80000000) /* In flags, while a list is shrunk. */
+#define MODEL_CHUNKS_MAX    6
+#define MODEL_OPS_MAX       8000      /* Of one machine. */
+#define MODEL_FRAME_END     (3 << 19) /* Frame numbers stay below: 6 GiB of them. */
+#define MODEL_FRAMES_MAX    (3 << 18) /* RAM of one machine. */
+#define MODEL_OPS_HUGE      1000      /* Of one with whole GiB, where each costs more. */
+#define MODEL_SLOTS_MAX     16        /* Of one machine; operations may come from one CPU more, which has none. */
+#define MODEL_BREAKS_AT     5         /* What is planted happens at so many gifts. */
+#define MODEL_LINE_MAX      2048
+#define MODEL_RANGES_MAX    128 /* Of operations that are kept, in one command line, and in one word of it. */
+#define MODEL_RANGES_A_WORD 20
+#define MODEL_NONE          UINT64_MAX
+#define MODEL_ON_TRIAL      UINT32_C(0x80000000) /* In flags, while a list is shrunk. */
 
 /* Columns: id, name in a printed list. */
 #define MODEL_OPS(X)                                                                                                        \
@@ -55,17 +64,24 @@ struct model_chunk {
   uint8_t *owner; /* Of each frame: FREE, .. */
 };
 
+/* Numbers of operations, both ends included. */
+struct model_range {
+  uint32_t first, last;
+};
+
 /* What came of a machine's operations. */
 struct model_tally {
   uint64_t ops, frames, runs, no_run, no_frame, freed, given, refused, checks;
 };
 
 struct model {
-  /* Who plays the machine around it; set by the caller, NULL where it cannot. */
-  struct pmm *(*build)(void *context, const struct boot_region *regions, size_t count, status_t *status);
-  void (*play_slot)(void *context, uint32_t slot);
-  uint64_t (*digest)(void *context);                       /* A number that changes when the allocator's state does. */
-  bool (*is_sound)(void *context, char *why, size_t size); /* mm_check and ledger. */
+  /* Who plays the machine around it; set by the caller. */
+  struct pmm *(*build)(void *context, const struct boot_region *regions, size_t count, uint32_t slots, status_t *status);
+  void (*enter)(void *context, uint32_t slot); /* What follows comes from that slot's CPU, */
+  void (*leave)(void *context);                /* and no longer. */
+  /* Does a step, as model_step; NULL: nothing else is to be done there. */
+  bool (*around)(void *context, struct model *m, uint32_t number);
+  void (*plant)(void *context, struct pmm *p); /* A mistake, at the fifth gift; NULL for none. */
   void *context;
   uint8_t *memory;      /* MODEL_FRAMES_MAX bytes. */
   struct model_op *ops; /* MODEL_OPS_MAX. */
@@ -77,7 +93,11 @@ struct model {
   struct pmm *pmm;
   struct dice dice;
   uint64_t seed;
+  uint32_t slots, players; /* CPUs that operations come from: some have no slot. */
   uint32_t op_count;
+  uint32_t now;       /* The step that goes on or has failed; op_count: the look at the end. */
+  uint32_t gifts;     /* Until something is planted. */
+  uint64_t trail;     /* Digest of each step since the machine was built, and what came of it. */
   bool is_huge;       /* With whole GiB; looked at less often. */
   bool is_runs_only;  /* No single frames: then it is known which run must come. */
   bool is_checked;    /* After every step the summaries are worked out again. */
@@ -89,18 +109,44 @@ struct model {
 /** Makes up the machine of a seed and builds its allocator.  False when it has no memory to hand out, or with `wrong` set.
  */
 bool model_begin(struct model *m, uint64_t seed);
-/** Makes up and runs `count` more operations; false with `wrong` set when an answer or the state is not the model's. */
+/** Makes up and runs `count` operations and looks at the end; false with `wrong` set, at step `now`, when an answer or the
+ * state is not the model's. */
 bool model_run(struct model *m, uint32_t count);
+/** Makes up so many, but does not run the last: a list that was shrunk ends with the operation that shows the mistake. */
+bool model_prepare(struct model *m, uint32_t count);
 /** Builds the machine again and runs the operations that are not left out; false as model_run. */
 bool model_replay(struct model *m);
+/** How many are not left out. */
+uint32_t model_kept(const struct model *m);
+/** Leaves out what none of these names. */
+void model_keep(struct model *m, const struct model_range *kept, size_t count);
 /** Leaves out as many operations as it can with the rest still failing; returns how many are left. */
 uint32_t model_shrink(struct model *m);
-/** Compares every frame, the statistics and the sums. */
-bool model_compare(struct model *m);
+/** Step `number`, with the looks that belong to it; false as model_run.  => for `around`. */
+bool model_step(struct model *m, uint32_t number);
+
+/* What is asked for in one line. */
+struct model_wish {
+  uint64_t seed;
+  uint64_t machines; /* One seed after another. */
+  const struct model_range *kept;
+  size_t kept_count;   /* 0: all of them. */
+  const char *planted; /* Its name; NULL or "" for nothing. */
+};
+/**
+ * Runs machines and says a line about each, the same wherever it runs: what failed and at which step; then the shortest list
+ * that fails, and how to run that in QEMU.  Returns how many failed; `line` is MODEL_LINE_MAX bytes.
+ */
+uint64_t model_tell(struct model *m, const struct model_wish *wish, char *line, void (*say)(const char *line));
 /** One operation in words. */
 void model_op_text(const struct model *m, uint32_t number, char *to, size_t size);
 
-/* Between model.c (what is true) and model_ops.c (what is done). */
+/* Between model.c (what is true), model_ops.c (what is done) and model_list.c (what is done again). */
+bool model_build(struct model *m);
+/** Compares every frame, the statistics and the sums. */
+bool model_compare(struct model *m);
+/** Adds to the trail. */
+void model_note(struct model *m, uint64_t word);
 struct model_chunk *model_chunk_of(struct model *m, uint64_t frame);
 uint64_t model_free_frames(const struct model *m);
 bool model_highest_run(struct model *m, uint64_t count, const struct frame_limits *w, uint64_t *start);
@@ -109,6 +155,6 @@ status_t model_verdict(struct model *m, enum frame_owner owner, uint64_t first, 
 void model_set(struct model *m, uint64_t first, uint64_t count, enum frame_owner owner);
 bool model_wrong(struct model *m, const char *format, ...) PRINTF_LIKE(2, 3);
 /** Runs one operation against allocator and model. */
-bool model_step(struct model *m, uint32_t number);
+bool model_do(struct model *m, uint32_t number);
 /** Makes up operation `number` from the dice and what is allocated. */
 void model_make_up(struct model *m, uint32_t number);

@@ -2,6 +2,7 @@
 /* tests/kernel/model_ops.c — see model.h: operations made up, run, and judged by what the model says. */
 #include "base/bits.h"
 #include "lib/format.h"
+#include "tests/kernel/digest.h"
 #include "tests/kernel/model.h"
 
 static const char *const names[MODEL_KIND_COUNT] = {
@@ -88,7 +89,7 @@ void model_make_up(struct model *m, uint32_t number) {
   struct model_op *o = &m->ops[number];
   *o =
       (struct model_op){.owner = some_owner(d), .to = some_owner(d), .origin = UINT32_MAX, .count = 1, .result = MODEL_NONE};
-  o->slot = (uint8_t)(dice_one_in(d, 4) ? dice_below(d, MODEL_SLOTS) : number / 16 % MODEL_SLOTS);
+  o->slot = (uint8_t)(dice_one_in(d, 4) ? dice_below(d, m->players) : number / 16 % m->players);
   if (dice_one_in(d, 5)) o->flags = PMM_MOVABLE;
   if (dice_one_in(d, 400)) {
     o->kind = MODEL_BAD;
@@ -122,6 +123,12 @@ static struct frame_limits limits_of(const struct model_op *o) {
   return w;
 }
 
+/* What came of an operation goes into the trail. */
+static void note_result(struct model *m, status_t status, uint64_t frame) {
+  model_note(m, (uint64_t)(int64_t)status);
+  model_note(m, frame);
+}
+
 static bool judge_taken(struct model *m, struct model_op *o, pfn_t got, const struct frame_limits *w) {
   struct model_chunk *c = model_chunk_of(m, got.raw);
   if (!c || got.raw + o->count > c->first + c->count)
@@ -142,6 +149,7 @@ static bool step_frame(struct model *m, struct model_op *o) {
   struct frame_limits w = limits_of(o);
   uint64_t expected;
   status_t status = pmm_alloc_frame(m->pmm, o->owner, o->flags & ~MODEL_ON_TRIAL, &got);
+  note_result(m, status, got.raw);
   m->tally.frames += status == OK;
   m->tally.no_frame += status != OK;
   if (status == OK) return judge_taken(m, o, got, &w);
@@ -158,6 +166,7 @@ static bool step_run(struct model *m, struct model_op *o) {
   bool is_there = is_valid && model_highest_run(m, o->count, &w, &expected);
   status_t due = !is_valid ? ERR_INVALID : is_there ? OK : ERR_NO_MEMORY;
   status_t status = pmm_alloc_run(m->pmm, o->owner, o->flags & ~MODEL_ON_TRIAL, o->count, &o->where, &got);
+  note_result(m, status, got.raw);
   if (o->where.max != 0 && o->where.min >= o->where.max) due = ERR_INVALID;
   /* Below its flags' limit there is nothing above its own minimum: either answer says so. */
   bool is_same = status == due || (!is_valid && status == ERR_NO_MEMORY && PMM_BELOW_BITS(o->flags) != 0);
@@ -184,17 +193,18 @@ static bool find_meant(const struct model *m, const struct model_op *o, uint64_t
 
 /* The state before something that is to be refused: of every fourth, for to work it out costs more than all else. */
 static uint64_t state_before(struct model *m, status_t due) {
-  bool is_time = due != OK && m->digest && !m->is_huge && m->tally.ops % 4 == 0;
-  return is_time ? m->digest(m->context) : 0;
+  bool is_time = due != OK && !m->is_huge && m->now % 4 == 0;
+  return is_time ? digest_of_pmm(m->pmm) : 0;
 }
 
 static bool refusal_is_due(struct model *m, const char *what, uint64_t first, status_t status, status_t due,
                            uint64_t before) {
+  note_result(m, status, first);
   m->tally.refused += due != OK;
   if (status != due)
     return model_wrong(m, "%s %#llx: %s instead of %s", what, (unsigned long long)first, status_name(status),
                        status_name(due));
-  if (due != OK && before != 0 && m->digest(m->context) != before)
+  if (due != OK && before != 0 && digest_of_pmm(m->pmm) != before)
     return model_wrong(m, "%s %#llx was refused and has changed something", what, (unsigned long long)first);
   return true;
 }
@@ -219,6 +229,13 @@ static bool step_owned(struct model *m, struct model_op *o) {
   return true;
 }
 
+/* Behind everybody's back. */
+static void plant_if_due(struct model *m, const struct model_op *o) {
+  if (!m->plant || o->kind != MODEL_GIVE) return;
+  m->gifts++;
+  if (m->gifts == MODEL_BREAKS_AT) m->plant(m->context, m->pmm);
+}
+
 static bool step_bad(struct model *m, struct model_op *o) {
   struct model_chunk *c = model_chunk_of(m, o->first);
   enum frame_owner owner = c ? (enum frame_owner)c->owner[o->first - c->first] : FRAME_OWNER_NONE;
@@ -231,7 +248,7 @@ static bool step_bad(struct model *m, struct model_op *o) {
   return refusal_is_due(m, "mark bad", o->first, status, due, before);
 }
 
-static bool step_invalid(struct model *m, const struct model_op *o) {
+static bool step_invalid(struct model *m, struct model_op *o) {
   static const struct {
     enum frame_owner owner;
     uint32_t flags;
@@ -252,28 +269,33 @@ static bool step_invalid(struct model *m, const struct model_op *o) {
   const size_t i = o->first % (sizeof cases / sizeof *cases);
   pfn_t got = pfn(7);
   status_t status = pmm_alloc_run(m->pmm, cases[i].owner, cases[i].flags, cases[i].count, &cases[i].where, &got);
+  note_result(m, status, got.raw);
   if (status == cases[i].due && got.raw == 7) return true;
   return model_wrong(m, "invalid request %zu: %s instead of %s", i, status_name(status), status_name(cases[i].due));
 }
 
-bool model_step(struct model *m, uint32_t number) {
+/* What is asked goes into the trail before what is answered. */
+static void note_request(struct model *m, const struct model_op *o, uint32_t number) {
+  const uint64_t words[] = {number,   o->kind,  o->owner,     o->to,        o->slot,        o->flags & ~MODEL_ON_TRIAL,
+                            o->first, o->count, o->where.min, o->where.max, o->where.align, o->where.boundary,
+                            o->origin};
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++) model_note(m, words[i]);
+}
+
+bool model_do(struct model *m, uint32_t number) {
+  static bool (*const steps[MODEL_KIND_COUNT])(struct model *, struct model_op *) = {
+      [MODEL_FRAME] = step_frame, [MODEL_RUN] = step_run, [MODEL_FREE] = step_owned,
+      [MODEL_GIVE] = step_owned,  [MODEL_BAD] = step_bad, [MODEL_INVALID] = step_invalid,
+  };
   struct model_op *o = &m->ops[number];
   o->result = MODEL_NONE;
   m->tally.ops++;
-  if (m->play_slot) m->play_slot(m->context, o->slot);
-  switch (o->kind) {
-  case MODEL_FRAME:
-    return step_frame(m, o);
-  case MODEL_RUN:
-    return step_run(m, o);
-  case MODEL_FREE:
-  case MODEL_GIVE:
-    return step_owned(m, o);
-  case MODEL_BAD:
-    return step_bad(m, o);
-  default:
-    return step_invalid(m, o);
-  }
+  note_request(m, o, number);
+  m->enter(m->context, o->slot);
+  bool is_well = steps[o->kind](m, o);
+  plant_if_due(m, o);
+  m->leave(m->context);
+  return is_well;
 }
 
 void model_op_text(const struct model *m, uint32_t number, char *to, size_t size) {
@@ -288,7 +310,10 @@ void model_op_text(const struct model *m, uint32_t number, char *to, size_t size
   if (n >= size) return;
   if (o->kind == MODEL_FRAME || o->kind == MODEL_RUN)
     format_string(to + n, size - n, " -> %#llx", (unsigned long long)o->result);
-  else if (o->origin != UINT32_MAX)
+  else if (o->kind == MODEL_GIVE)
+    n += format_string(to + n, size - n, " to %s", frame_owner_name(o->to));
+  if (n >= size || o->kind == MODEL_FRAME || o->kind == MODEL_RUN) return;
+  if (o->origin != UINT32_MAX)
     format_string(to + n, size - n, " of %u + %llu", o->origin, (unsigned long long)o->first);
   else
     format_string(to + n, size - n, " at %#llx", (unsigned long long)o->first);
