@@ -18,7 +18,7 @@ struct percpu {
   uint32_t number;                /* gs:8 */
   uint32_t preempt;               /* gs:12: reasons to stay on this CPU. */
   struct trap_recovery *recovery; /* Where a fault goes instead of to the panic; NULL as a rule. */
-  uint32_t slot;                  /* gs:24: the number again; ARCH_NO_SLOT in an interrupt's handler; a test may play another CPU. */
+  uint32_t slot;                  /* gs:24: the number, or a test's wish; ARCH_NO_SLOT in an interrupt's handler. */
   uint32_t unused[3];
   uint64_t stack_guard; /* gs:40: what -mstack-protector-guard-offset=40 compares. */
   struct smp_cpu smp;
