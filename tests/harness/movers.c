@@ -108,6 +108,15 @@ bool movers_take_at(struct movers *m, uint64_t frame) {
   return true;
 }
 
+bool movers_take_block_at(struct movers *m, uint64_t first) {
+  const struct frame_limits exactly = {.min = first, .max = first + FRAMES_PER_2M, .align = FRAMES_PER_2M};
+  pfn_t got;
+  if (m->objects + FRAMES_PER_2M > m->frames_end) return false;
+  if (pmm_alloc_run(m->h->pmm, m->owner, PMM_MOVABLE, FRAMES_PER_2M, &exactly, &got) != OK) return false;
+  for (uint64_t i = 0; i < FRAMES_PER_2M; i++) adopt(m, first + i);
+  return true;
+}
+
 void movers_give(struct movers *m, uint64_t frame) {
   const uint64_t object = m->object_of[frame];
   CHECK(object != 0);

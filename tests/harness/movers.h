@@ -33,6 +33,8 @@ void movers_fini(struct movers *m);
 /** Takes one movable frame from anywhere, or exactly this one; false when there is none. */
 bool movers_take(struct movers *m, uint64_t *frame);
 bool movers_take_at(struct movers *m, uint64_t frame);
+/** Takes 2 MiB as one, exactly there: 512 objects, which lie in it one behind the other. */
+bool movers_take_block_at(struct movers *m, uint64_t first);
 /** Gives a frame back. */
 void movers_give(struct movers *m, uint64_t frame);
 /** Ends the program unless every object lies where the allocator says that a movable frame of this owner is, bytes intact.

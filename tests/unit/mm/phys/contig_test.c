@@ -592,6 +592,91 @@ static void where_everything_is_pinned_the_owners_answer_is_told(void **state) {
   machine_end(&m);
 }
 
+/* --- frames handed out as one ------------------------------------------------------------------------------------ */
+
+/* A machine of so many whole 2 MiB blocks, from the second on. */
+static struct hosted with_blocks(uint64_t blocks) {
+  static struct boot_region ram;
+  ram = (struct boot_region){BLOCK * FRAME_SIZE, (1 + blocks) * BLOCK * FRAME_SIZE, BOOT_MEMORY_USABLE, 7, 8};
+  return hosted_create(&ram, 1, NULL, 0);
+}
+
+/* A 2 MiB frame that may be moved is priced as its 512 frames, and moves as them: wholly, or as far as the window needs it.
+ */
+static void a_movable_2_mib_frame_moves_in_single_frames(void **state) {
+  (void)state;
+  const uint64_t counts[] = {BLOCK + 100, 2 * BLOCK, 3 * BLOCK}, moves[] = {100, BLOCK, BLOCK};
+  for (unsigned i = 0; i < 3; i++) {
+    struct movers m;
+    struct contig_quote q;
+    pfn_t first;
+    struct hosted h = with_blocks(7);
+    movers_init(&m, &h, MOVER, 8 * BLOCK, true);
+    for (uint64_t b = 2; b < 8; b += 2) assert_true(movers_take_block_at(&m, b * BLOCK));
+    assert_int_equal(contig_quote(&m.contig, counts[i], NULL, &q), OK);
+    assert_int_equal(q.moves, moves[i]);
+    assert_int_equal(contig_commit(&m.contig, &q, FRAME_OWNER_KERNEL, &first), OK);
+    assert_int_equal(m.moves, moves[i]);
+    movers_must_be_intact(&m);
+    hosted_must_be_sound(&h, "after 2 MiB moved");
+    assert_int_equal(pmm_free_run(h.pmm, FRAME_OWNER_KERNEL, first, counts[i]), OK);
+    hosted_must_be_sound(&h, "after it was given back");
+    movers_fini(&m);
+    hosted_destroy(&h);
+  }
+}
+
+/* The owner does not let go of the last frame: the block is one still, or as good as one. */
+static void a_2_mib_frame_that_is_not_let_go_is_whole_afterwards(void **state) {
+  (void)state;
+  struct movers m;
+  struct contig_quote q;
+  struct hosted h = with_blocks(3);
+  movers_init(&m, &h, MOVER, 4 * BLOCK, true);
+  assert_true(movers_take_block_at(&m, 2 * BLOCK));
+  assert_int_equal(contig_quote(&m.contig, 2 * BLOCK, NULL, &q), OK);
+  const uint64_t before = hosted_digest(&h);
+  m.refuse_at = BLOCK - 1;
+  assert_int_equal(contig_commit(&m.contig, &q, FRAME_OWNER_KERNEL, &(pfn_t){0}), ERR_DENIED);
+  assert_int_equal(m.releases, BLOCK - 1);
+  assert_int_equal(hosted_digest(&h), before);
+  movers_must_be_intact(&m);
+  assert_int_equal(pmm_free_run(h.pmm, MOVER, pfn(2 * BLOCK), BLOCK), OK);
+  hosted_must_be_sound(&h, "after it was freed as one");
+  movers_fini(&m);
+  hosted_destroy(&h);
+}
+
+/* Asked for the first frame of it, the owner frees all of it. */
+static void free_the_block(struct movers *m, uint64_t frame) {
+  m->in_hold = NULL;
+  for (uint64_t f = frame; f < frame + BLOCK; f++) {
+    m->frame_of[m->object_of[f] - 1] = 0;
+    m->object_of[f] = 0;
+  }
+  assert_int_equal(pmm_free_run(m->h->pmm, MOVER, pfn(frame), BLOCK), OK);
+}
+
+static void a_2_mib_frame_that_is_freed_meanwhile_is_taken(void **state) {
+  (void)state;
+  struct movers m;
+  struct contig_quote q;
+  pfn_t first;
+  struct hosted h = with_blocks(3);
+  movers_init(&m, &h, MOVER, 4 * BLOCK, true);
+  assert_true(movers_take_block_at(&m, 2 * BLOCK));
+  assert_int_equal(contig_quote(&m.contig, 2 * BLOCK, NULL, &q), OK);
+  m.in_hold = free_the_block;
+  assert_int_equal(contig_commit(&m.contig, &q, FRAME_OWNER_KERNEL, &first), OK);
+  assert_int_equal(m.moves, 0);
+  movers_must_be_intact(&m);
+  hosted_must_be_sound(&h, "after a block was freed in a hold");
+  assert_int_equal(pmm_free_run(h.pmm, FRAME_OWNER_KERNEL, first, 2 * BLOCK), OK);
+  hosted_must_be_sound(&h, "after all was free");
+  movers_fini(&m);
+  hosted_destroy(&h);
+}
+
 static void destinations_lie_in_the_fullest_blocks(void **state) {
   (void)state;
   static struct boot_region ram = {BLOCK * FRAME_SIZE, 7 * BLOCK * FRAME_SIZE, BOOT_MEMORY_USABLE, 7, 8};
@@ -624,6 +709,9 @@ int main(void) {
       cmocka_unit_test(one_door_finds_makes_or_says_the_price_is_too_high),
       cmocka_unit_test(a_pinned_frame_costs_its_window_and_no_other),
       cmocka_unit_test(where_everything_is_pinned_the_owners_answer_is_told),
+      cmocka_unit_test(a_movable_2_mib_frame_moves_in_single_frames),
+      cmocka_unit_test(a_2_mib_frame_that_is_not_let_go_is_whole_afterwards),
+      cmocka_unit_test(a_2_mib_frame_that_is_freed_meanwhile_is_taken),
       cmocka_unit_test(destinations_lie_in_the_fullest_blocks),
       cmocka_unit_test(requests_succeed_if_and_only_if_a_run_exists_or_can_be_made),
       cmocka_unit_test(a_quote_is_the_least_of_all_windows_and_the_commit_moves_exactly_that),
