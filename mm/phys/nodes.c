@@ -24,8 +24,8 @@
 #include "arch/cpu.h"
 #include "base/atomic.h"
 #include "base/bits.h"
-#include "lib/memmap.h"
 #include "mm/phys/instance.h"
+#include "mm/phys/judge.h"
 #include "mm/phys/nodes_instance.h"
 #include "mm/platform.h"
 #include "mm/zero.h"
@@ -268,28 +268,18 @@ static status_t each_piece(struct nodes *n, uint64_t first, uint64_t end, enum f
   return status;
 }
 
-/* How far from a frame on all is RAM; `frame` itself when it is none. */
-static uint64_t ram_end(const struct nodes *n, uint64_t frame, uint64_t end) {
-  for (size_t i = 0; i < n->region_count && frame < end; i++) {
-    const struct boot_region *r = &n->regions[i];
-    if (r->end / FRAME_SIZE <= frame) continue;
-    if (r->start / FRAME_SIZE > frame || !memmap_kind_is_ram(r->kind)) break;
-    frame = r->end / FRAME_SIZE;
+/* May all of these frames take the step?  Each piece is asked of its own allocator, which changes nothing for it. */
+static status_t judge(struct nodes *n, uint64_t first, uint64_t end, enum frame_step step, enum frame_owner owner) {
+  for (uint64_t at = first, stop; at < end; at = stop) {
+    const uint32_t span = span_of(n, at);
+    struct pmm *p = pmm_of_span(n, span);
+    stop = bits_min(span_end(n, span), end);
+    platform_lock_acquire(&p->lock);
+    const struct judge_refusal r = judge_frames(p, step, owner, at, stop - at);
+    platform_lock_release(&p->lock);
+    if (r.status != OK) return judge_report(&r);
   }
-  return bits_min(frame, end);
-}
-
-/* Are all of these frames the owner's?  One that is not is taken to its allocator alone, which refuses it and says so. */
-static status_t judge(struct nodes *n, uint64_t first, uint64_t end, enum frame_owner owner) {
-  const uint64_t stop = ram_end(n, first, end);
-  uint64_t frame = first;
-  for (; frame < stop; frame++) {
-    const struct frame_said said = pmm_frame_said(pmm_of(n, frame), frame);
-    if (said.state != FRAME_ALLOCATED || said.owner != owner) break;
-  }
-  if (frame == end) return OK;
-  const status_t s = pmm_free_frame(pmm_of(n, frame), owner, pfn(frame));
-  return s == OK ? ERR_STATE : s; /* It became the owner's meanwhile: two are at the same frames. */
+  return OK;
 }
 
 /* Is all of it in one node's books, or too odd to be in any? */
@@ -300,7 +290,7 @@ static bool is_whole(const struct nodes *n, uint64_t first, uint64_t count) {
 
 static status_t free_as_it_is(struct nodes *n, enum frame_owner owner, pfn_t first, uint64_t count) {
   if (is_whole(n, first.raw, count)) return pmm_free_run(pmm_of(n, first.raw), owner, first, count);
-  const status_t s = judge(n, first.raw, first.raw + count, owner);
+  const status_t s = judge(n, first.raw, first.raw + count, FRAME_STEP_FREE, owner);
   return s == OK ? each_piece(n, first.raw, first.raw + count, owner, NULL) : s;
 }
 
@@ -309,7 +299,7 @@ uint64_t nodes_span_end_of(const struct nodes *n, uint64_t frame) {
   return n->sole ? UINT64_MAX : span_end(n, span_of(n, frame));
 }
 status_t nodes_judge(struct nodes *n, uint64_t first, uint64_t end, enum frame_owner owner) {
-  return judge(n, first, end, owner);
+  return judge(n, first, end, FRAME_STEP_FREE, owner);
 }
 
 /* Cleared by somebody else than its old owner, who was judged before, and than its next one: zero_free_run says why. */
@@ -330,7 +320,7 @@ status_t nodes_free_run(struct nodes *n, enum frame_owner owner, pfn_t first, ui
 
 status_t nodes_give_run(struct nodes *n, enum frame_owner from, enum frame_owner to, pfn_t first, uint64_t count) {
   if (is_whole(n, first.raw, count)) return pmm_give_run(pmm_of(n, first.raw), from, to, first, count);
-  const status_t s = judge(n, first.raw, first.raw + count, from);
+  const status_t s = judge(n, first.raw, first.raw + count, FRAME_STEP_GIVE, from);
   return s == OK ? each_piece(n, first.raw, first.raw + count, from, &to) : s;
 }
 

@@ -61,7 +61,7 @@ struct nodes {
  */
 bool nodes_next_stretch(const struct nodes *n, uint32_t *span, uint64_t *start, uint64_t *end);
 
-/** Are all of [first, end) the owner's?  OK, or the refusal, which has been logged.  (nodes.c) */
+/** May all of [first, end) be freed by the owner?  OK, or the refusal, which has been logged.  (nodes.c) */
 status_t nodes_judge(struct nodes *n, uint64_t first, uint64_t end, enum frame_owner owner);
 /** nodes_free_run without a look at condemned frames.  (nodes.c) */
 status_t nodes_free_sound(struct nodes *n, enum frame_owner owner, pfn_t first, uint64_t count);

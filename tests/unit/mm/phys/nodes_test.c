@@ -418,6 +418,25 @@ static void a_run_may_cross_borders_when_no_node_has_it(void **state) {
   machine_destroy(&m);
 }
 
+/* Whatever is in the way, it says what was asked, of whom, and for whom. */
+static void a_refusal_across_a_border_says_what_was_asked(void **state) {
+  (void)state;
+  static const struct nodes_range ranges[] = {{F(0x1100000), F(0x4000000), 1}};
+  const struct nodes_layout layout = {2, ranges, 1, NULL, 0};
+  const struct frame_limits across = {.min = F(0x1100000) - 50, .max = F(0x1100000) + 50};
+  struct machine m = start(&layout);
+  pfn_t f;
+  assert_int_equal(nodes_alloc_run(m.nodes, TEST, 0, 100, &across, &f), OK);
+  assert_int_equal(nodes_give_run(m.nodes, FRAME_OWNER_USER, TEST, f, 100), ERR_OWNER);
+  assert_non_null(strstr(fake_platform_last_line(), "refused to give away frame 0x10ce for user: it is allocated"));
+  assert_int_equal(nodes_free_run(m.nodes, FRAME_OWNER_USER, f, 100), ERR_OWNER);
+  assert_non_null(strstr(fake_platform_last_line(), "refused to free frame 0x10ce for user: it is allocated"));
+  assert_int_equal(nodes_free_frame(m.nodes, TEST, pfn(f.raw + 70)), OK);
+  assert_int_equal(nodes_give_run(m.nodes, TEST, FRAME_OWNER_USER, f, 100), ERR_STATE);
+  assert_non_null(strstr(fake_platform_last_line(), "refused to give away frame 0x1114 for tests: it is free"));
+  machine_destroy(&m);
+}
+
 static void bad_frames_are_taken_out_of_their_node(void **state) {
   (void)state;
   struct machine m = start(&four_nodes);
@@ -555,6 +574,7 @@ int main(void) {
       cmocka_unit_test(what_boot_has_taken_is_cut_at_the_borders),
       cmocka_unit_test(all_that_is_seen_adds_up),
       cmocka_unit_test(a_run_may_cross_borders_when_no_node_has_it),
+      cmocka_unit_test(a_refusal_across_a_border_says_what_was_asked),
       cmocka_unit_test(bad_frames_are_taken_out_of_their_node),
       cmocka_unit_test(the_last_failures_are_kept),
       cmocka_unit_test(a_refusal_is_explained_by_what_is_free),
