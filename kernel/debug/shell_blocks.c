@@ -89,9 +89,9 @@ static void draw(const struct ledger *l, bool has_tiers, uint64_t possible) {
     picture_add(&out, "\n");
     shell_print(&out);
   }
-  picture_add(&out, PICTURE_DIM " one cell: %s   ", format_size(size, blocks.per_cell * FRAMES_PER_2M * FRAME_SIZE));
-  picture_add(&out, PICTURE_GOOD "%s" PICTURE_DIM "   ", blocks.per_cell > 1 ? "░ whole  ▒▓ in part" : "░ whole");
-  picture_add(&out, PICTURE_NAME "▒▓█" PICTURE_DIM " could be emptied   ■ something stays" PICTURE_PLAIN "\n");
+  picture_add(&out, PICTURE_DIM " one cell: %s  ", format_size(size, blocks.per_cell * FRAMES_PER_2M * FRAME_SIZE));
+  picture_add(&out, PICTURE_GOOD "%s" PICTURE_DIM "  ", blocks.per_cell > 1 ? "░ whole, ▒▓ some" : "░ whole");
+  picture_add(&out, PICTURE_NAME "▒▓█" PICTURE_DIM " could be emptied  ■ something stays" PICTURE_PLAIN "\n");
   picture_add(&out, " " PICTURE_TITLE "%s" PICTURE_PLAIN " are whole, %s could be emptied, %s cannot\n",
               picture_count(a, blocks.whole), picture_count(b, blocks.movable), picture_count(c, blocks.fixed));
   if (has_tiers)
