@@ -23,7 +23,8 @@ static const struct frame_limits block = {.align = FRAMES_PER_2M};
 static const struct frame_limits gig = {.align = FRAMES_PER_1G};
 static const struct frame_limits some_run = {.max = UINT64_C(1) << 20, .align = 16, .boundary = 4096};
 
-static pfn_t filled[FILL];
+#define FILLED_FRAMES (sizeof(pfn_t) * FILL / FRAME_SIZE)
+static pfn_t *filled; /* FILL of them, while the test runs: in the image they would be memory that small machines lack. */
 
 /* Both ways of one run, over and over. */
 static inline unsigned there_and_back(unsigned rounds, uint64_t count, const struct frame_limits *where) {
@@ -71,16 +72,18 @@ static inline unsigned frames(unsigned rounds) {
 /* Blocks are taken, written and given back as they go by. */
 [[gnu::noinline]] static unsigned path_fill(unsigned rounds) {
   unsigned failures = 0;
-  for (unsigned i = 0; i < rounds; i++) failures += nodes_alloc_frame(memory_nodes(), FRAME_OWNER_TEST, 0, &filled[i]) != OK;
+  pfn_t *const to = filled;
+  for (unsigned i = 0; i < rounds; i++) failures += nodes_alloc_frame(memory_nodes(), FRAME_OWNER_TEST, 0, &to[i]) != OK;
   return failures;
 }
 
 /* One in each of the blocks, in turn: most of them are nobody's by now. */
 [[gnu::noinline]] static unsigned path_empty(unsigned rounds) {
   unsigned failures = 0;
+  const pfn_t *const from = filled;
   for (unsigned i = 0; i < rounds; i++) {
     const unsigned at = i % (FILL / 512) * 512 + i / (FILL / 512);
-    failures += nodes_free_frame(memory_nodes(), FRAME_OWNER_TEST, filled[at]) != OK;
+    failures += nodes_free_frame(memory_nodes(), FRAME_OWNER_TEST, from[at]) != OK;
   }
   return failures;
 }
@@ -127,11 +130,14 @@ static void give_all(struct held *list) {
 KTEST(P2, the_ways_through_the_allocator) {
   struct pmm_stats stats;
   struct held *all = NULL;
+  pfn_t list;
   nodes_stats_read(memory_nodes(), NODES_ALL, &stats);
-  if (stats.free_frames < LEAST || stats.free_2m == 0) {
+  const bool fits = stats.free_frames >= LEAST && stats.free_2m != 0;
+  if (!fits || nodes_alloc_run(memory_nodes(), FRAME_OWNER_TEST, 0, FILLED_FRAMES, NULL, &list) != OK) {
     ktest_skip("there is not the memory to go them all");
     return;
   }
+  filled = physmap_at(paddr_of_pfn(list));
   frames(1);
   go(path_nothing, ROUNDS);
   go(path_frame, ROUNDS);
@@ -151,6 +157,7 @@ KTEST(P2, the_ways_through_the_allocator) {
   go(path_no_run, ROUNDS);
   if (stats.free_1g != 0) go(path_no_gig, ROUNDS);
   give_all(all);
+  KTEST_EXPECT(nodes_free_run(memory_nodes(), FRAME_OWNER_TEST, list, FILLED_FRAMES) == OK);
   go(path_end, ROUNDS);
   ktest_note("rounds=%u fill=%u", ROUNDS, FILL);
 }
