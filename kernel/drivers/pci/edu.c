@@ -112,6 +112,7 @@ status_t edu_wait(struct edu *e) {
 static status_t transfer(struct edu *e, unsigned engine, uint64_t source, uint64_t target, uint64_t size, uint32_t command) {
   if (engine >= e->engine_count || size == 0 || size > EDU_TRANSFER_MAX) return ERR_INVALID;
   const struct edu_engine *g = &e->engines[engine];
+  if (!g->function->is_master) return ERR_STATE;
   if (is_busy(g)) return ERR_BUSY;
   set64(g, REGISTER_SOURCE, source);
   set64(g, REGISTER_TARGET, target);

@@ -35,7 +35,8 @@ struct edu {
 status_t edu_open(struct edu **out);
 /**
  * Starts to copy [from, from + size) into a device, or out of it.  edu_wait says when it is done.
- * Returns OK; ERR_INVALID (size 0 or over EDU_TRANSFER_MAX, no such engine); ERR_BUSY (it still works).
+ * Returns OK; ERR_INVALID (size 0 or over EDU_TRANSFER_MAX, no such engine); ERR_BUSY (it still works); ERR_STATE (edu_fence
+ * had to take its mastering away: it would copy nothing, and say nothing).
  */
 status_t edu_start_in(struct edu *e, unsigned engine, paddr_t from, uint64_t size);
 status_t edu_start_out(struct edu *e, unsigned engine, paddr_t to, uint64_t size);

@@ -103,6 +103,9 @@ static status_t command(const struct pci_function *f, uint32_t on, uint32_t off)
   const uint32_t old = c->read(c->context, f->where, PCI_COMMAND) & PCI_COMMAND_ALL;
   const uint32_t value = (old | on) & ~off;
   c->write(c->context, f->where, PCI_COMMAND, value);
+  /* The answer says that the write has arrived, and comes behind all that the function has written to memory before: who has
+     switched mastering off may free what it wrote to (PCIe 5.0 2.4.1, 7.2.2). */
+  (void)c->read(c->context, f->where, PCI_COMMAND);
   row_of(f)->is_master = (value & PCI_COMMAND_MASTER) != 0;
   return OK;
 }
