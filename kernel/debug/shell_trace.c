@@ -48,8 +48,8 @@ static uint32_t list_allocators(struct pmm *list[TRACE_NODES_MAX]) {
 
 static status_t start(uint64_t records) {
   struct pmm *list[TRACE_NODES_MAX];
+  if (records == 0 || records > RECORDS_MAX) return ERR_RANGE; /* And the last one stays. */
   drop();
-  if (records == 0 || records > RECORDS_MAX) return ERR_RANGE;
   const uint64_t frames = (trace_size(records) + FRAME_SIZE - 1) / FRAME_SIZE;
   status_t s = nodes_alloc_run(memory_nodes(), FRAME_OWNER_KERNEL, 0, frames, nullptr, &now.first);
   if (s != OK) return s;
