@@ -16,8 +16,8 @@
 #include "mm/platform.h"
 
 #define ROUNDS 1000U
-#define FILL   4096U       /* Frames: eight blocks. */
-#define LEAST  (4U * FILL) /* Free frames. */
+#define FILL   4096U                /* Frames: eight blocks. */
+#define LEAST  (UINT64_C(4) * FILL) /* Free frames. */
 
 static const struct frame_limits block = {.align = FRAMES_PER_2M};
 static const struct frame_limits gig = {.align = FRAMES_PER_1G};
