@@ -93,7 +93,7 @@ $(ENUMERATOR): private CFLAGS.interleave := $(filter-out -fsanitize=thread,$(CFL
 PURE.loader := $(wildcard $(addprefix loader/,config.c image.c placement.c entropy.c memmap.c handoff.c x86_64/paging.c))
 PURE.kernel := $(wildcard kernel/options.c kernel/cpu_area.c kernel/handoff.c kernel/klog.c $(addprefix kernel/drivers/acpi/,tables.c numa.c) \
   $(addprefix kernel/drivers/pci/,scan.c names.c) \
-  $(addprefix kernel/drivers/console/,vt.c pixels.c input.c) $(addprefix kernel/debug/,lineedit.c picture.c))
+  $(addprefix kernel/drivers/console/,vt.c pixels.c input.c) $(addprefix kernel/debug/,lineedit.c picture.c words.c))
 # Part of the kernel's own tests, and of the host's.
 PURE_TESTS := $(addprefix tests/kernel/,dice.c digest.c model.c model_list.c model_ops.c)
 # Not pure, but tested against a firmware made up by the test.

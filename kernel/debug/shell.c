@@ -10,6 +10,7 @@
 
 #include "kernel/console.h"
 #include "kernel/debug/lineedit.h"
+#include "kernel/debug/words.h"
 #include "kernel/idle.h"
 #include "kernel/options.h"
 #include "kernel/shell.h"
@@ -23,52 +24,52 @@
 static void shell_help(size_t count, const char *const *words);
 
 static const struct shell_command commands[] = {
-    {"help", "[command|options]", "this list, one command, or the boot options", NULL, shell_help},
-    {"mem", "", "who has the memory, and how contiguous the rest is", NULL, shell_mem},
-    {"map", "[all|2M]", "a picture of physical memory, and its regions; or of its 2 MiB frames",
+    {"help", "[command|options]", 1, "this list, one command, or the boot options", NULL, shell_help},
+    {"mem", "", 0, "who has the memory, and how contiguous the rest is", NULL, shell_mem},
+    {"map", "[all|2M]", 1, "a picture of physical memory, and its regions; or of its 2 MiB frames",
      "One cell is a slice of RAM; holes are left out.  The list merges what belongs together; `map all` shows every region. "
      " "
      "`map 2M` shows which 2 MiB frames are whole, which could be made so by moving, and which cannot.",
      shell_map},
-    {"ledger", "", "every owner's frames; their sum is the RAM the firmware reported", NULL, shell_ledger},
-    {"why", "<address|fail>", "the story of an address, from firmware to owner; or of refusals",
+    {"ledger", "", 0, "every owner's frames; their sum is the RAM the firmware reported", NULL, shell_ledger},
+    {"why", "<address|fail>", 1, "the story of an address, from firmware to owner; or of refusals",
      "The address is hexadecimal, physical or virtual.  With log=addresses virtual ones are easy to come by (`layout`).  "
      "`why fail` tells of the last requests for memory that were not met.",
      shell_why},
-    {"check", "", "derive every bitmap, counter and record anew and compare", NULL, shell_check},
-    {"cpu", "", "the processors, and their features as used, unused or forced off", NULL, shell_cpu},
-    {"pci", "", "the devices on the PCI buses and what they decode", NULL, shell_pci},
-    {"layout", "", "the windows of the address space and their random bits", NULL, shell_layout},
-    {"options", "", "the boot options as they are", NULL, shell_options},
-    {"log", "[level]", "the log's records up to a level", "Levels: error warn notice info verbose; info when none is given.",
-     shell_log},
-    {"alloc", "<count|size> [align=] [below=] [boundary=] [node=] [moves=]",
+    {"check", "", 0, "derive every bitmap, counter and record anew and compare", NULL, shell_check},
+    {"cpu", "[number]", 1, "the processors, and their features as used, unused or forced off", NULL, shell_cpu},
+    {"pci", "", 0, "the devices on the PCI buses and what they decode", NULL, shell_pci},
+    {"layout", "", 0, "the windows of the address space and their random bits", NULL, shell_layout},
+    {"options", "", 0, "the boot options as they are", NULL, shell_options},
+    {"log", "[level]", 1, "the log's records up to a level",
+     "Levels: error warn notice info verbose; info when none is given.", shell_log},
+    {"alloc", "<count|size> [align=] [below=] [boundary=] [node=] [moves=]", 6,
      "allocate contiguous frames; without words: what you hold",
      "A bare number counts frames; K, M and G make it a size.  The limits are sizes: alloc 2M align=2M below=4G.  With "
      "moves= a "
      "run that does not exist is made, if no more frames have to move for it.",
      shell_alloc},
-    {"quote", "<count|size> [align=] [below=] [boundary=] [node=]", "what a run costs: a picture of the cheapest window",
+    {"quote", "<count|size> [align=] [below=] [boundary=] [node=]", 5, "what a run costs: a picture of the cheapest window",
      "Frames that may be moved are counted; one that may not is in the way.  `alloc` with moves= makes the run.  "
      "A bare number counts frames; K, M and G make it a size.",
      shell_quote},
-    {"jumble", "[size|off]", "fill memory with movable frames, and free a random half of them",
+    {"jumble", "[size|off]", 1, "fill memory with movable frames, and free a random half of them",
      "Something to be tidied up by `alloc` and `compact`: see `map 2M` before and after.  Without words: are all of them "
      "still what they were?",
      shell_jumble},
-    {"compact", "[2M|1G]", "make as many whole 2 MiB or 1 GiB frames as there can be", NULL, shell_compact},
-    {"free", "<address|all>", "give back what alloc gave", NULL, shell_free},
-    {"trace", "[start [records]|stop|save]", "record what is asked of the frame allocator, and send it out",
+    {"compact", "[2M|1G]", 1, "make as many whole 2 MiB or 1 GiB frames as there can be", NULL, shell_compact},
+    {"free", "<address|all>", 1, "give back what alloc gave", NULL, shell_free},
+    {"trace", "[start [records]|stop|save]", 2, "record what is asked of the frame allocator, and send it out",
      "It leaves by the serial port; scripts/trace takes it out of the log and build/bench/replay asks any engine again.",
      shell_trace},
-    {"bad", "[address]", "a frame is broken; without an address: those that wait",
+    {"bad", "[address]", 1, "a frame is broken; without an address: those that wait",
      "The address is physical, with 0x.  A free frame leaves service at once, a movable one when it has moved, any other "
      "one when its owner frees it; those are listed.",
      shell_bad},
-    {"test", "[filter]", "run the kernel's tests whose row or name begins so", NULL, shell_test},
-    {"panic", "[crash]", "end it here, or by a fault of choice", NULL, shell_panic},
-    {"reboot", "", "start the machine again", NULL, shell_reboot},
-    {"poweroff", "", "switch the machine off", NULL, shell_poweroff},
+    {"test", "[filter]", 1, "run the kernel's tests whose row or name begins so", NULL, shell_test},
+    {"panic", "[crash]", 1, "end it here, or by a fault of choice", NULL, shell_panic},
+    {"reboot", "", 0, "start the machine again", NULL, shell_reboot},
+    {"poweroff", "", 0, "switch the machine off", NULL, shell_poweroff},
 };
 
 static struct lineedit line;
@@ -105,6 +106,16 @@ static const struct shell_command *find_command(const char *name) {
   return NULL;
 }
 
+static void complain_of_name(const char *name) {
+  const char *names[ARRAY_COUNT(commands)];
+  for (size_t i = 0; i < ARRAY_COUNT(commands); i++) names[i] = commands[i].name;
+  const char *like = words_find_like(name, names, ARRAY_COUNT(commands));
+  if (like)
+    shell_complain("There is no command %s; is it %s?", name, like);
+  else
+    shell_complain("There is no command %s; `help` lists them.", name);
+}
+
 static void help_one(const struct shell_command *c) {
   picture_add(&out, " " PICTURE_NAME "%s" PICTURE_PLAIN " %s\n   ", c->name, c->usage);
   picture_wrap(&out, c->help, 3, 3);
@@ -130,7 +141,7 @@ static void shell_help(size_t count, const char *const *words) {
     if (c != NULL)
       help_one(c);
     else
-      shell_complain("There is no command %s; `help` lists them.", words[1]);
+      complain_of_name(words[1]);
     return;
   }
   shell_title("Commands", "Tab completes, the up key recalls");
@@ -139,29 +150,25 @@ static void shell_help(size_t count, const char *const *words) {
   console_printf("\n " PICTURE_DIM "help <command> says more; help options lists the boot options." PICTURE_PLAIN "\n");
 }
 
-/* Splits in place at blanks; what is behind the last slot is dropped. */
-static size_t split(char *text, const char **words) {
-  size_t count = 0;
-  for (char *at = text; *at != '\0';) {
-    while (*at == ' ') *at++ = '\0';
-    if (*at == '\0' || count == SHELL_WORDS_MAX) break;
-    words[count++] = at;
-    while (*at != '\0' && *at != ' ') at++;
-  }
-  return count;
+/* A word too many is a mistake, not something to be passed over: it may have been meant. */
+static void complain_of_words(const struct shell_command *c) {
+  if (c->words == 0)
+    shell_complain("%s takes no words.", c->name);
+  else
+    shell_complain("%s takes at most %u word%s: %s %s", c->name, (unsigned)c->words, words_s(c->words), c->name, c->usage);
 }
 
 static void run_line(void) {
   char text[LINEEDIT_MAX + 1];
   const char *words[SHELL_WORDS_MAX];
   memcpy(text, line.text, line.length + 1);
-  const size_t count = split(text, words);
+  const size_t count = words_split(text, words, SHELL_WORDS_MAX);
   if (count == 0) return;
   const struct shell_command *c = find_command(words[0]);
   if (c == NULL)
-    shell_complain("There is no command %s; `help` lists them.", words[0]);
-  else if (count > 1 && c->usage[0] == '\0')
-    shell_complain("%s takes no words.", c->name);
+    complain_of_name(words[0]);
+  else if (count > c->words + 1)
+    complain_of_words(c);
   else
     c->run(count, words);
 }

@@ -13,6 +13,7 @@
 struct shell_command {
   const char *name;
   const char *usage;                                   /* What follows the name; "" for nothing. */
+  size_t words;                                        /* At most so many words follow. */
   const char *help;                                    /* One line. */
   const char *more;                                    /* Further lines for `help <command>`, or NULL. */
   void (*run)(size_t count, const char *const *words); /* words[0] is the name. */
@@ -36,6 +37,7 @@ struct shell_request {
   uint32_t flags; /* Of include/mm/nodes.h. */
   struct frame_limits limits;
   uint64_t moves; /* As many may move for it. */
+  uint64_t node;  /* As it was typed; the flags say whether it was. */
 };
 /** Says so when there is no such node; true then. */
 bool shell_lacks_node(const struct shell_request *r);
@@ -50,6 +52,8 @@ void shell_free(size_t count, const char *const *words);
 /* shell_bad.c */
 void shell_bad(size_t count, const char *const *words);
 /* shell_fail.c */
+/** RAM of the machine, or of the node that the flags insist on. */
+uint64_t shell_ram_frames(uint32_t flags);
 /** One sentence about a request that was not met. */
 void shell_explain(uint32_t flags, uint64_t count, const struct frame_limits *where);
 /** The last of them. */

@@ -6,6 +6,7 @@
  */
 #include "kernel/console.h"
 #include "kernel/debug/shell.h"
+#include "kernel/debug/words.h"
 #include "kernel/memory.h"
 #include "kernel/movers.h"
 #include "lib/format.h"
@@ -19,57 +20,11 @@ struct run {
 };
 static struct run runs[RUNS_MAX];
 
-/* A size in bytes that is whole frames, as frames; a bare number counts bytes. */
-static bool read_frames(const char *text, uint64_t *frames) {
-  uint64_t bytes;
-  if (string_to_u64(text, strlen(text), true, &bytes) != OK || bytes == 0 || bytes % FRAME_SIZE != 0) return false;
-  *frames = bytes / FRAME_SIZE;
-  return true;
-}
-
-/* The first word: "12" frames, "3M" bytes. */
-static bool read_count(const char *text, uint64_t *count) {
-  uint64_t bytes;
-  if (string_to_u64(text, strlen(text), false, count) == OK) return *count != 0;
-  if (string_to_u64(text, strlen(text), true, &bytes) != OK || bytes == 0) return false;
-  *count = (bytes - 1) / FRAME_SIZE + 1;
-  return true;
-}
-
-static bool read_limit(const char *word, struct frame_limits *limits) {
-  static const char *const names[] = {"align=", "below=", "boundary="};
-  uint64_t *const fields[] = {&limits->align, &limits->max, &limits->boundary};
-  for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
-    const size_t n = strlen(names[i]);
-    if (strncmp(word, names[i], n) == 0) return read_frames(word + n, fields[i]);
-  }
-  return false;
-}
-
-static bool read_node(const char *word, uint32_t *flags) {
-  uint64_t node;
-  if (strncmp(word, "node=", 5) != 0 || string_to_u64(word + 5, strlen(word + 5), false, &node) != OK) return false;
-  *flags = NODE(node) | NODE_EXACT;
-  return true;
-}
-
 bool shell_read_request(size_t count, const char *const *words, struct shell_request *out) {
-  *out = (struct shell_request){};
-  if (count < 2 || !read_count(words[1], &out->count)) {
-    shell_complain("%s is no count of frames and no size.  Try: %s 512, %s 2M align=2M below=4G",
-                   count < 2 ? "That" : words[1], words[0], words[0]);
-    return false;
-  }
-  for (size_t i = 2; i < count; i++) {
-    if (read_limit(words[i], &out->limits) || read_node(words[i], &out->flags)) continue;
-    if (strncmp(words[i], "moves=", 6) == 0 && string_to_u64(words[i] + 6, strlen(words[i] + 6), false, &out->moves) == OK)
-      continue;
-    shell_complain(
-        "%s is no limit: align=, below= and boundary= take whole frames, such as 64K or 4G; node= and moves= a number.",
-        words[i]);
-    return false;
-  }
-  return true;
+  char why[160];
+  const bool is_good = words_read_request(count, words, out, why, sizeof why);
+  if (!is_good) shell_complain("%s", why);
+  return is_good;
 }
 
 /* Asked without allocating, so that no failure is counted for it. */
@@ -102,7 +57,12 @@ static bool offer(const struct shell_request *r, const char *wanted) {
 
 bool shell_lacks_node(const struct shell_request *r) {
   if ((r->flags & NODE_MASK) >> 16 <= nodes_count(memory_nodes())) return false;
-  shell_complain("There is no such node: %u are there.", nodes_count(memory_nodes()));
+  const uint32_t nodes = nodes_count(memory_nodes());
+  if (nodes == 1)
+    shell_complain("There is no node %llu: this machine has node 0 alone.", (unsigned long long)r->node);
+  else
+    shell_complain("There is no node %llu: this machine has nodes 0 %s %u.", (unsigned long long)r->node,
+                   nodes == 2 ? "and" : "to", nodes - 1);
   return true;
 }
 
@@ -168,11 +128,23 @@ static void give_back(struct run *slot) {
   slot->count = 0;
 }
 
+static void give_back_all(void) {
+  unsigned given = 0;
+  for (size_t i = 0; i < RUNS_MAX; i++) {
+    if (runs[i].count == 0) continue;
+    give_back(&runs[i]);
+    given++;
+  }
+  if (given == 0)
+    console_printf(" You hold nothing.\n");
+  else
+    console_printf(" Given back: %u run%s.\n", given, words_s(given));
+}
+
 void shell_free(size_t count, const char *const *words) {
   uint64_t address;
   if (count == 2 && strcmp(words[1], "all") == 0) {
-    for (size_t i = 0; i < RUNS_MAX; i++)
-      if (runs[i].count != 0) give_back(&runs[i]);
+    give_back_all();
     return;
   }
   if (count != 2 || string_to_u64(words[1], strlen(words[1]), false, &address) != OK) {

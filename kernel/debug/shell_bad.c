@@ -39,8 +39,9 @@ static void list(void) {
   struct ledger l;
   nodes_ledger_read(memory_nodes(), NODES_ALL, &l);
   listing.count = bad_ranges(memory_nodes(), listing.ranges, NODES_CONDEMNED_MAX);
-  console_printf(" %llu frames are out of service, %llu condemned ones are still in use\n",
-                 (unsigned long long)l.frames[FRAME_OWNER_BAD], (unsigned long long)bad_condemned(memory_nodes()));
+  const uint64_t condemned = bad_condemned(memory_nodes()), out = l.frames[FRAME_OWNER_BAD];
+  console_printf(" %llu frame%s out of service, %llu condemned one%s still in use\n", (unsigned long long)out,
+                 out == 1 ? " is" : "s are", (unsigned long long)condemned, condemned == 1 ? " is" : "s are");
   if (listing.count > 0) nodes_visit(memory_nodes(), NODES_ALL, list_range, &listing);
 }
 

@@ -155,6 +155,8 @@ static void make_jumble(uint64_t bytes) {
     shell_complain("There is one already: jumble off.");
   else if (s == ERR_NO_MEMORY)
     shell_complain("There is not that much: %s are free.", format_size(size, l.frames[FRAME_OWNER_FREE] * FRAME_SIZE));
+  else if (s == ERR_RANGE || s == ERR_INVALID)
+    shell_complain("Never: all of RAM is %s.", format_size(size, l.total * FRAME_SIZE));
   else if (s == OK)
     show_jumble();
 }

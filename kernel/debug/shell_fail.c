@@ -7,11 +7,13 @@
 #include "kernel/clock.h"
 #include "kernel/console.h"
 #include "kernel/debug/shell.h"
+#include "kernel/debug/words.h"
 #include "kernel/memory.h"
 #include "kernel/movers.h"
 #include "lib/format.h"
 #include "lib/string.h"
 #include "mm/engine.h"
+#include "mm/ledger.h"
 
 static struct picture out;
 static struct picture said; /* A sentence, before it is broken into lines. */
@@ -50,13 +52,29 @@ static void say_window(uint32_t flags, uint64_t count, const struct frame_limits
   struct movers_quote q;
   const status_t s = movers_explain(flags, count, w, &o);
   if (s == OK) {
-    picture_add(&said, ", %s unmovable frames in the best window (0x%llx: %s)", picture_count(n, o.unmovable),
-                (unsigned long long)o.frame.raw * FRAME_SIZE, frame_owner_name(o.owner));
+    picture_add(&said, ", %s unmovable frame%s in the best window (0x%llx: %s)", picture_count(n, o.unmovable),
+                words_s(o.unmovable), (unsigned long long)o.frame.raw * FRAME_SIZE, frame_owner_name(o.owner));
   } else if (s == ERR_NOT_FOUND && movers_quote(flags, count, w, &q) == OK) {
     picture_add(&said, ", none unmovable in the best window: %s would have to move", picture_count(n, q.quote.moves));
   } else if (s == ERR_RANGE) {
     picture_add(&said, ", and within these limits no RAM is that long");
   }
+}
+
+uint64_t shell_ram_frames(uint32_t flags) {
+  struct ledger l;
+  const uint32_t node = (flags & NODE_MASK) >> 16;
+  nodes_ledger_read(memory_nodes(), node != 0 && (flags & NODE_EXACT) ? node - 1 : NODES_ALL, &l);
+  return l.total;
+}
+
+/* More than there is; says so. */
+static bool can_never_be(uint32_t flags, uint64_t count) {
+  char size[12];
+  const uint64_t ram = shell_ram_frames(flags);
+  if (count > ram)
+    picture_add(&said, "never possible: all RAM%s is %s", flags & NODE_EXACT ? " of that node" : "", size_of(size, ram));
+  return count > ram;
 }
 
 static void say_reason(uint32_t flags, uint64_t count, const struct frame_limits *w, const struct nodes_reason *r) {
@@ -69,7 +87,7 @@ static void say_reason(uint32_t flags, uint64_t count, const struct frame_limits
       picture_add(&said, "it would be found now");
     return;
   }
-  picture_add(&said, "%s free blocks of 64 KiB", picture_count(n, r->free_64k));
+  picture_add(&said, "%s free block%s of 64 KiB", picture_count(n, r->free_64k), words_s(r->free_64k));
   if (r->free_2m != 0) picture_add(&said, ", %s of 2 MiB", picture_count(n, r->free_2m));
   picture_add(&said, ", largest run %s", size_of(size, r->largest_within));
   if (r->largest_within < r->largest_run)
@@ -93,7 +111,7 @@ void shell_explain(uint32_t flags, uint64_t count, const struct frame_limits *wh
   picture_add(&out, PICTURE_WARN);
   say_request(flags, count, where);
   picture_add(&said, " failed: ");
-  say_reason(flags, count, where, &r);
+  if (!can_never_be(flags, count)) say_reason(flags, count, where, &r);
   wrap_said(0, 0);
   picture_add(&out, PICTURE_PLAIN "\n");
   shell_print(&out);
@@ -121,7 +139,7 @@ void shell_failures(void) {
     wrap_said(14 + (unsigned)strlen(name), 14);
     picture_add(&out, "\n              ");
     if (nodes_explain(memory_nodes(), f->flags, f->count, &f->where, &r) == OK) {
-      say_reason(f->flags, f->count, &f->where, &r);
+      if (!can_never_be(f->flags, f->count)) say_reason(f->flags, f->count, &f->where, &r);
       wrap_said(14, 14);
     }
     picture_add(&out, "\n");

@@ -6,6 +6,7 @@
 #include "kernel/console.h"
 #include "kernel/crash.h"
 #include "kernel/debug/shell.h"
+#include "kernel/debug/words.h"
 #include "kernel/klog.h"
 #include "kernel/ktest.h"
 #include "kernel/layout.h"
@@ -26,6 +27,36 @@ static const char *state_word(uint32_t state) {
   return state < ARRAY_COUNT(words) ? words[state] : "?";
 }
 
+static void show_cpu(unsigned number) {
+  const struct smp_cpu *c = arch_smp_cpu(number);
+  const uint32_t state = __atomic_load_n(&c->state, __ATOMIC_RELAXED);
+  console_printf(" %s■" PICTURE_PLAIN " CPU %-3u %-15s " PICTURE_DIM "node" PICTURE_PLAIN " %-2u " PICTURE_DIM
+                 "APIC id" PICTURE_PLAIN " %-4u " PICTURE_DIM "interrupts from others" PICTURE_PLAIN " %u\n",
+                 state == SMP_ONLINE ? PICTURE_GOOD : PICTURE_WARN, number, state_word(state), c->node, c->hardware,
+                 c->interrupts);
+}
+
+/* One of them, with what the list has no room for. */
+static void show_one_cpu(const char *word) {
+  uint64_t number;
+  const status_t s = string_to_u64(word, strlen(word), false, &number);
+  const unsigned limit = smp_cpu_limit();
+  if (s == ERR_INVALID) {
+    shell_complain("%s is no number of a CPU; `cpu` lists them.", word);
+  } else if (s != OK || number >= limit) {
+    shell_complain("There is no CPU %s: this machine runs %s%s%u.", word, limit == 1 ? "" : "0",
+                   limit == 1   ? "CPU "
+                   : limit == 2 ? " and "
+                                : " to ",
+                   limit - 1);
+  } else {
+    show_cpu((unsigned)number);
+    console_printf(PICTURE_DIM "   steps of clearing memory while it was idle" PICTURE_PLAIN " %u\n",
+                   arch_smp_cpu((unsigned)number)->idle_steps);
+    if (arch_smp_cpu((unsigned)number)->missing) console_printf("   it lacks %s\n", arch_smp_cpu((unsigned)number)->missing);
+  }
+}
+
 /* As the MADT lists them: those that are up, by number, then those that are not. */
 static void show_cpus(void) {
   struct acpi_cpu cpu;
@@ -35,14 +66,7 @@ static void show_cpus(void) {
     others += cpu.is_enabled;
     pluggable += !cpu.is_enabled && cpu.is_online_capable;
   }
-  for (unsigned i = 0; i < smp_cpu_limit(); i++) {
-    const struct smp_cpu *c = arch_smp_cpu(i);
-    const uint32_t state = __atomic_load_n(&c->state, __ATOMIC_RELAXED);
-    console_printf(" %s■" PICTURE_PLAIN " CPU %-3u %-15s " PICTURE_DIM "node" PICTURE_PLAIN " %-2u " PICTURE_DIM
-                   "APIC id" PICTURE_PLAIN " %-4u " PICTURE_DIM "interrupts from others" PICTURE_PLAIN " %u\n",
-                   state == SMP_ONLINE ? PICTURE_GOOD : PICTURE_WARN, i, state_word(state), c->node, c->hardware,
-                   c->interrupts);
-  }
+  for (unsigned i = 0; i < smp_cpu_limit(); i++) show_cpu(i);
   if (others > smp_cpu_count())
     console_printf(PICTURE_DIM "   %u more are not started" PICTURE_PLAIN "\n", others - smp_cpu_count());
   if (pluggable > 0) console_printf(PICTURE_DIM "   %u more can be plugged in" PICTURE_PLAIN "\n", pluggable);
@@ -50,9 +74,11 @@ static void show_cpus(void) {
 }
 
 void shell_cpu(size_t count, const char *const *words) {
-  (void)count;
-  (void)words;
   char remark[64];
+  if (count > 1) {
+    show_one_cpu(words[1]);
+    return;
+  }
   format_string(remark, sizeof(remark), "%u physical bits, %u levels of tables", arch_cpu_physical_bits(),
                 arch_cpu_paging_levels());
   shell_title("Processor", remark);
@@ -153,7 +179,8 @@ void shell_log(size_t count, const char *const *words) {
                    r.text);
   }
   if (hidden != 0) console_printf(PICTURE_DIM " %u more above this level: log verbose" PICTURE_PLAIN "\n", hidden);
-  if (klog_dropped() != 0) console_printf(PICTURE_WARN " %u records were lost" PICTURE_PLAIN "\n", klog_dropped());
+  if (klog_dropped() != 0)
+    console_printf(PICTURE_WARN " lost: %u record%s" PICTURE_PLAIN "\n", klog_dropped(), words_s(klog_dropped()));
 }
 
 void shell_test(size_t count, const char *const *words) {
@@ -164,9 +191,19 @@ void shell_test(size_t count, const char *const *words) {
 
 bool shell_crash_list(size_t index, const char **name, const char **what) { return crash_list(index, name, what); }
 
+static bool is_crash(const char *word) {
+  const char *name, *what;
+  for (size_t i = 0; crash_list(i, &name, &what); i++)
+    if (strcmp(name, word) == 0) return true;
+  return false;
+}
+
 void shell_panic(size_t count, const char *const *words) {
   if (count < 2) panic("asked for at the prompt");
-  if (!crash_run(words[1])) shell_complain("%s did no harm, or is no crash: help panic lists them.", words[1]);
+  if (!is_crash(words[1]))
+    shell_complain("There is no crash %s; `help panic` lists them.", words[1]);
+  else if (!crash_run(words[1]))
+    shell_complain("%s did no harm on this machine.", words[1]);
 }
 
 void shell_reboot(size_t count, const char *const *words) {

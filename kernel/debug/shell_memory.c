@@ -186,8 +186,8 @@ static void draw_zeros_and_bad(const struct ledger *l) {
                 picture_count(counts[1], z.hits + z.misses));
   }
   if (condemned > 0)
-    picture_add(&out, " " PICTURE_BAD "%llu broken frames are still in use" PICTURE_PLAIN ": `bad` says by whom\n",
-                (unsigned long long)condemned);
+    picture_add(&out, " " PICTURE_BAD "%llu broken frame%s still in use" PICTURE_PLAIN ": `bad` says by whom\n",
+                (unsigned long long)condemned, condemned == 1 ? " is" : "s are");
 }
 
 static void draw_costs(const struct ledger *l, const struct pmm_stats *s) {

@@ -3,6 +3,7 @@
 #include "base/bits.h"
 #include "kernel/console.h"
 #include "kernel/debug/shell.h"
+#include "kernel/debug/words.h"
 #include "kernel/pci.h"
 #include "lib/format.h"
 
@@ -46,7 +47,7 @@ void shell_pci(size_t count, const char *const *words) {
   char remark[64];
   size_t n = 0;
   while (pci_get(n)) n++;
-  format_string(remark, sizeof remark, "%u functions, configured through %s", (unsigned)n,
+  format_string(remark, sizeof remark, "%u function%s, configured through %s", (unsigned)n, words_s(n),
                 pci_has_ecam() ? "memory" : "ports");
   shell_title("PCI", remark);
   picture_add(&out, PICTURE_DIM " %-12s%-11s%-22s %-4s %s" PICTURE_PLAIN "\n", "address", "ids", "class", "can", "decodes");

@@ -8,6 +8,7 @@
  */
 #include "kernel/console.h"
 #include "kernel/debug/shell.h"
+#include "kernel/debug/words.h"
 #include "kernel/klog.h"
 #include "kernel/memory.h"
 #include "kernel/options.h"
@@ -95,8 +96,8 @@ static void save(void) {
     return;
   }
   trace_save(now.trace, send, nullptr);
-  console_printf(" %llu records are in the log of the serial port; scripts/trace takes them out.\n",
-                 (unsigned long long)s.records);
+  console_printf(" In the log of the serial port: %llu record%s; scripts/trace takes them out.\n",
+                 (unsigned long long)s.records, words_s(s.records));
 }
 
 static void tell(void) {
@@ -110,16 +111,32 @@ static void tell(void) {
                  (unsigned long long)s.records, (unsigned long long)s.capacity, (unsigned long long)s.lost);
 }
 
+/* What it begins with is memory as it is; from there on each request is a record. */
+static void tell_start(void) {
+  struct trace_summary s;
+  trace_read_summary(now.trace, &s);
+  console_printf(" Recording. Of the room for %llu records %llu say how memory is now;\n"
+                 " each request to the frame allocator takes one more.\n",
+                 (unsigned long long)s.capacity, (unsigned long long)s.records);
+  console_printf(" `trace` says how far it is, `trace stop` ends it, `trace save` sends it out.\n");
+}
+
 static void start_by_hand(const char *text) {
   uint64_t records = RECORDS_DEFAULT;
-  if (text && string_to_u64(text, strlen(text), true, &records) != OK) records = 0;
+  const bool is_second = now.frames != 0;
+  const bool is_number = !text || string_to_u64(text, strlen(text), true, &records) == OK;
+  if (!is_number || records == 0 || records > RECORDS_MAX) {
+    shell_complain("%s is no number of records: 1 to %llu.", text, (unsigned long long)RECORDS_MAX);
+    return;
+  }
   const status_t s = start(records);
-  if (s == ERR_RANGE)
-    shell_complain("A trace has 1 to %llu records.", (unsigned long long)RECORDS_MAX);
-  else if (s != OK)
-    shell_complain("No trace: %s", status_name(s));
+  if (is_second) console_printf(" The trace before this one is forgotten.\n");
+  if (s == OK)
+    tell_start();
+  else if (s == ERR_NO_MEMORY || s == ERR_RANGE)
+    shell_complain("There is no run of memory for %llu records.", (unsigned long long)records);
   else
-    tell();
+    shell_complain("No trace: %s", status_name(s));
 }
 
 void shell_trace(size_t count, const char *const *words) {

@@ -7,6 +7,6 @@ type = trace nonsense
 type = trace
 expect = ^ running: 2000 of 2000 records, [1-9][0-9]* lost
 expect = ^\[R\] cairn-trace 1 engine=tier nodes=1 records=7d0 lost=[1-9a-f]
-expect = ^A trace has 1 to 4194304 records
+expect = ^0 is no number of records: 1 to 4194304
 expect = ^trace takes start
 expect = ^ stopped: 2000 of 2000 records, [1-9]\d* lost
