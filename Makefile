@@ -292,11 +292,11 @@ plot: $(BUILD)/bench/pmm_plot ## Measure cost against size and occupancy, and dr
 	$(Q)scripts/plot-cost $(BUILD)/cost.csv docs/cost.svg
 
 # One host test by name: make unit T=lib/memmap, or of those that are built apart: make unit T=interleave/tool
-unit_program = $(or $(filter $(BUILD)/%/tests/$(1)_test,$(APART_TESTS)),$(BUILD)/host/tests/unit/$(1)_test)
+unit_program = $(or $(filter $(BUILD)/%/tests/$(1)_test,$(APART_TESTS)),$(filter $(BUILD)/host/tests/unit/$(1)_test,$(HOST_TESTS)),unit-which)
 unit: $(if $(T),$(call unit_program,$(T)),unit-which) ## One host test: make unit T=lib/memmap
 	$(Q)$<
 unit-which:
-	@echo 'unit: say which: make unit T=NAME, one of:'; printf '  %s\n' $(patsubst tests/unit/%_test.c,%,$(TESTS)); exit 1
+	@echo 'unit: say which: make unit T=NAME, one of:'; printf '  %s\n' $(patsubst tests/unit/%_test.c,%,$(TESTS)) $(patsubst tests/%_test.c,%,$(THREAD_TESTS) $(INTERLEAVE_TESTS)); exit 1
 
 # --- checks ----------------------------------------------------------------------------------------------------------
 check: check-format check-tidy check-layers check-headers check-docs ## Format, clang-tidy, layers, headers that compile alone, documents
