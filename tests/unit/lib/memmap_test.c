@@ -14,126 +14,12 @@
 #include <cmocka.h>
 
 #include "base/units.h"
+#include "map_oracle.h"
 #include "maps.h"
 
 #define WB      UINT64_C(8)
 #define RUNTIME (UINT64_C(1) << 63)
 #define TOP     (UINT64_C(1) << 52)
-
-/* --- the oracle ----------------------------------------------------------------------------------------------------- */
-
-/* A descriptor as the contract in lib/memmap.h reads it. */
-struct said {
-  uint64_t start, end, attributes;
-  uint32_t type, kind;
-};
-
-static bool oracle_is_general(uint32_t kind) {
-  return kind == BOOT_MEMORY_USABLE || kind == BOOT_MEMORY_BOOT_SERVICES || kind == BOOT_MEMORY_LOADER;
-}
-
-static uint32_t oracle_kind(const struct memmap_descriptor *d, bool has_wb) {
-  static const uint32_t by_type[16] = {
-      BOOT_MEMORY_RESERVED,      BOOT_MEMORY_LOADER,       BOOT_MEMORY_LOADER,       BOOT_MEMORY_BOOT_SERVICES,
-      BOOT_MEMORY_BOOT_SERVICES, BOOT_MEMORY_RUNTIME_CODE, BOOT_MEMORY_RUNTIME_DATA, BOOT_MEMORY_USABLE,
-      BOOT_MEMORY_UNUSABLE,      BOOT_MEMORY_ACPI_RECLAIM, BOOT_MEMORY_ACPI_NVS,     BOOT_MEMORY_MMIO,
-      BOOT_MEMORY_MMIO_PORT,     BOOT_MEMORY_RESERVED,     BOOT_MEMORY_PERSISTENT,   BOOT_MEMORY_UNACCEPTED};
-  uint32_t kind = d->type < 16 ? by_type[d->type] : BOOT_MEMORY_RESERVED;
-  if (oracle_is_general(kind) && (d->attributes & RUNTIME)) return BOOT_MEMORY_RUNTIME_DATA;
-  if (oracle_is_general(kind) && has_wb && !(d->attributes & WB)) return BOOT_MEMORY_RESERVED;
-  return kind;
-}
-
-static bool oracle_read(const struct memmap_descriptor *d, bool has_wb, struct said *s) {
-  unsigned __int128 start = d->physical_start, end = start + (unsigned __int128)d->pages * 4096;
-  *s = (struct said){.attributes = d->attributes, .type = d->type, .kind = oracle_kind(d, has_wb)};
-  bool is_ram = s->kind != BOOT_MEMORY_PERSISTENT && s->kind != BOOT_MEMORY_RESERVED && s->kind != BOOT_MEMORY_MMIO &&
-                s->kind != BOOT_MEMORY_MMIO_PORT;
-  if (end > TOP && is_ram) return false; /* RAM without an end is no RAM. */
-  if (end > TOP) end = TOP;
-  unsigned slack = oracle_is_general(s->kind) ? 4095 : 0;
-  start = (start + slack) / 4096 * 4096;
-  end = (end + 4095 - slack) / 4096 * 4096;
-  s->start = (uint64_t)(start > TOP ? TOP : start);
-  s->end = (uint64_t)end;
-  return d->pages != 0 && s->start < s->end;
-}
-
-static int by_value(const void *a, const void *b) {
-  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-  return (x > y) - (x < y);
-}
-
-/* What the pieces [at, next) is; false when nobody speaks of it. */
-static bool oracle_piece(const struct said *said, size_t n, const struct memmap_claim *claims, size_t claim_count,
-                         uint64_t at, struct boot_region *r) {
-  const struct said *best = NULL;
-  const struct memmap_claim *claim = NULL;
-  for (size_t i = 0; i < n; i++) {
-    if (said[i].start <= at && at < said[i].end && (!best || said[i].kind > best->kind)) best = &said[i];
-  }
-  for (size_t i = 0; i < claim_count; i++) {
-    if (claims[i].start <= at && at < claims[i].end && (!claim || claims[i].kind > claim->kind)) claim = &claims[i];
-  }
-  if (!best && !claim) return false;
-  r->kind = claim ? claim->kind : best->kind;
-  r->firmware_type = best ? best->type : 2;
-  r->attributes = best ? best->attributes : 0;
-  if (at < MIB && oracle_is_general(r->kind)) r->kind = BOOT_MEMORY_LOW;
-  return true;
-}
-
-static size_t oracle(const struct map *m, const struct memmap_claim *claims, size_t claim_count, struct boot_region *out) {
-  struct said *said = calloc(m->count + 1, sizeof *said);
-  uint64_t *cuts = calloc(2 * (m->count + claim_count) + 1, sizeof *cuts);
-  size_t n = 0, cut_count = 0, count = 0;
-  bool has_wb = false;
-  for (size_t i = 0; i < m->count; i++) has_wb |= (map_get(m, i).attributes & WB) != 0;
-  for (size_t i = 0; i < m->count; i++) {
-    struct memmap_descriptor d = map_get(m, i);
-    if (!oracle_read(&d, has_wb, &said[n])) continue;
-    cuts[cut_count++] = said[n].start;
-    cuts[cut_count++] = said[n++].end;
-  }
-  for (size_t i = 0; i < claim_count; i++) {
-    cuts[cut_count++] = claims[i].start;
-    cuts[cut_count++] = claims[i].end;
-  }
-  cuts[cut_count++] = MIB;
-  qsort(cuts, cut_count, sizeof *cuts, by_value);
-  for (size_t i = 0; i + 1 < cut_count; i++) {
-    struct boot_region r = {.start = cuts[i], .end = cuts[i + 1]};
-    if (r.start == r.end || !oracle_piece(said, n, claims, claim_count, r.start, &r)) continue;
-    struct boot_region *last = count > 0 ? &out[count - 1] : NULL;
-    bool is_same = last && last->end == r.start && last->kind == r.kind && last->firmware_type == r.firmware_type &&
-                   last->attributes == r.attributes;
-    if (is_same)
-      last->end = r.end;
-    else
-      out[count++] = r;
-  }
-  free(said);
-  free(cuts);
-  return count;
-}
-
-/* Descriptors that share a frame with another, by looking at every pair. */
-static uint32_t oracle_overlapping(const struct map *m) {
-  bool has_wb = false;
-  uint32_t overlapping = 0;
-  for (size_t i = 0; i < m->count; i++) has_wb |= (map_get(m, i).attributes & WB) != 0;
-  for (size_t i = 0; i < m->count; i++) {
-    struct memmap_descriptor a = map_get(m, i);
-    struct said sa, sb;
-    bool does = false;
-    for (size_t j = 0; oracle_read(&a, has_wb, &sa) && j < m->count && !does; j++) {
-      struct memmap_descriptor b = map_get(m, j);
-      does = j != i && oracle_read(&b, has_wb, &sb) && sa.start < sb.end && sb.start < sa.end;
-    }
-    overlapping += does;
-  }
-  return overlapping;
-}
 
 static void print_map(const struct map *m) {
   for (size_t i = 0; i < m->count; i++) {
@@ -151,12 +37,12 @@ static bool regions_are_equal(const struct canon *c, const struct boot_region *e
 static void agree(const struct map *m, const struct memmap_claim *claims, size_t claim_count) {
   struct canon c = canon_of(m, claims, claim_count);
   struct boot_region *expected = calloc(2 * (m->count + claim_count) + 2, sizeof *expected);
-  size_t count = oracle(m, claims, claim_count, expected), bad;
+  size_t count = map_oracle_regions(m, claims, claim_count, expected), bad;
   bool has_usable = false;
   for (size_t i = 0; i < count; i++) has_usable |= expected[i].kind == BOOT_MEMORY_USABLE;
   bool ok = regions_are_equal(&c, expected, count) && memmap_check(c.regions, c.count, &bad) == OK &&
             c.status == (has_usable ? OK : ERR_NOT_FOUND) && c.report.descriptors == m->count &&
-            c.report.overlapping == oracle_overlapping(m);
+            c.report.overlapping == map_oracle_overlapping(m);
   if (!ok) {
     fprintf(stderr, "%s: canonicaliser and oracle differ (%zu regions, %zu expected) on\n", m->name, c.count, count);
     print_map(m);
@@ -182,7 +68,9 @@ static size_t agree_on_files(char **paths) {
 
 static void maps_of_real_machines_agree_with_the_oracle(void **state) {
   (void)state;
-  printf("# %zu maps of real machines\n", agree_on_files(map_paths_of_real_machines()));
+  const size_t n = agree_on_files(map_paths_of_real_machines());
+  printf("# %zu maps of real machines\n", n);
+  if (n == 0) skip(); /* So that it is counted. */
 }
 
 static void maps_of_our_own_agree_with_the_oracle(void **state) {
