@@ -21,7 +21,7 @@
   X(6, owner, "each owner's count is the number of its frames")                                                             \
   X(7, ledger, "the owners add up to the RAM that the firmware reported")                                                   \
   X(8, forbidden, "no frame of firmware, low or absent memory is free or allocated")                                        \
-  X(9, slot, "a block that a slot has is named by that slot alone, and the other way round")                                \
+  X(9, slot, "a block or frame that a slot has is named by that slot alone, and the other way round")                       \
   X(10, mail, "mail lies only with the slot that owns the block, for free frames that have no bit")                         \
   X(11, entry, "a block's entry counts its bits, and nobody has left it locked")                                            \
   X(12, held, "held is the number of slots that have something")                                                            \

@@ -8,7 +8,8 @@
  *          bytes     region by region of the map: is each frame's byte legal where it lies?      -> INV-2, INV-8
  *                    The owners are counted on the way.                                           -> INV-6
  *          bits      section by section: 64 bytes make the word that ought to be there, in the    -> INV-3, INV-8,
- *                    line of bits, or in line and mailbox of the slot that owns the block.           INV-10
+ *                    line of bits, or in line and mailbox of the slot that owns the block,           INV-10
+ *                    or among what a slot has put by.
  *                    Entries are compared with lines and slots, the tiers above with entries.     -> INV-4, INV-5,
  *                                                                                                    INV-9, INV-11
  *                    Free runs are measured as they pass by.                                      -> INV-13
@@ -262,22 +263,49 @@ static uint64_t check_spoken_for(struct checker *c, struct finger *f, uint64_t b
   return e & ENTRY_HUGE ? 0 : FRAMES_PER_2M;
 }
 
-/* A block with bits: the line of whoever has it, and a slot's mail besides.  No line is kept where nothing is ours. */
-static uint64_t check_line(struct checker *c, struct finger *f, uint64_t block, uint64_t base, const struct slot *owner) {
+/* The frames of a block that slots have put by; one that two have is INV-9. */
+static void add_put_by(struct checker *c, uint64_t base, uint64_t words[TIER_WORDS_PER_BLOCK]) {
+  for (uint32_t n = 0; n < c->p->slot_count; n++) {
+    const struct slot *s = &c->p->slots[n];
+    for (uint32_t i = s->crumb; s->crumb_base != SLOT_NONE && i < s->crumb_end && i < SLOT_CRUMBS; i++) {
+      const uint64_t frame = s->crumb_base - s->crumbs[i], bit = UINT64_C(1) << frame % 64;
+      if (frame - base >= FRAMES_PER_2M) continue;
+      expect(c, INV_SLOT, frame, 0, (words[(frame - base) / 64] & bit) != 0);
+      words[(frame - base) / 64] |= bit;
+    }
+  }
+}
+
+/* What a block's frames came to: those that are to be had, and all of them. */
+struct line_sums {
+  uint64_t seen, frames;
+};
+
+/*
+ * A block with bits: the line of whoever has it, a slot's mail besides, and what slots have put by of it.  No line is kept
+ * where nothing is ours.
+ */
+static struct line_sums check_line(struct checker *c, struct finger *f, uint64_t block, uint64_t base,
+                                   const struct slot *owner) {
   const uint64_t *line = &c->p->tier.bits[block * TIER_WORDS_PER_BLOCK];
   const struct wanted w = block_expected(c, f, base);
-  uint64_t frames = 0;
+  uint64_t put_by[TIER_WORDS_PER_BLOCK] = {0};
+  struct line_sums sums = {0};
+  add_put_by(c, base, put_by);
   for (unsigned i = 0; i < TIER_WORDS_PER_BLOCK && w.any; i++) {
-    uint64_t at = base + UINT64_C(64) * i, mail = owner ? owner->mail[i] : 0, word = line[i] | mail;
+    uint64_t at = base + UINT64_C(64) * i, mail = owner ? owner->mail[i] : 0, word = line[i] | mail | put_by[i];
+    const uint64_t twice = (line[i] | mail) & put_by[i];
+    if (twice) expect(c, INV_SLOT, at + bits_lowest(twice), 0, 1);
     uint64_t alien = word & ~w.managed[i], wrong = (word ^ w.word[i]) & w.managed[i];
     if (line[i] & mail) expect(c, INV_MAIL, at + bits_lowest(line[i] & mail), 0, 1);
     if (alien) expect(c, INV_FORBIDDEN, at + bits_lowest(alien), 0, 1);
     if (wrong)
       expect(c, INV_BITMAP, at + bits_lowest(wrong), w.word[i] >> bits_lowest(wrong) & 1, word >> bits_lowest(wrong) & 1);
-    if (!owner) follow_runs(c, word, at);
-    frames += bits_count(word);
+    if (!owner) follow_runs(c, line[i], at);
+    sums.seen += bits_count(line[i]);
+    sums.frames += bits_count(word);
   }
-  return frames;
+  return sums;
 }
 
 /* The slot that owns the block, if the entry names it and it names the block in turn. */
@@ -301,6 +329,7 @@ static const struct slot *check_owner(struct checker *c, uint64_t base, uint32_t
 static void check_block(struct checker *c, struct finger *f, uint64_t block, uint64_t base, struct sums *sums) {
   uint32_t e = c->p->tier.entries[block];
   const struct slot *owner = check_owner(c, base, e);
+  struct line_sums line;
   expect(c, INV_ENTRY, base, 0, e & ENTRY_LOCK);
   switch (kind_of(e)) {
   case KIND_WHOLE:
@@ -312,13 +341,26 @@ static void check_block(struct checker *c, struct finger *f, uint64_t block, uin
     sums->frames = check_spoken_for(c, f, block, base, e);
     return;
   case KIND_OWNED:
-    sums->frames = check_line(c, f, block, base, owner);
+    sums->frames = check_line(c, f, block, base, owner).frames;
     expect(c, INV_ENTRY, base, ENTRY_FRAMES, e & ENTRY_TAKEN);
     return;
   case KIND_PLAIN:
-    sums->seen = sums->frames = check_line(c, f, block, base, NULL);
-    expect(c, INV_ENTRY, base, ENTRY_FRAMES - sums->frames, e & ENTRY_TAKEN);
+    line = check_line(c, f, block, base, NULL);
+    sums->seen = line.seen;
+    sums->frames = line.frames;
+    expect(c, INV_ENTRY, base, ENTRY_FRAMES - sums->seen, e & ENTRY_TAKEN);
   }
+}
+
+/* Has a slot noted that this block is broken, and not yet said so? */
+static bool is_late(const struct checker *c, uint64_t base) {
+  for (uint32_t n = 0; n < c->p->slot_count; n++) {
+    const struct slot *s = &c->p->slots[n];
+    for (uint32_t i = 0; i < s->late_count && i < SLOT_LATE; i++) {
+      if (s->late[i] == base >> TIER_2M) return true;
+    }
+  }
+  return false;
 }
 
 static void check_section(struct checker *c, struct finger *f, uint64_t section, uint64_t base, struct sums *sums) {
@@ -327,6 +369,8 @@ static void check_section(struct checker *c, struct finger *f, uint64_t section,
   for (unsigned i = 0; i < TIER_BLOCKS_PER_SECTION; i++) {
     struct sums block = {0};
     check_block(c, f, section * TIER_BLOCKS_PER_SECTION + i, base + i * FRAMES_PER_2M, &block);
+    bool is_broken = block.seen > 0 && block.seen < FRAMES_PER_2M;
+    if (is_broken && !(s->broken >> i & 1) && is_late(c, base + i * FRAMES_PER_2M)) block.seen = 0;
     sums->frames += block.frames;
     sums->seen += block.seen;
     sums->blocks += block.seen == FRAMES_PER_2M;
@@ -472,11 +516,28 @@ static void check_named(struct checker *c, uint64_t first, uint32_t number, enum
   expect(c, INV_SLOT, first, number + 1, (e & ENTRY_SLOT) >> ENTRY_SLOT_SHIFT);
 }
 
+/* What a slot has put by lies in blocks that are in pieces, and is free. */
+static void check_put_by(struct checker *c, const struct slot *s) {
+  const bool is_sound = s->crumb <= s->crumb_end && s->crumb_end <= SLOT_CRUMBS && s->late_count <= SLOT_LATE;
+  expect(c, INV_SLOT, NO_FRAME, true, is_sound);
+  for (uint32_t i = s->crumb; is_sound && s->crumb_base != SLOT_NONE && i < s->crumb_end; i++) {
+    const uint64_t frame = s->crumb_base - s->crumbs[i];
+    struct place at;
+    const bool is_there = place_find(&c->p->tier, frame, &at);
+    const enum kind kind = is_there ? kind_of(c->p->tier.entries[at.block]) : KIND_HUGE;
+    expect(c, INV_SLOT, frame, true, kind == KIND_PLAIN || kind == KIND_OWNED);
+    if (is_there) expect(c, INV_BITMAP, frame, FRAME_OWNER_FREE, c->p->records.hot[frame]);
+  }
+}
+
 static void check_slots(struct checker *c) {
   uint64_t held = 0;
   for (uint32_t i = 0; i < c->p->slot_count; i++) {
     const struct slot *s = &c->p->slots[i];
-    held += s->block != SLOT_NONE || s->pocket != SLOT_NONE;
+    const bool holds = s->block != SLOT_NONE || s->pocket != SLOT_NONE || s->crumb_base != SLOT_NONE;
+    held += holds;
+    expect(c, INV_HELD, NO_FRAME, true, holds || s->late_count == 0);
+    check_put_by(c, s);
     if (s->block != SLOT_NONE) check_named(c, s->block << TIER_2M, i, KIND_OWNED);
     for (unsigned w = 0; w < TIER_WORDS_PER_BLOCK && s->block == SLOT_NONE; w++)
       expect(c, INV_MAIL, NO_FRAME, 0, s->mail[w]);

@@ -21,7 +21,8 @@
  *
  *        An unmovable frame at u puts an end to all windows over it: the ceiling comes down to u.  So over the whole search
  *        each frame is judged once, and each block counted a few times, whatever the limits are.
- * LOCKING  none: what is read may change meanwhile, so the sums are taken as hints and the winner is counted once more.
+ * LOCKING  none, once slots were called in: what is read may change meanwhile, so the sums are taken as hints and the winner
+ *          is counted once more.
  * WHY NOT  counts of movable frames for each block: they would have to be kept by every allocation, for a question that is
  *          asked once in a while.
  */
@@ -254,6 +255,7 @@ static status_t quote(struct contig *c, uint64_t count, const struct frame_limit
   const status_t status = decode(count, where, &s.shape);
   if (status != OK) return status;
   if (!window_can_see(c)) return ERR_UNSUPPORTED;
+  contig_door_drain(c); /* What a slot has put by counts as used in its block. */
   uint64_t moves;
   search_coarsely(&s);
   search(&s);

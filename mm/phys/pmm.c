@@ -43,6 +43,7 @@
  */
 #include "base/assert.h"
 #include "base/bits.h"
+#include "mm/phys/crumbs.h"
 #include "mm/phys/engine/door.h"
 #include "mm/phys/instance.h"
 #include "mm/phys/judge.h"
@@ -109,9 +110,20 @@ static void drop_pocket(struct pmm *p, struct slot *s) REQUIRES(p->lock) {
   for (; blocks != 0; blocks &= blocks - 1) forget_bound(p, first + bits_lowest(blocks) * FRAMES_PER_2M, FRAMES_PER_2M);
 }
 
+/* The frames go to their bits, or by mail to another slot that has their block by now. */
+static void drop_crumbs(struct pmm *p, struct slot *s) REQUIRES(p->lock) {
+  for (uint64_t frame; crumbs_take_back(s, &frame);) {
+    tier_put(&p->tier, frame, 1);
+    if (tier_is_free(&p->tier, frame)) forget_bound(p, frame, 1);
+  }
+  crumbs_close(s);
+}
+
 /* Gives back all that a slot has.  => it is the caller's, or has been called in. */
 static void drop_all(struct pmm *p, struct slot *s) REQUIRES(p->lock) {
   if (!slot_holds(s)) return;
+  crumbs_settle_late(&p->tier, s);
+  if (atomic_get(&s->crumb_base) != SLOT_NONE) drop_crumbs(p, s);
   if (atomic_get(&s->block) != SLOT_NONE) drop_block(p, s);
   if (atomic_get(&s->pocket) != SLOT_NONE) drop_pocket(p, s);
   p->held--;
@@ -210,21 +222,25 @@ static uint64_t take_from(struct slot *s, uint8_t byte) {
   return s->block * FRAMES_PER_2M + at;
 }
 
-/* Takes a frame where there are so few that the slot had better not own them; false when that is not so. */
-static bool take_of_few(struct pmm *p, uint8_t byte, uint64_t *frame) REQUIRES(p->lock) {
-  struct place at;
-  if (!tier_find_broken(&p->tier, &at)) return false;
-  if (!tier_take_of_few(&p->tier, &at, byte, frame)) return false;
-  move_count(p, FRAME_OWNER_FREE, (enum frame_owner)(byte & FRAME_OWNER_MASK), 1);
-  p->allocations++;
-  return true;
+/* Takes a frame that is put by, or puts some by where blocks have so few that the slot had better not own them. */
+static bool take_crumb(struct pmm *p, struct slot *s, uint8_t byte, uint64_t *frame) REQUIRES(p->lock) {
+  const bool held = slot_holds(s);
+  bool is_there = crumbs_left(s) != 0;
+  if (!is_there) {
+    is_there = crumbs_gather(&p->tier, s);
+    p->held = p->held + slot_holds(s) - held;
+  }
+  if (is_there && UNLIKELY(!crumbs_take(s, p->records.hot, byte, frame))) {
+    platform_panic("INV-3: frame %#llx was put by as free and its byte says another thing", (unsigned long long)*frame);
+  }
+  return is_there;
 }
 
 static bool try_alloc_frame(struct pmm *p, uint32_t number, uint8_t byte, uint64_t *frame) REQUIRES(p->lock) {
   struct slot *s = idle_slot(p, number);
   if (s) {
     if (drop_exhausted(p, s)) {
-      if (take_of_few(p, byte, frame)) return true;
+      if (take_crumb(p, s, byte, frame)) return true;
       if (!refill(p, s, number)) return false;
     }
     *frame = take_from(s, byte);
@@ -277,6 +293,8 @@ static bool byte_for(enum frame_owner owner, uint32_t flags, uint8_t *byte) {
       if (LIKELY(slot_find(s, &at)) && LIKELY(slot_take(s, at, byte))) {
         *out = pfn(s->block * FRAMES_PER_2M + at);
         done = true;
+      } else {
+        done = crumbs_take(s, p->records.hot, byte, &out->raw);
       }
       slot_end(s);
     }
@@ -354,8 +372,8 @@ static enum after free_elsewhere(struct pmm *p, struct slot *s, enum frame_owner
   CHECK((atomic_get(&line[bit / 64]) & mask) == 0);
   atomic_set(&line[bit / 64], atomic_get(&line[bit / 64]) | mask);
   entry_unlock(entry, after);
-  bool is_other_kind = entry_taken(e) == ENTRY_FRAMES || entry_taken(after) == 0;
-  return UNLIKELY(is_other_kind) || UNLIKELY(may_exceed_bound(p, line, bit)) ? AFTER_SETTLE : AFTER_NOTHING;
+  if (UNLIKELY(entry_taken(after) == 0) || UNLIKELY(may_exceed_bound(p, line, bit))) return AFTER_SETTLE;
+  return entry_taken(e) < ENTRY_FRAMES || crumbs_note_late(s, frame) ? AFTER_NOTHING : AFTER_SETTLE;
 }
 
 /* Frees a frame of the slot's own block; false when it is not the owner's to free. */
@@ -371,8 +389,10 @@ static bool free_own(struct slot *s, enum frame_owner owner, uint64_t frame) {
   return true;
 }
 
-static void settle(struct pmm *p, const struct place *at, uint64_t frame) {
+static void settle(struct pmm *p, uint32_t number, const struct place *at, uint64_t frame) {
   platform_lock_acquire(&p->lock);
+  struct slot *s = idle_slot(p, number);
+  if (s) crumbs_settle_late(&p->tier, s);
   tier_settle(&p->tier, at, 1);
   if (tier_is_free(&p->tier, frame)) forget_bound(p, frame, 1);
   platform_lock_release(&p->lock);
@@ -405,12 +425,10 @@ static status_t free_locked(struct pmm *p, enum frame_owner owner, uint64_t firs
     }
     slot_end(s);
   }
+  if (UNLIKELY(after == AFTER_SETTLE)) settle(p, number, &at, frame.raw);
   platform_slot_leave();
   status_t status = OK;
-  if (UNLIKELY(after == AFTER_REFUSE))
-    status = free_locked(p, owner, frame.raw, 1);
-  else if (UNLIKELY(after == AFTER_SETTLE))
-    settle(p, &at, frame.raw);
+  if (UNLIKELY(after == AFTER_REFUSE)) status = free_locked(p, owner, frame.raw, 1);
   if (UNLIKELY(pmm_is_traced(p))) trace_free(p, owner, frame.raw, 1, status);
   return status;
 }
@@ -465,16 +483,21 @@ static bool try_alloc_block(struct pmm *p, uint32_t number, uint8_t byte, uint64
   return true;
 }
 
-/* Is a whole block among what the slots have?  Peeks; what it says is true when nothing goes on meanwhile. */
+/*
+ * Is a whole block among what the slots have?  Peeks; when nothing goes on meanwhile it misses none.  Frames that are put by
+ * may be all that a block lacks: whose they are is not asked, only whether they are enough.
+ */
 static bool slots_have_block(const struct pmm *p) REQUIRES(p->lock) {
+  uint32_t put_by = 0;
+  for (uint32_t i = 0; i < p->slot_count && p->held != 0; i++) put_by += crumbs_left(&p->slots[i]);
   for (uint32_t i = 0; i < p->slot_count && p->held != 0; i++) {
     const struct slot *s = &p->slots[i];
-    uint32_t free = 0;
-    if (atomic_get(&s->in_pocket) != 0) return true;
+    uint32_t free = put_by;
+    if (atomic_get(&s->in_pocket) != 0 || crumbs_may_complete(&p->tier, s, put_by)) return true;
     if (atomic_get(&s->block) == SLOT_NONE) continue;
     for (unsigned w = 0; w < TIER_WORDS_PER_BLOCK; w++)
       free += bits_count(atomic_get(&s->line[w]) | atomic_get(&s->mail[w]));
-    if (free == FRAMES_PER_2M) return true;
+    if (free >= FRAMES_PER_2M) return true;
   }
   return false;
 }
@@ -592,6 +615,7 @@ static bool slots_have_news(const struct pmm *p) REQUIRES(p->lock) {
     const struct slot *s = &p->slots[i];
     uint64_t mail = 0;
     if (!slot_holds(s)) continue;
+    if (crumbs_left(s) != 0) return true; /* Others may have freed what lies beside them. */
     for (unsigned w = 0; w < TIER_WORDS_PER_BLOCK; w++) mail |= atomic_get(&s->mail[w]);
     if (mail != 0 || atomic_get(&s->frees) + atomic_get(&s->huge_frees) != s->frees_seen) return true;
   }

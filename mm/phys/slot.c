@@ -15,6 +15,7 @@
  *                     empties by exchange when it runs out of bits.
  *            refill   under the instance's lock: the mail; else the block is given back and the highest broken one taken, or
  *                     one out of the pocket, which is filled with the whole blocks of one section, up to 16 at a time.
+ *                     Where blocks have few free frames these are put by instead, one by one (crumbs.c).
  *
  *        The pocket is a section's because a section's sixteen entries are one cache line: two CPUs that fill memory beside
  *        each other do not share lines afterwards, when they free it.  It holds at most a sixty-fourth of what is whole.
@@ -52,6 +53,7 @@
 #include "base/assert.h"
 #include "base/bits.h"
 #include "lib/string.h"
+#include "mm/phys/crumbs.h"
 #include "mm/phys/tier_place.h"
 #include "mm/platform.h"
 
@@ -69,7 +71,7 @@ static void own_nothing(struct slot *s) {
 void slot_init(struct slot *s) {
   memset(s, 0, sizeof *s);
   own_nothing(s);
-  s->pocket = s->last_section = SLOT_NONE;
+  s->pocket = s->last_section = s->crumb_base = SLOT_NONE;
 }
 
 /* --- the block ------------------------------------------------------------------------------------------------------ */
@@ -122,7 +124,7 @@ void slot_take_block(struct tier *t, struct slot *s, uint32_t number, const stru
     CHECK(entry_is_whole(e)); /* Its last frame has just come back. */
   own(t, s, number, p, e);
   tier_settle(t, p, 1);
-  tier_fetch_next(t, p);
+  crumbs_fetch_ahead(t, *p, 2);
 }
 
 /* --- the pocket ----------------------------------------------------------------------------------------------------- */
@@ -173,7 +175,7 @@ bool slot_fill_pocket(struct tier *t, struct slot *s, uint32_t number, uint32_t 
     unsigned i = highest(there);
     there &= ~(1U << i);
     taken |= 1U << i;
-    atomic_set_release(&s->entries[i], (s->entries[i] & ENTRY_WRITTEN) | entry_of_slot(number));
+    atomic_set_release(&s->entries[i], (atomic_get_acquire(&s->entries[i]) & ENTRY_WRITTEN) | entry_of_slot(number));
   }
   atomic_set(&s->in_pocket, taken);
   tier_settle(t, &p, TIER_BLOCKS_PER_SECTION);

@@ -18,6 +18,11 @@
 #define SLOT_MAX  255U /* Bits 10-17 of an entry. */
 #define SLOT_NONE UINT64_MAX
 
+#define SLOT_CRUMBS 12U /* Frames that are put by at most: with late[], what is left of two lines and one more. */
+#define SLOT_LATE                                                                                                           \
+  13U /* Blocks that are not yet called broken at most: as many frees as there are frames put by, and one.                  \
+       */
+
 /*
  * (o) the owner in an operation (`busy`), or who has the instance's lock and has called the slot in
  * (c) who calls in, under the instance's lock
@@ -35,8 +40,13 @@ struct slot {                // NOLINT(clang-analyzer-optin.performance.Padding)
   uint32_t in_pocket;        /* (o) Which of them are in the pocket. */
   uint32_t word;             /* (o) Where in the line the last frame was found. */
   uint64_t last_section;     /* (o) Where the last 2 MiB went that was freed outside the pocket. */
+  uint64_t crumb_base;       /* (o) Frame from which crumbs[] counts downwards; SLOT_NONE: none are put by (crumbs.c). */
+  uint32_t crumb, crumb_end; /* (o) Which of crumbs[] are left. */
+  uint32_t late_count;       /* (o) How many of late[]. */
+  uint32_t late[SLOT_LATE];  /* (o) Blocks, first frame >> 9, that are broken by a free and not yet so called above. */
+  uint32_t crumbs[SLOT_CRUMBS]; /* (o) What is put by. */
 
-  /* Second line: counts, written by the owner alone and read by anybody. */
+  /* Counts, written by the owner alone and read by anybody. */
   alignas(64) uint64_t allocs;       /* Single frames handed out. */
   uint64_t frees;                    /* Single frames taken back. */
   uint64_t huge_allocs, huge_frees;  /* Blocks, from and to the pocket. */
@@ -73,7 +83,8 @@ void slot_take_from_pocket(struct tier *t, struct slot *s, uint32_t number);
 
 /** Has it anything that must be given back before it can be said that there is nothing? */
 static inline bool slot_holds(const struct slot *s) {
-  return atomic_get(&s->block) != SLOT_NONE || atomic_get(&s->pocket) != SLOT_NONE;
+  return atomic_get(&s->block) != SLOT_NONE || atomic_get(&s->pocket) != SLOT_NONE ||
+         atomic_get(&s->crumb_base) != SLOT_NONE;
 }
 
 /** Word `i` of a block, with what slots keep of it: which of its frames are free. */

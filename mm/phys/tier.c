@@ -329,6 +329,12 @@ void tier_settle(struct tier *t, const struct place *p, unsigned n) {
   settle_section(t, p);
 }
 
+void tier_settle_full(struct tier *t, const struct place *p, uint32_t blocks) {
+  struct tier_section *s = &t->sections[p->section];
+  s->broken = (uint16_t)(s->broken & ~blocks);
+  if (s->broken == 0) settle_section(t, p);
+}
+
 /* --- blocks --------------------------------------------------------------------------------------------------------- */
 
 void tier_write_block(struct tier *t, uint64_t block, uint64_t first, uint32_t entry) {
@@ -506,64 +512,6 @@ static void change(struct tier *t, uint64_t first, uint64_t count, const uint8_t
     } while (count > 0 && p.in_section + blocks < TIER_BLOCKS_PER_SECTION);
     tier_settle(t, &p, blocks);
   }
-}
-
-/* Goes on to the next broken block below, in the same gig; false when it has none. */
-static bool next_broken(const struct tier *t, struct place *p) {
-  uint32_t broken = t->sections[p->section].broken & ((1U << p->in_section) - 1);
-  if (broken == 0) {
-    const struct tier_gig *g = &t->gigs[p->gig];
-    const uint32_t below = g->has_broken & ((UINT32_C(1) << p->in_gig) - 1);
-    if (below == 0) return false;
-    p->in_gig = highest(below);
-    p->section = place_section(g, p->in_gig);
-    broken = t->sections[p->section].broken;
-    if (broken == 0) return false;
-  }
-  p->in_section = highest(broken);
-  p->block = p->section * TIER_BLOCKS_PER_SECTION + p->in_section;
-  return true;
-}
-
-/*
- * When memory is nearly full every block has a frame or none, and each of them costs lines that no cache has: one of bits,
- * one of bytes, and a sixteenth of one of entries.  So the next two broken blocks are named beforehand: of the one after
- * next bits and entry are fetched, and of the next, whose bits were fetched last time, the byte that will be wanted.  Only
- * hints: nothing is taken.
- */
-void tier_fetch_next(const struct tier *t, const struct place *p) {
-  struct place next = *p;
-  if (!next_broken(t, &next)) return;
-  struct place after = next;
-  if (next_broken(t, &after)) {
-    __builtin_prefetch(place_line(t, after.block), 1);
-    __builtin_prefetch(&t->entries[after.block], 1);
-  }
-  const uint64_t *line = place_line(t, next.block);
-  unsigned i = TIER_WORDS_PER_BLOCK - 1;
-  uint64_t word;
-  while ((word = atomic_get(&line[i])) == 0 && i > 0) i--;
-  if (word != 0) __builtin_prefetch(&t->hot[place_first(t, &next) + UINT64_C(64) * i + highest(word)], 1);
-}
-
-bool tier_take_of_few(struct tier *t, const struct place *p, uint8_t byte, uint64_t *frame) {
-  uint32_t *entry = &t->entries[p->block], e;
-  uint64_t *line = place_line(t, p->block), word;
-  unsigned i = TIER_WORDS_PER_BLOCK - 1;
-  if (ENTRY_FRAMES - entry_taken(atomic_get(entry)) > TIER_FEW || !entry_lock(entry, &e)) return false;
-  while ((word = atomic_get(&line[i])) == 0 && i > 0) i--;
-  CHECK(word != 0 && entry_slot(e) == 0);
-  const unsigned bit = highest(word);
-  *frame = place_first(t, p) + UINT64_C(64) * i + bit;
-  if (atomic_get(&t->hot[*frame]) != FRAME_OWNER_FREE) {
-    platform_panic("INV-3: frame %#llx has a free bit and a byte that says another thing", (unsigned long long)*frame);
-  }
-  atomic_set(&line[i], word & ~(UINT64_C(1) << bit));
-  atomic_set(&t->hot[*frame], byte);
-  entry_unlock(entry, e + 1);
-  if (entry_taken(e + 1) == ENTRY_FRAMES) tier_settle(t, p, 1);
-  tier_fetch_next(t, p);
-  return true;
 }
 
 void tier_put(struct tier *t, uint64_t first, uint64_t count) { change(t, first, count, NULL); }

@@ -80,6 +80,8 @@ struct place;
 void tier_touch(struct tier *t, struct place *p);
 /** Makes the words above so many blocks of a section, from the one at `p` on, say what their entries say now. */
 void tier_settle(struct tier *t, const struct place *p, unsigned blocks);
+/** Of a section, the one at `p`, these broken blocks (a bit each) have no frame left. */
+void tier_settle_full(struct tier *t, const struct place *p, uint32_t blocks);
 /** Makes the frames of a block that was handed out as one single ones, each with a byte of its own. */
 void tier_split(struct tier *t, uint64_t frame);
 /** Gives allocated frames another owner; what may be moved stays movable, but for bad ones. */
@@ -88,15 +90,6 @@ void tier_give(struct tier *t, uint64_t first, uint64_t count, enum frame_owner 
 bool tier_gig_is_one(const struct tier *t, const struct place *p);
 /** Writes the line of bits and the bytes of a block all of whose frames are free, unless they are written. */
 void tier_write_block(struct tier *t, uint64_t block, uint64_t first, uint32_t entry);
-
-/* A broken block with so few free frames is not worth owning: they are taken one by one. */
-#define TIER_FEW 2U
-/**
- * Takes the highest free frame of the broken block at `p`; false, and nothing has happened, when it has more than TIER_FEW.
- */
-bool tier_take_of_few(struct tier *t, const struct place *p, uint8_t byte, uint64_t *frame);
-/* Fetches what the next takers of this section will want. */
-void tier_fetch_next(const struct tier *t, const struct place *p);
 
 /** Finds the highest broken block.  False when there is none. */
 bool tier_find_broken(const struct tier *t, struct place *p);

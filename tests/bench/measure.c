@@ -76,6 +76,14 @@ void measure_sample_a(void) {
 
 double measure_a(void) { return quartile(a_samples, a_count, 2); }
 
+struct measured measure_of(double *ns, size_t count) {
+  measure_sample_a();
+  return (struct measured){.ns = quartile(ns, count, 2),
+                           .low = quartile(ns, count, 1),
+                           .high = quartile(ns, count, 3),
+                           .ratio = quartile(ns, count, 2) / measure_a()};
+}
+
 /* --- rounds --------------------------------------------------------------------------------------------------------- */
 
 static pthread_barrier_t barrier;

@@ -44,6 +44,9 @@ void measure_end(struct worker *w, unsigned figure, uint64_t ops);
  */
 void measure_run(unsigned threads, void (*round)(struct worker *w), void *context, struct measured out[MEASURE_FIGURES]);
 
+/** What so many samples, in ns, come to; they are sorted.  The ratio is that of their median to measure_a(). */
+struct measured measure_of(double *ns, size_t count);
+
 /** Times A a few times more, for figures that are not taken in rounds. */
 void measure_sample_a(void);
 /** The median of A over all rounds so far, in ns. */

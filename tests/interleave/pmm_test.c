@@ -16,6 +16,7 @@
 
 #include "hosted.h"
 #include "interleave.h"
+#include "mm/phys/crumbs.h"
 #include "pmm_world.h"
 
 #define BLOCK UINT64_C(512)
@@ -35,10 +36,22 @@ static void free_some(struct world *w, uint32_t slot, uint64_t block, uint64_t f
   for (uint64_t i = from; i < from + count; i++) world_free(w, w->first + block * BLOCK + BLOCK - 1 - i, 1);
 }
 
-/* CPU `slot` owns a block in which so many frames are free; there is no other memory. */
-static void owns(struct world *w, uint32_t slot, uint64_t block, uint64_t count) {
-  free_some(w, slot, block, 0, count + 1);
-  world_alloc(w, slot, 1);
+/* More frames than are put by: who wants one has to own the block. */
+#define MANY (CRUMBS_FEW + 1)
+
+/* CPU `slot` owns a block in which so many frames are free; there is no other memory.  Returns the highest of them. */
+static uint64_t owns(struct world *w, uint32_t slot, uint64_t block, uint64_t count) {
+  const uint64_t taken = count < MANY ? MANY - count : 1;
+  free_some(w, slot, block, 0, count + taken);
+  for (uint64_t i = 0; i < taken; i++) world_alloc(w, slot, 1);
+  return w->first + block * BLOCK + BLOCK - 1 - taken;
+}
+
+/* Frees every second one of the last frames of a block, as CPU `slot`: many, but no run.  Returns the lowest of them. */
+static uint64_t free_many(struct world *w, uint32_t slot, uint64_t block) {
+  slots_play(slot);
+  for (uint64_t i = 0; i < MANY; i++) world_free(w, w->first + block * BLOCK + BLOCK - 1 - 2 * i, 1);
+  return w->first + block * BLOCK + BLOCK - 1 - UINT64_C(2) * (MANY - 1);
 }
 
 static void begin_one_left_with_slot_0(struct world *w) {
@@ -75,6 +88,66 @@ static void begin_one_broken(struct world *w) {
   free_some(w, SETUP_SLOT, 2, 0, 1);
   world_keep(w, w->first + 2 * BLOCK + 9, 1);
   world_keep(w, w->first + 2 * BLOCK + 300, 1);
+}
+
+/* The same with many frames. */
+static void begin_one_large(struct world *w) {
+  full(w);
+  free_some(w, SETUP_SLOT, 2, 0, MANY);
+  world_keep(w, w->first + 2 * BLOCK + 9, 1);
+  world_keep(w, w->first + 2 * BLOCK + 300, 1);
+}
+
+static void begin_two_large(struct world *w) {
+  full(w);
+  free_some(w, SETUP_SLOT, 2, 0, MANY);
+  free_some(w, SETUP_SLOT, 6, 0, MANY);
+}
+
+/* CPU 0 has put by so many frames of block 2; there is no other memory.  Frames of that block and of a full one can be
+ * freed. */
+static void put_by(struct world *w, uint64_t count) {
+  full(w);
+  free_some(w, SETUP_SLOT, 6, 0, 1);
+  free_some(w, SETUP_SLOT, 2, 0, count);
+  world_alloc(w, 0, 1);
+  world_keep(w, w->first + 2 * BLOCK + 9, 1);
+  world_keep(w, w->first + 6 * BLOCK + 9, 1);
+}
+static void begin_one_put_by(struct world *w) { put_by(w, 1); }
+static void begin_two_put_by(struct world *w) { put_by(w, 2); }
+
+/* The same, and by now CPU 1 owns the block, with one frame in it. */
+static void begin_put_by_of_an_owned_block(struct world *w) {
+  put_by(w, 2);
+  free_some(w, SETUP_SLOT, 2, 20, MANY);
+  for (unsigned i = 0; i + 1 < MANY; i++) world_alloc(w, 1, 1);
+}
+
+/* All of block 2 is free, but for a frame that CPU 0 has put by and one that can be freed. */
+static void begin_whole_but_for_one_put_by(struct world *w) {
+  put_by(w, 1);
+  free_some(w, SETUP_SLOT, 2, 1, BLOCK - 2);
+  world_keep(w, w->first + 2 * BLOCK, 1);
+}
+
+/* A run of two was refused, which is remembered; then CPU 0 has put by the frame beside one that can be freed. */
+static void begin_put_by_refused(struct world *w) {
+  full(w);
+  free_some(w, SETUP_SLOT, 6, 0, 1);
+  free_some(w, SETUP_SLOT, 2, 0, 1);
+  world_refuse(w, SETUP_SLOT, 2);
+  world_alloc(w, 0, 1);
+  world_keep(w, w->first + 2 * BLOCK + BLOCK - 2, 1);
+  world_keep(w, w->first + 6 * BLOCK + 9, 1);
+}
+
+/* CPU 0 owns a block with one frame in it; two frames of a full one can be freed. */
+static void begin_one_left_and_a_full_block(struct world *w) {
+  full(w);
+  owns(w, 0, 2, 1);
+  world_keep(w, w->first + 6 * BLOCK + 9, 1);
+  world_keep(w, w->first + 6 * BLOCK + 10, 1);
 }
 
 /* All but two frames of a block are free, and nobody's: the block becomes whole when they return. */
@@ -130,9 +203,9 @@ static void begin_two_whole(struct world *w) {
 /* Two frames in a row are free in a block of CPU 0's, and in one that is nobody's; the third of each can be freed. */
 static void begin_runs(struct world *w) {
   full(w);
-  owns(w, 0, 5, 2);
+  const uint64_t highest = owns(w, 0, 5, 2);
   free_some(w, SETUP_SLOT, 2, 0, 2);
-  world_keep(w, w->first + 5 * BLOCK + BLOCK - 4, 1);
+  world_keep(w, highest - 2, 1);
   world_keep(w, w->first + 2 * BLOCK + BLOCK - 3, 1);
 }
 
@@ -140,10 +213,10 @@ static void begin_runs(struct world *w) {
 static void begin_runs_refused(struct world *w) {
   begin_runs(w);
   world_refuse(w, SETUP_SLOT, 3);
-  free_some(w, SETUP_SLOT, 6, 0, 2);
-  world_alloc(w, 0, 1); /* Of block 6 now. */
-  world_keep(w, w->first + 6 * BLOCK + BLOCK - 3, 1);
-  world_keep(w, w->first + 6 * BLOCK + BLOCK - 4, 1);
+  const uint64_t lowest = free_many(w, SETUP_SLOT, 6);
+  for (unsigned i = 0; i + 1 < MANY; i++) world_alloc(w, 0, 1); /* Of block 6 now. */
+  world_keep(w, lowest - 1, 1);
+  world_keep(w, lowest - 2, 1);
 }
 
 static void begin_free(struct world *w) { (void)w; }
@@ -181,10 +254,23 @@ static void begin_window(struct world *w) {
   world_keep(w, w->first + 3 * BLOCK + 9, 1);
 }
 
-/* The same, but CPU 1 owns the window's block, and has been served from elsewhere before. */
-static void begin_owned_window(struct world *w) {
+/* The same, but CPU 1 has put by what is free of the window. */
+static void begin_window_put_by(struct world *w) {
   begin_window(w);
   world_alloc(w, 1, 1); /* Of block 6, the highest. */
+  world_alloc(w, 1, 1);
+  world_free(w, w->last.first, 1);
+}
+
+/* A window as before, in the highest block, where many more are free, and which CPU 1 owns. */
+static void begin_owned_window(struct world *w) {
+  full(w);
+  free_some(w, SETUP_SLOT, 3, 0, 2);
+  free_some(w, SETUP_SLOT, 6, 0, 4);
+  free_some(w, SETUP_SLOT, 6, 20, MANY);
+  world_alloc_movable(w, w->first + 6 * BLOCK + BLOCK - 3);
+  world_quote(w, w->first + 6 * BLOCK + BLOCK - 4, 4);
+  world_keep(w, w->first + 6 * BLOCK + 9, 1);
   world_alloc(w, 1, 1);
   world_free(w, w->last.first, 1);
 }
@@ -206,8 +292,49 @@ static void begin_owned_window(struct world *w) {
 static const struct scenario scenarios[] = {
     {"two CPUs refill from two blocks", begin_two_broken, {{ONE}, {ONE}}, 2, false, 0},
     {"two CPUs want the only frame", begin_one_broken, {{ONE}, {ONE}}, 1, false, 0},
-    {"a refill, and a free into the block it takes", begin_one_broken, {{ONE, ONE}, {FREE(0)}}, 1, false, 0},
-    {"a refill, and two frees into the block it takes", begin_one_broken, {{ONE}, {FREE(0), FREE(1)}}, 1, false, 0},
+    {"two CPUs refill from two large blocks", begin_two_large, {{ONE}, {ONE}}, 2, false, 0},
+    {"a refill, and a free into the block it takes", begin_one_large, {{ONE, ONE}, {FREE(0)}}, 2, false, 0},
+    {"a refill, and two frees into the block it takes", begin_one_large, {{ONE}, {FREE(0), FREE(1)}}, 1, false, 0},
+    {"frames are put by, and a free into their block", begin_one_broken, {{ONE, ONE}, {FREE(0)}}, 1, false, 0},
+    {"frames are put by, and two frees into their block", begin_one_broken, {{ONE}, {FREE(0), FREE(1)}}, 1, false, 0},
+    {"the last frame put by is called in while its CPU takes it", begin_one_put_by, {{ONE}, {ONE}}, 1, true, 0},
+    {"what is put by is called in while its CPU takes a frame", begin_two_put_by, {{ONE}, {ONE}}, 2, false, 0},
+    {"what is put by, and a free beside it", begin_two_put_by, {{ONE, ONE}, {FREE(0)}}, 2, false, 0},
+    {"what is put by goes home, and a free beside it", begin_two_put_by, {{ONE}, {FREE(0)}, {DRAIN}}, 1, false, 0},
+    {"what is put by of another CPU's block goes home",
+     begin_put_by_of_an_owned_block,
+     {{ONE}, {ONE}, {DRAIN}},
+     2,
+     false,
+     0},
+    {"what is put by of another CPU's block is wanted",
+     begin_put_by_of_an_owned_block,
+     {{ONE}, {ONE, ONE, ONE}},
+     3,
+     false,
+     0},
+    {"a block becomes whole but for a frame put by",
+     begin_whole_but_for_one_put_by,
+     {{ONE}, {FREE(2), TWO_MIB}},
+     1,
+     false,
+     0},
+    {"a block becomes whole but for a frame put by, and goes home",
+     begin_whole_but_for_one_put_by,
+     {{DRAIN}, {FREE(2), TWO_MIB}},
+     1,
+     false,
+     0},
+    {"a block is late, and a frame is wanted", begin_one_left_and_a_full_block, {{FREE(0), ONE}, {ONE}}, 2, false, 0},
+    {"a block is late, and freed into by another",
+     begin_one_left_and_a_full_block,
+     {{FREE(0)}, {FREE(1), ONE, ONE}},
+     2,
+     false,
+     0},
+    {"a block is late, and everything goes home", begin_one_left_and_a_full_block, {{FREE(0)}, {DRAIN}}, 0, false, 0},
+    {"a block is late, and a run is wanted", begin_one_left_and_a_full_block, {{FREE(0), FREE(1)}, {RUN(2)}}, 0, false, 0},
+    {"a free by a CPU that has nothing, and a frame is wanted", begin_one_put_by, {{ONE}, {FREE(1), ONE}}, 2, false, 0},
     {"the last frame is called in while its CPU takes it", begin_one_left_with_slot_0, {{ONE}, {ONE}}, 1, true, 0},
     {"a frame is called in while its CPU takes another", begin_two_left_with_slot_0, {{ONE}, {ONE}}, 2, true, 0},
     {"a frame is called in while its CPU frees one", begin_one_left_with_slot_0, {{FREE(0)}, {ONE}}, 1, false, 0},
@@ -256,6 +383,12 @@ static const struct scenario scenarios[] = {
      0,
      false,
      0},
+    {"a free beside what is put by makes a run, after one that was refused earlier",
+     begin_put_by_refused,
+     {{FREE(1)}, {FREE(0), RUN(2)}},
+     1,
+     false,
+     0},
     {"mail makes a run, after one that was refused earlier",
      begin_runs_refused,
      {{FREE(2), ONE}, {FREE(3), RUN(3)}},
@@ -291,6 +424,7 @@ static const struct scenario windows[] = {
     {"a window is made twice", begin_window, {{COMMIT}, {COMMIT}}, 1, false, 0},
     {"a window is made while everything is called home", begin_owned_window, {{COMMIT}, {DRAIN}}, 0, false, 0},
     {"a window is made beside a CPU that is served", begin_owned_window, {{COMMIT}, {ONE}}, 1, false, 0},
+    {"a window is made of what is put by, and a frame is wanted", begin_window_put_by, {{COMMIT}, {ONE}}, 1, false, 0},
 };
 
 static uint64_t total;
@@ -331,11 +465,11 @@ static void mail_that_was_read_is_found_as_a_run(void **state) {
   struct world w;
   world_begin(&w, 8 * BLOCK);
   full(&w);
-  free_some(&w, SETUP_SLOT, 5, 0, 1);
+  free_many(&w, SETUP_SLOT, 5);
   world_refuse(&w, SETUP_SLOT, 3);
-  world_alloc(&w, 0, 1); /* CPU 0 owns block 5 now, with nothing free in it. */
-  free_some(&w, SETUP_SLOT, 5, 10, 4);
-  world_alloc(&w, 0, 1); /* It has read the four frames, and taken one. */
+  for (unsigned i = 0; i < MANY; i++) world_alloc(&w, 0, 1); /* CPU 0 owns block 5 now, with nothing free in it. */
+  free_some(&w, SETUP_SLOT, 5, 100, MANY);
+  world_alloc(&w, 0, 1); /* It has read them, and taken one. */
   world_alloc(&w, SETUP_SLOT, 3);
   world_end(&w);
 }

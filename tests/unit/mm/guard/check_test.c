@@ -219,6 +219,42 @@ static void what_a_pocket_says_is_held_against_entries(void **state) {
   hosted_destroy(&h);
 }
 
+/* Frees the lowest frames of three blocks of full memory, and takes one again: the slot has put by two. */
+static struct slot *put_by_two(struct hosted *h) {
+  struct slot *s = &h->pmm->slots[platform_slot_enter()];
+  platform_slot_leave();
+  pfn_t f;
+  while (pmm_alloc_frame(h->pmm, FRAME_OWNER_TEST, 0, &f) == OK) {}
+  for (uint64_t block = 2; block < 5; block++)
+    assert_int_equal(pmm_free_frame(h->pmm, FRAME_OWNER_TEST, pfn(block * FRAMES_PER_2M)), OK);
+  assert_int_equal(pmm_alloc_frame(h->pmm, FRAME_OWNER_TEST, 0, &f), OK);
+  assert_int_equal(f.raw, 4 * FRAMES_PER_2M);
+  assert_int_equal(s->crumb_end - s->crumb, 2);
+  return s;
+}
+
+static void what_a_slot_has_put_by_is_held_against_bits_and_bytes(void **state) {
+  (void)state;
+  struct hosted h = used_instance();
+  struct slot *s = put_by_two(&h), *other = s == h.pmm->slots ? s + 1 : s - 1;
+  struct mm_check_report r;
+  assert_true(mm_check(h.pmm, 0, &r));
+  EXPECT_FOUND(h, s->crumb_end--, 3, s->crumb_end++);
+  EXPECT_FOUND(h, s->crumb--, 3, s->crumb++);
+  EXPECT_FOUND(h, s->crumb_base--, 3, s->crumb_base++);
+  EXPECT_FOUND(h, other->crumb_end = SLOT_CRUMBS + 1, 9, other->crumb_end = 0);
+  EXPECT_FOUND(h, s->late_count = SLOT_LATE + 1, 9, s->late_count = 0);
+  EXPECT_FOUND(h, other->late_count = 1, 12, other->late_count = 0);
+  other->crumbs[0] = s->crumbs[s->crumb];
+  EXPECT_FOUND(h, (other->crumb_base = s->crumb_base, other->crumb_end = 1, h.pmm->held++), 9,
+               (other->crumb_base = SLOT_NONE, other->crumb_end = 0, h.pmm->held--));
+  assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_TEST, pfn(4 * FRAMES_PER_2M + 1)), OK);
+  assert_int_equal(s->late_count, 1); /* The tiers need not know of that block. */
+  assert_true(mm_check(h.pmm, 0, &r));
+  EXPECT_FOUND(h, s->late_count = 0, 4, s->late_count = 1);
+  hosted_destroy(&h);
+}
+
 static void a_hurried_check_looks_at_as_many_frames_as_allowed(void **state) {
   (void)state;
   struct hosted h = used_instance();
@@ -262,6 +298,7 @@ int main(void) {
       cmocka_unit_test(a_free_bit_where_there_is_no_ram_is_found),
       cmocka_unit_test(what_a_slot_says_is_held_against_entries_and_bits),
       cmocka_unit_test(what_a_pocket_says_is_held_against_entries),
+      cmocka_unit_test(what_a_slot_has_put_by_is_held_against_bits_and_bytes),
       cmocka_unit_test(a_hurried_check_looks_at_as_many_frames_as_allowed),
       cmocka_unit_test(memory_whose_bits_and_records_disagree_can_be_looked_at),
   };

@@ -337,6 +337,57 @@ static void blocks_with_hardly_a_free_frame_are_not_owned(void **state) {
   hosted_destroy(&h);
 }
 
+/* Full memory, but for the last frame of block 2 (in `*frame`), which the slot has put by. */
+static struct hosted with_one_put_by(pfn_t *frame) {
+  struct hosted h = start(NULL, 0);
+  pfn_t f;
+  while (pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, 0, &f) == OK) {}
+  *frame = pfn(3 * FRAMES_PER_2M - 1);
+  assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_TEST, *frame), OK);
+  assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_TEST, pfn(4 * FRAMES_PER_2M)), OK);
+  assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, 0, &f), OK);
+  assert_int_equal(f.raw, 4 * FRAMES_PER_2M);
+  struct ledger l;
+  ledger_read(h.pmm, &l);
+  assert_int_equal(l.frames[FRAME_OWNER_FREE], 1);
+  return h;
+}
+
+static void a_frame_that_is_put_by_is_free_and_found_whoever_wants_it(void **state) {
+  (void)state;
+  pfn_t frame, f;
+  struct hosted h = with_one_put_by(&frame);
+  assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_TEST, frame), ERR_STATE);
+  const struct frame_limits exactly = {.min = frame.raw, .max = frame.raw + 1};
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, 1, &exactly, &f), OK);
+  assert_int_equal(f.raw, frame.raw);
+  hosted_must_be_sound(&h, "after a frame was called in");
+  hosted_destroy(&h);
+
+  h = with_one_put_by(&frame); /* A run over it, one that is longer than a run that was refused. */
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, 2, NULL, &f), ERR_NO_MEMORY);
+  assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_TEST, pfn(4 * FRAMES_PER_2M)), OK);
+  assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, 0, &f), OK); /* Put by again. */
+  assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_TEST, pfn(frame.raw - 1)), OK);
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, 2, NULL, &f), OK);
+  assert_int_equal(f.raw, frame.raw - 1);
+  hosted_destroy(&h);
+
+  h = with_one_put_by(&frame); /* The block that lacks nothing else. */
+  for (uint64_t i = 1; i < FRAMES_PER_2M; i++)
+    assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_TEST, pfn(frame.raw - i)), OK);
+  const struct frame_limits block = {.align = FRAMES_PER_2M};
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, FRAMES_PER_2M, &block, &f), OK);
+  assert_int_equal(f.raw, frame.raw + 1 - FRAMES_PER_2M);
+  hosted_must_be_sound(&h, "after a block was called in");
+  hosted_destroy(&h);
+
+  h = with_one_put_by(&frame);
+  assert_int_equal(pmm_mark_bad(h.pmm, frame), OK);
+  hosted_must_be_sound(&h, "after a frame put by went bad");
+  hosted_destroy(&h);
+}
+
 static void a_visitor_may_stop(void **state) {
   (void)state;
   struct hosted h = start(NULL, 0);
@@ -373,6 +424,7 @@ int main(void) {
       cmocka_unit_test(a_run_that_was_refused_is_found_once_there_is_one),
       cmocka_unit_test(flags_say_below_what_and_whether_it_may_move),
       cmocka_unit_test(blocks_with_hardly_a_free_frame_are_not_owned),
+      cmocka_unit_test(a_frame_that_is_put_by_is_free_and_found_whoever_wants_it),
       cmocka_unit_test(a_visitor_may_stop),
       cmocka_unit_test(records_are_wanted_for_ram_and_nothing_else),
   };
