@@ -293,8 +293,6 @@ static bool byte_for(enum frame_owner owner, uint32_t flags, uint8_t *byte) {
       if (LIKELY(slot_find(s, &at)) && LIKELY(slot_take(s, at, byte))) {
         *out = pfn(s->block * FRAMES_PER_2M + at);
         done = true;
-      } else {
-        done = crumbs_take(s, p->records.hot, byte, &out->raw);
       }
       slot_end(s);
     }
@@ -310,11 +308,25 @@ static status_t alloc_frame(struct pmm *p, uint8_t byte, pfn_t *out) {
   return status;
 }
 
+/* Out of what the slot has put by, with no lock either. */
+static bool alloc_put_by(struct pmm *p, uint8_t byte, pfn_t *out) {
+  const uint32_t number = platform_slot_enter();
+  struct slot *s = number < p->slot_count ? &p->slots[number] : NULL;
+  bool done = false;
+  if (s && LIKELY(slot_begin(s))) {
+    done = crumbs_take(s, p->records.hot, byte, &out->raw);
+    slot_end(s);
+  }
+  platform_slot_leave();
+  return done;
+}
+
 [[gnu::noinline]] static status_t alloc_frame_oddly(struct pmm *p, enum frame_owner owner, uint32_t flags, pfn_t *out) {
   if (flags > PMM_MOVABLE) return pmm_alloc_run(p, owner, flags, 1, NULL, out);
   if (!frame_owner_is_ours(owner)) return ERR_INVALID;
   pfn_t frame = {0};
-  status_t status = alloc_frame(p, (uint8_t)(owner | flags << 7), &frame);
+  const uint8_t byte = (uint8_t)(owner | flags << 7);
+  status_t status = alloc_put_by(p, byte, &frame) ? OK : alloc_frame(p, byte, &frame);
   if (UNLIKELY(pmm_is_traced(p))) trace_frame(p, owner, flags, status, frame.raw);
   if (status == OK) *out = frame;
   return status;
@@ -483,32 +495,13 @@ static bool try_alloc_block(struct pmm *p, uint32_t number, uint8_t byte, uint64
   return true;
 }
 
-/*
- * Is a whole block among what the slots have?  Peeks; when nothing goes on meanwhile it misses none.  Frames that are put by
- * may be all that a block lacks: whose they are is not asked, only whether they are enough.
- */
-static bool slots_have_block(const struct pmm *p) REQUIRES(p->lock) {
-  uint32_t put_by = 0;
-  for (uint32_t i = 0; i < p->slot_count && p->held != 0; i++) put_by += crumbs_left(&p->slots[i]);
-  for (uint32_t i = 0; i < p->slot_count && p->held != 0; i++) {
-    const struct slot *s = &p->slots[i];
-    uint32_t free = put_by;
-    if (atomic_get(&s->in_pocket) != 0 || crumbs_may_complete(&p->tier, s, put_by)) return true;
-    if (atomic_get(&s->block) == SLOT_NONE) continue;
-    for (unsigned w = 0; w < TIER_WORDS_PER_BLOCK; w++)
-      free += bits_count(atomic_get(&s->line[w]) | atomic_get(&s->mail[w]));
-    if (free >= FRAMES_PER_2M) return true;
-  }
-  return false;
-}
-
 static status_t alloc_block_locked(struct pmm *p, uint32_t number, uint8_t byte, uint64_t *first) {
   static const struct frame_limits aligned = {.max = UINT64_MAX, .align = FRAMES_PER_2M};
   if (UNLIKELY(p->engine)) return engine_alloc(p, byte, FRAMES_PER_2M, &aligned, first);
   status_t status = OK;
   platform_lock_acquire(&p->lock);
   if (!try_alloc_block(p, number, byte, first)) {
-    bool may_be = slots_have_block(p);
+    bool may_be = p->held != 0 && slot_any_has_block(&p->tier, p->slot_count);
     if (may_be) call_in(p, number);
     if (!may_be || !try_alloc_block(p, number, byte, first)) status = refuse(p);
   }
@@ -609,19 +602,6 @@ static bool find(const struct tier *t, uint64_t count, const struct frame_limits
   return tier_find_run(t, count, w, first);
 }
 
-/* Has any slot freed something, or got mail, since run_bound was learnt? */
-static bool slots_have_news(const struct pmm *p) REQUIRES(p->lock) {
-  for (uint32_t i = 0; i < p->slot_count && p->held != 0; i++) {
-    const struct slot *s = &p->slots[i];
-    uint64_t mail = 0;
-    if (!slot_holds(s)) continue;
-    if (crumbs_left(s) != 0) return true; /* Others may have freed what lies beside them. */
-    for (unsigned w = 0; w < TIER_WORDS_PER_BLOCK; w++) mail |= atomic_get(&s->mail[w]);
-    if (mail != 0 || atomic_get(&s->frees) + atomic_get(&s->huge_frees) != s->frees_seen) return true;
-  }
-  return false;
-}
-
 static void note_news_seen(struct pmm *p) REQUIRES(p->lock) {
   for (uint32_t i = 0; i < p->slot_count; i++) {
     struct slot *s = &p->slots[i];
@@ -632,7 +612,7 @@ static void note_news_seen(struct pmm *p) REQUIRES(p->lock) {
 /* Is it known that there is no such run? */
 static bool is_known_not_to_be(struct pmm *p, uint32_t number, uint64_t count) REQUIRES(p->lock) {
   if (count <= p->run_bound) return false;
-  if (slots_have_news(p)) {
+  if (p->held != 0 && slot_any_has_news(&p->tier, p->slot_count)) {
     call_in(p, number);
     note_news_seen(p);
   }

@@ -181,3 +181,30 @@ bool slot_fill_pocket(struct tier *t, struct slot *s, uint32_t number, uint32_t 
   tier_settle(t, &p, TIER_BLOCKS_PER_SECTION);
   return true;
 }
+
+bool slot_any_has_block(const struct tier *t, uint32_t count) {
+  uint32_t put_by = 0;
+  for (uint32_t i = 0; i < count; i++) put_by += crumbs_left(&t->slots[i]);
+  for (uint32_t i = 0; i < count; i++) {
+    const struct slot *s = &t->slots[i];
+    uint32_t free = put_by;
+    if (atomic_get(&s->in_pocket) != 0 || crumbs_may_complete(t, s, put_by)) return true;
+    if (atomic_get(&s->block) == SLOT_NONE) continue;
+    for (unsigned w = 0; w < TIER_WORDS_PER_BLOCK; w++)
+      free += bits_count(atomic_get(&s->line[w]) | atomic_get(&s->mail[w]));
+    if (free >= FRAMES_PER_2M) return true;
+  }
+  return false;
+}
+
+bool slot_any_has_news(const struct tier *t, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) {
+    const struct slot *s = &t->slots[i];
+    uint64_t mail = 0;
+    if (!slot_holds(s)) continue;
+    if (crumbs_left(s) != 0) return true; /* Others may have freed what lies beside them. */
+    for (unsigned w = 0; w < TIER_WORDS_PER_BLOCK; w++) mail |= atomic_get(&s->mail[w]);
+    if (mail != 0 || atomic_get(&s->frees) + atomic_get(&s->huge_frees) != s->frees_seen) return true;
+  }
+  return false;
+}

@@ -95,6 +95,14 @@ static inline uint64_t slot_free_word(const struct tier *t, uint64_t block, unsi
   return atomic_get(&place_line(t, block)[i]) | atomic_get(&t->slots[entry_slot(e) - 1].mail[i]);
 }
 
+/**
+ * Is a whole block among what so many slots have?  Peeks, with the instance's lock; when nothing goes on meanwhile it misses
+ * none.  Frames that are put by may be all that a block lacks: whose they are is not asked, only whether they are enough.
+ */
+bool slot_any_has_block(const struct tier *t, uint32_t count);
+/** Has any of so many freed something, or got mail, since run_bound was learnt, or put by what others may free beside? */
+bool slot_any_has_news(const struct tier *t, uint32_t count);
+
 /* --- what the owner does, between slot_begin and slot_end ------------------------------------------------------------- */
 
 /** Begins an operation; false when the slot is called in, or is in one already (an interrupt came in between). */
