@@ -25,7 +25,7 @@
   X(10, mail, "mail lies only with the slot that owns the block, for free frames that have no bit")                         \
   X(11, entry, "a block's entry counts its bits, and nobody has left it locked")                                            \
   X(12, held, "held is the number of slots that have something")                                                            \
-  X(13, bound, "no free run is longer than the bound that was learnt")
+  X(13, bound, "no free run is where searches have learnt that there is none")
 
 /* Of the door in front of the nodes' allocators. */
 #define MM_DOOR_INVARIANTS(X)                                                                                               \

@@ -12,7 +12,7 @@
  *                    or among what a slot has put by.
  *                    Entries are compared with lines and slots, the tiers above with entries.     -> INV-4, INV-5,
  *                                                                                                    INV-9, INV-11
- *                    Free runs are measured as they pass by.                                      -> INV-13
+ *                    Free runs are measured as they pass by, and sought where none was found.     -> INV-13
  *        then the slots, each against its block's entry,                                          -> INV-9, INV-12
  *        and two sums: the map's RAM and the owners' counts.                                      -> INV-7
  *        Every invariant keeps the first place where it broke; the lowest number is the one reported, for a broken map or
@@ -28,6 +28,7 @@
 #include "lib/string.h"
 #include "mm/phys/engine/engine.h"
 #include "mm/phys/instance.h"
+#include "mm/phys/run_memo.h"
 
 enum {
   INV_NONE,
@@ -474,6 +475,29 @@ static void check_engine(struct checker *c) {
   if (!c->is_partial) expect(c, INV_COUNTER, NO_FRAME, sum, p->engine->free_frames(p->engine_memory));
 }
 
+/* A run of that kind lies at `first`: are the sections marked in which a search would meet it (run_memo.c)? */
+static void check_met(struct checker *c, const struct run_memo *m, uint64_t first) {
+  const unsigned tier = tier_run_groups(m->count, m->align);
+  const uint64_t end = first + m->count, size = UINT64_C(1) << tier;
+  uint64_t at = tier == TIER_FRAME ? end - 1 : bits_align_up(first, size);
+  for (; at + size <= end; at += size) {
+    struct place p;
+    if (place_find(&c->p->tier, at, &p) && m->may[p.gig] >> p.in_gig & 1) continue;
+    expect(c, INV_BOUND, at, m->count, 0);
+  }
+}
+
+/* A free run that the tiers know of: is it where searches have learnt that there is none? */
+static void check_learnt(void *context, uint64_t start, uint64_t end) {
+  struct checker *c = context;
+  for (unsigned i = 0; i < RUN_MEMOS; i++) {
+    const struct run_memo *m = &c->p->tier.memos->kinds[i];
+    const struct frame_limits kind = {.align = m->align, .boundary = m->boundary};
+    uint64_t first;
+    if (m->count != 0 && tier_run_highest_start(m->count, &kind, end, &first) && first >= start) check_met(c, m, first);
+  }
+}
+
 static void check_bits(struct checker *c) {
   if (c->p->engine) {
     check_engine(c);
@@ -499,7 +523,8 @@ static void check_bits(struct checker *c) {
   if (!c->findings[INV_FORBIDDEN].is_broken) expect(c, INV_OWNER, NO_FRAME, sums.frames, pmm_owned(c->p, FRAME_OWNER_FREE));
   expect(c, INV_COUNTER, NO_FRAME, sums.blocks, t->free_2m);
   expect(c, INV_COUNTER, NO_FRAME, sums.gigs, t->free_1g);
-  if (c->run_longest > c->p->run_bound) expect(c, INV_BOUND, NO_FRAME, c->p->run_bound, c->run_longest);
+  tier_each_run(t, check_learnt, c);
+  if (c->run_longest > c->p->tier.run_bound) expect(c, INV_BOUND, NO_FRAME, c->p->tier.run_bound, c->run_longest);
 }
 
 /* --- slots ---------------------------------------------------------------------------------------------------------- */

@@ -116,7 +116,7 @@ static status_t break_held(struct pmm *p) {
 }
 
 static status_t break_bound(struct pmm *p) {
-  p->run_bound = 0;
+  p->tier.run_bound = 0;
   return OK;
 }
 

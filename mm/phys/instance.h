@@ -21,8 +21,7 @@ struct pmm { // NOLINT(clang-analyzer-optin.performance.Padding): what all CPUs 
   /* What every operation reads. */
   struct slot *slots;
   uint32_t slot_count;
-  uint64_t run_bound; /* (L) No run of free frames is longer; UINT64_MAX while nothing is known.  Read without it. */
-  struct tier tier;   /* (L), and see tier.c. */
+  struct tier tier;                  /* (L), and see tier.c. */
   struct frame_records records;      /* By frame number; there where the map has RAM. */
   const struct boot_region *regions; /* The canonical map, borrowed. */
   size_t region_count;

@@ -68,3 +68,10 @@ bool ladder_find_below(const struct ladder *l, uint64_t limit, uint64_t *bit) {
   }
   return false;
 }
+
+void ladder_fill(struct ladder *l, uint64_t bits) {
+  for (uint32_t r = 0; r < l->rungs; r++, bits = words_for(bits)) {
+    for (uint64_t i = 0; i < bits / 64; i++) l->rung[r][i] = UINT64_MAX;
+    if (bits % 64 != 0) l->rung[r][bits / 64] = (UINT64_C(1) << (bits % 64)) - 1;
+  }
+}

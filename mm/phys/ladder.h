@@ -26,3 +26,5 @@ void ladder_write(struct ladder *l, uint64_t bit, bool value);
 void ladder_set(struct ladder *l, uint64_t first, uint64_t end);
 /** Finds the highest set bit below `limit` (at most the number of bits); false when there is none. */
 bool ladder_find_below(const struct ladder *l, uint64_t limit, uint64_t *bit);
+/** Sets all bits, of which there are so many, whatever the words said before. */
+void ladder_fill(struct ladder *l, uint64_t bits);

@@ -23,12 +23,13 @@
  *        NOTHING IS REFUSED THAT A SLOT HOLDS.  Before ERR_NO_MEMORY all slots are called in, unless none has anything:
  *        then, and after that, "there is none" is answered in constant time.
  *
- *        A RUN THAT CANNOT BE MET is expensive to look for once: every broken block is read.  run_bound remembers how long a
- *        run there was not.  Taking frames cannot make that wrong; giving them back can, and looks at its neighbours.  A
- *        free into nobody's block does that without the lock, so the bound is set before the search: a barrier on all
- *        CPUs stands between, and a free that the search has missed has seen the bound and waits for the lock.  What
- *        slots free in their own blocks is looked at when they give them back; a slot that has freed anything since is
- *        called in first.
+ *        A RUN THAT CANNOT BE MET is expensive to look for once.  What searches have learnt is kept in run_memo.c: how
+ *        long a run there was not (run_bound), and where none was of a kind that is asked for often.  Taking frames
+ *        cannot make that wrong; giving them back can, and looks at its neighbours.  A free into nobody's block does that
+ *        without the lock, so `watch` is set before the search: a barrier on all CPUs stands between, and a free that the
+ *        search has missed has seen `watch` and waits for the lock.  What slots free in their own blocks is looked at when
+ *        they give them back, and what the tiers learn late when they do; before run_bound refuses, a slot that has freed
+ *        anything since is called in.
  * LOCKING  p->lock guards tiers and counts, and is never held while something is logged or visited.  Without it only slots
  *        work, by the rules of slot.c.  Two calls that free one frame at the same moment are a bug that is found, but
  *        not always at once: bits that are set twice end in a panic (INV-10, CHECK in flip_bits).
@@ -36,7 +37,7 @@
  *   INV-3   a frame's bit is set exactly when its byte says free.
  *   INV-6   owned[o] and the slots' deltas together are the number of frames whose owner is o.
  *   INV-12  held is the number of slots that have something.
- *   INV-13  no free run is longer than run_bound.
+ *   INV-13  no free run is where searches have learnt that there is none (run_memo.c).
  *   INV-14  a frame handed out was free, in bit and byte, and is allocated before the caller sees it.
  * WHY NOT  locked counters for each gig and compare-and-swap on every word, instead of one lock: with a block a slot and a
  *        pocket of sixteen the lock is taken once in 512 frames and once in 16 blocks, and what is behind it can be read.
@@ -47,6 +48,7 @@
 #include "mm/phys/engine/door.h"
 #include "mm/phys/instance.h"
 #include "mm/phys/judge.h"
+#include "mm/phys/run_memo.h"
 #include "mm/phys/trace_instance.h"
 
 /* At most a sixty-fourth of what is whole waits in one pocket. */
@@ -65,21 +67,12 @@ static void commit_take(struct pmm *p, uint8_t byte, uint64_t first, uint64_t co
   move_count(p, FRAME_OWNER_FREE, (enum frame_owner)(byte & FRAME_OWNER_MASK), count);
 }
 
-/* Frames are free that were not: is the free run around them longer than any was known to be?  Looks no further than that.
- */
-static void forget_bound(struct pmm *p, uint64_t first, uint64_t count) REQUIRES(p->lock) {
-  uint64_t bound = p->run_bound, end = first + count;
-  if (bound == UINT64_MAX) return;
-  uint64_t start = tier_free_start(&p->tier, first, first - bits_min(first, bound));
-  if (tier_free_end(&p->tier, end, end + bound) - start > bound) atomic_set(&p->run_bound, UINT64_MAX);
-}
-
 static void commit_put(struct pmm *p, enum frame_owner owner, uint64_t first, uint64_t count) REQUIRES(p->lock) {
   tier_put(&p->tier, first, count);
   move_count(p, owner, FRAME_OWNER_FREE, count);
-  for (uint64_t end = first + count, stop; first < end && p->run_bound != UINT64_MAX; first = stop) {
+  for (uint64_t end = first + count, stop; first < end && p->tier.watch != UINT64_MAX; first = stop) {
     stop = tier_free_end(&p->tier, first, end); /* A part of them may have gone to a slot by mail. */
-    if (stop > first) forget_bound(p, first, stop - first);
+    if (stop > first) run_memo_freed(&p->tier, first, stop - first);
     if (stop == first) stop++;
   }
 }
@@ -93,28 +86,23 @@ static struct slot *idle_slot(struct pmm *p, uint32_t number) REQUIRES(p->lock) 
 }
 
 static void drop_block(struct pmm *p, struct slot *s) REQUIRES(p->lock) {
-  uint64_t first = atomic_get(&s->block) * FRAMES_PER_2M, end = first + FRAMES_PER_2M;
-  slot_drop_block(&p->tier, s);
+  slot_drop_block(&p->tier, s); /* INV-13: tier_settle sees to it. */
   p->drains++;
-  for (uint64_t at = first; at < end && p->run_bound != UINT64_MAX; at++) { /* INV-13, run by run. */
-    uint64_t stop = tier_free_end(&p->tier, at, end);
-    if (stop > at) forget_bound(p, at, stop - at);
-    at = stop;
-  }
 }
 
 static void drop_pocket(struct pmm *p, struct slot *s) REQUIRES(p->lock) {
   uint64_t first = atomic_get(&s->pocket) << TIER_32M;
   uint32_t blocks = atomic_get(&s->in_pocket);
   slot_drop_pocket(&p->tier, s);
-  for (; blocks != 0; blocks &= blocks - 1) forget_bound(p, first + bits_lowest(blocks) * FRAMES_PER_2M, FRAMES_PER_2M);
+  for (; blocks != 0; blocks &= blocks - 1)
+    run_memo_freed(&p->tier, first + bits_lowest(blocks) * FRAMES_PER_2M, FRAMES_PER_2M);
 }
 
 /* The frames go to their bits, or by mail to another slot that has their block by now. */
 static void drop_crumbs(struct pmm *p, struct slot *s) REQUIRES(p->lock) {
   for (uint64_t frame; crumbs_take_back(s, &frame);) {
     tier_put(&p->tier, frame, 1);
-    if (tier_is_free(&p->tier, frame)) forget_bound(p, frame, 1);
+    if (tier_is_free(&p->tier, frame)) run_memo_freed(&p->tier, frame, 1);
   }
   crumbs_close(s);
 }
@@ -346,7 +334,7 @@ enum after { AFTER_NOTHING, AFTER_SETTLE, AFTER_REFUSE };
 /* Could the free run around a frame be longer than the bound?  Asks its word alone. */
 static bool may_exceed_bound(const struct pmm *p, const uint64_t *line, unsigned at) {
   atomic_fence_compiler(); /* The bit first, then the bound: see A RUN THAT CANNOT BE MET. */
-  uint64_t bound = atomic_get(&p->run_bound);
+  uint64_t bound = atomic_get(&p->tier.watch);
   if (LIKELY(bound == UINT64_MAX)) return false;
   uint64_t word = atomic_get(&line[at / 64]);
   unsigned bit = at % 64, low = bit, high = bit;
@@ -406,7 +394,7 @@ static void settle(struct pmm *p, uint32_t number, const struct place *at, uint6
   struct slot *s = idle_slot(p, number);
   if (s) crumbs_settle_late(&p->tier, s);
   tier_settle(&p->tier, at, 1);
-  if (tier_is_free(&p->tier, frame)) forget_bound(p, frame, 1);
+  if (tier_is_free(&p->tier, frame)) run_memo_freed(&p->tier, frame, 1);
   platform_lock_release(&p->lock);
 }
 
@@ -597,7 +585,7 @@ static bool limits_are_valid(uint64_t count, const struct frame_limits *w) {
 /* Any place will do, but for alignment: what is aligned to its own size crosses no boundary. */
 static bool is_anywhere(const struct frame_limits *w) { return w->min == 0 && w->max == UINT64_MAX; }
 
-static bool find(const struct tier *t, uint64_t count, const struct frame_limits *w, uint64_t *first) {
+static bool find(struct tier *t, uint64_t count, const struct frame_limits *w, uint64_t *first) {
   if (is_anywhere(w) && count == FRAMES_PER_1G && w->align == count) return tier_find_gig(t, first);
   return tier_find_run(t, count, w, first);
 }
@@ -611,12 +599,12 @@ static void note_news_seen(struct pmm *p) REQUIRES(p->lock) {
 
 /* Is it known that there is no such run? */
 static bool is_known_not_to_be(struct pmm *p, uint32_t number, uint64_t count) REQUIRES(p->lock) {
-  if (count <= p->run_bound) return false;
+  if (count <= p->tier.run_bound) return false;
   if (p->held != 0 && slot_any_has_news(&p->tier, p->slot_count)) {
     call_in(p, number);
     note_news_seen(p);
   }
-  return count > p->run_bound;
+  return count > p->tier.run_bound;
 }
 
 /* Finds a run, with everything that slots have if need be; learns from it when there is none (INV-13). */
@@ -629,13 +617,12 @@ static bool find_or_learn(struct pmm *p, uint32_t number, uint64_t count, const 
   call_in(p, number);
   if (p->held != 0) learns = false; /* An operation that this one interrupted keeps its slot's. */
   if (learns) {
-    uint64_t before = p->run_bound;
-    atomic_set(&p->run_bound, bits_min(before, count - 1));
+    run_memo_bound(&p->tier, bits_min(p->tier.run_bound, count - 1));
     platform_barrier_all();
     note_news_seen(p);
   }
   if (!find(&p->tier, count, w, first)) return false;
-  if (learns) atomic_set(&p->run_bound, UINT64_MAX);
+  if (learns) run_memo_bound(&p->tier, UINT64_MAX);
   return true;
 }
 

@@ -159,7 +159,7 @@ status_t pmm_create(void *metadata, struct frame_records records, const struct b
   if (status != OK) return status;
 
   struct pmm *p = metadata;
-  *p = (struct pmm){.regions = regions, .region_count = count, .records = records, .run_bound = UINT64_MAX};
+  *p = (struct pmm){.regions = regions, .region_count = count, .records = records};
   p->metadata_bytes = pmm_metadata_size(regions, count);
   platform_lock_acquire(&p->lock);
   if (engine_chosen())

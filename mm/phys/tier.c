@@ -34,7 +34,7 @@
  *        in use) and which of its 32 there are (`present`), so a section's place is a population count.  A hole of
  *        terabytes costs nothing.
  *
- *        Runs of frames and their limits are sought in tier_run.c; here are the tiers themselves.
+ *        Runs of frames and their limits are sought in tier_run.c, which learns (run_memo.c); here are the tiers themselves.
  * LOCKING  pmm.c holds the instance's lock for everything here.  Bits and entries are also changed without it, by slots in
  *        their own blocks and by frees in nobody's (slot.c), which lock the block's entry; then the words above are behind
  *        until tier_settle.  They never say more than there is: what is free without a slot stays so while the lock is held.
@@ -56,6 +56,7 @@
 #include "lib/memmap.h"
 #include "lib/string.h"
 #include "mm/phys/record.h"
+#include "mm/phys/run_memo.h"
 #include "mm/phys/slot.h"
 #include "mm/phys/tier_place.h"
 #include "mm/platform.h"
@@ -98,7 +99,7 @@ static uint64_t count_groups(const struct boot_region *regions, size_t count, un
 /* Offsets of the arrays in the tiers' memory; the widest come first after the bits, so that all are aligned. */
 struct shape {
   uint64_t gigs, sections, shared;
-  uint64_t at_gigs, at_ladders, at_entries, at_sections, size;
+  uint64_t at_gigs, at_ladders, at_memos, at_entries, at_sections, size;
 };
 
 static struct shape shape_of(const struct boot_region *regions, size_t count) {
@@ -107,7 +108,8 @@ static struct shape shape_of(const struct boot_region *regions, size_t count) {
   s.at_entries = s.sections * TIER_BLOCKS_PER_SECTION * TIER_WORDS_PER_BLOCK * sizeof(uint64_t);
   s.at_gigs = s.at_entries + (s.sections + s.shared) * TIER_BLOCKS_PER_SECTION * sizeof(uint32_t);
   s.at_ladders = s.at_gigs + s.gigs * sizeof(struct tier_gig);
-  s.at_sections = s.at_ladders + 3 * ladder_words(s.gigs) * sizeof(uint64_t);
+  s.at_memos = s.at_ladders + 3 * ladder_words(s.gigs) * sizeof(uint64_t);
+  s.at_sections = s.at_memos + run_memo_size(s.gigs);
   s.size = bits_align_up(s.at_sections + (s.sections + s.shared) * sizeof(struct tier_section), LINE);
   return s;
 }
@@ -259,7 +261,7 @@ void *tier_init(struct tier *t, void *memory, uint8_t *hot, const struct boot_re
                      .sections = (void *)(base + s.at_sections),
                      .hot = hot};
   uint64_t *words = (void *)(base + s.at_ladders);
-  memset(words, 0, s.at_sections - s.at_ladders);
+  memset(words, 0, s.at_memos - s.at_ladders);
   words = ladder_init(&t->whole, words, s.gigs);
   words = ladder_init(&t->has_whole, words, s.gigs);
   ladder_init(&t->has_broken, words, s.gigs);
@@ -278,6 +280,7 @@ void *tier_init(struct tier *t, void *memory, uint8_t *hot, const struct boot_re
   enter_stretch(t, first, end, &next);
   CHECK(t->gig_count == s.gigs && t->section_count == s.sections);
   for (uint64_t i = 0; i < t->gig_count; i++) raise_gig(t, i);
+  run_memo_init(t, base + s.at_memos);
   return base + s.size;
 }
 
@@ -327,6 +330,12 @@ void tier_settle(struct tier *t, const struct place *p, unsigned n) {
   if (s->whole == before.whole && s->broken == before.broken) return;
   t->free_2m += bits_count(s->whole) - (uint64_t)bits_count(before.whole);
   settle_section(t, p);
+  if (t->watch == UINT64_MAX) return;
+  const uint64_t start = section_start(t, p);
+  for (uint32_t seen = (s->whole | s->broken) & ~(uint32_t)(before.whole | before.broken); seen != 0; seen &= seen - 1) {
+    const uint64_t first = start + bits_lowest(seen) * FRAMES_PER_2M; /* Come into view: who learns has not seen it. */
+    run_memo_freed_in(t, first, first + FRAMES_PER_2M);
+  }
 }
 
 void tier_settle_full(struct tier *t, const struct place *p, uint32_t blocks) {
@@ -573,7 +582,9 @@ bool tier_find_frame(const struct tier *t, uint64_t *frame) {
   }
   unsigned i = TIER_WORDS_PER_BLOCK - 1;
   while (i > 0 && place_block_word(t, p.block, i) == 0) i--;
-  *frame = place_first(t, &p) + UINT64_C(64) * i + highest(place_block_word(t, p.block, i));
+  const uint64_t word = place_block_word(t, p.block, i);
+  CHECK(word != 0);
+  *frame = place_first(t, &p) + UINT64_C(64) * i + highest(word);
   return true;
 }
 

@@ -42,8 +42,10 @@ struct tier_gig {      /* 1 GiB, over 32 sections. */
 };
 
 struct slot;
+struct run_memos;
 
 struct tier {
+  uint64_t watch;        /* A free that makes a longer run has to say so: run_memo.c.  Read without the lock. */
   struct tier_gig *gigs; /* Sorted; a GiB without managed memory has none. */
   uint64_t gig_count;
   struct tier_section *sections; /* All sections present, in order; section i has blocks 16 i .. 16 i + 15. */
@@ -58,6 +60,8 @@ struct tier {
   struct ladder has_broken; /* Over gigs: some block of 2 MiB in it is broken. */
   uint64_t free_2m;         /* Blocks wholly free and to be had. */
   uint64_t free_1g;         /* Gigs wholly free. */
+  uint64_t run_bound;       /* No run of free frames is longer; UINT64_MAX while nothing is known. */
+  struct run_memos *memos;  /* What searches for runs have learnt. */
 };
 
 /** True for a region whose frames the allocator may ever hand out: general memory and what the loader used above 1 MiB. */
@@ -71,7 +75,10 @@ uint64_t tier_size(const struct boot_region *regions, size_t count);
  */
 void *tier_init(struct tier *t, void *memory, uint8_t *hot, const struct boot_region *regions, size_t count);
 
-/** Frees frames that are allocated (judged before), all of them managed: bytes, bits and tiers. */
+/**
+ * Frees frames that are allocated (judged before), all of them managed: bytes, bits and tiers.  => run_memo_freed is told
+ * before the next search.
+ */
 void tier_put(struct tier *t, uint64_t first, uint64_t count);
 /** Makes free frames that are to be had somebody's: their bytes say `byte` afterwards. */
 void tier_take(struct tier *t, uint64_t first, uint64_t count, uint8_t byte);
@@ -99,8 +106,17 @@ bool tier_find_frame(const struct tier *t, uint64_t *frame);
 bool tier_find_block(const struct tier *t, uint64_t *first);
 /** Finds the highest wholly free GiB.  False when there is none. */
 bool tier_find_gig(const struct tier *t, uint64_t *first);
-/** Finds the highest run within `where` (checked by the caller); false when there is none. */
-bool tier_find_run(const struct tier *t, uint64_t count, const struct frame_limits *where, uint64_t *first);
+/**
+ * Finds the highest run within `where` (checked by the caller); false when there is none.  Learns from what it reads in
+ * vain: mm/phys/run_memo.h.
+ *   => may cost a barrier on all CPUs.
+ */
+bool tier_find_run(struct tier *t, uint64_t count, const struct frame_limits *where, uint64_t *first);
+
+/** The highest start of a run that ends at or below `end`, by alignment and boundary alone; false when there is none. */
+bool tier_run_highest_start(uint64_t count, const struct frame_limits *where, uint64_t end, uint64_t *first);
+/** Each such run contains a whole group of this tier; TIER_FRAME when that is only its frames. */
+unsigned tier_run_groups(uint64_t count, uint64_t align);
 
 /** Is it free and to be had?  A frame of a block that a slot has is not. */
 bool tier_is_free(const struct tier *t, uint64_t frame);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * mm/phys/tier_place.h — from a frame number to where its bit is, tier by tier.  Shared by tier.c and tier_run.c alone.
+ * mm/phys/tier_place.h — from a frame number to where its bit is, tier by tier.  Private to mm/phys and mm/guard.
  */
 #pragma once
 
@@ -75,9 +75,14 @@ static inline void place_touch(struct tier *t, struct place *p) {
   if (UNLIKELY(g->first != g->own)) tier_touch(t, p);
 }
 
+/* First frame of the section at a place. */
+static inline uint64_t section_start(const struct tier *t, const struct place *p) {
+  return gig_start(&t->gigs[p->gig]) + ((uint64_t)p->in_gig << TIER_32M);
+}
+
 /* First frame of the block at a place. */
 static inline uint64_t place_first(const struct tier *t, const struct place *p) {
-  return gig_start(&t->gigs[p->gig]) + ((uint64_t)p->in_gig << TIER_32M) + ((uint64_t)p->in_section << TIER_2M);
+  return section_start(t, p) + ((uint64_t)p->in_section << TIER_2M);
 }
 
 static inline uint64_t *place_line(const struct tier *t, uint64_t block) { return &t->bits[block * TIER_WORDS_PER_BLOCK]; }

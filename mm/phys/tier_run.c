@@ -21,6 +21,10 @@
  *        Short runs, below 31 frames, may contain no whole group at all.  They end in some word that has a free frame and
  *        begin in the same word or in the one below it, so all starts in those 128 bits are computed at once: fold the ones
  *        onto themselves n times (in log n steps), and keep the starts that alignment and boundary allow.
+ *        Learning.  Above the tier of sections nothing is read twice for nothing: what is whole is what its words say. Below
+ *        it a search goes section by section and may read 128 words of each in vain.  A second one in vain, and it learns:
+ *        from then on searches of its kind pass by what was found wanting (run_memo.c).  Only what was seen without the
+ *        limits' cut is learnt from: a stretch that `min` or `max` cuts may be longer than it looks.
  * LOCKING  pmm.c holds the lock of the instance.  Blocks that a slot has look full.  A frame that is freed meanwhile without
  *        the lock may be seen or not; one that is seen free stays so.
  * WHY NOT  a buddy system: most large requests are not powers of two, and a run across two buddies is invisible to it.
@@ -28,8 +32,21 @@
 #include "base/assert.h"
 #include "base/compiler.h"
 #include "base/units.h"
+#include "mm/phys/run_memo.h"
 #include "mm/phys/tier.h"
 #include "mm/phys/tier_place.h"
+
+/* One search. */
+struct search {
+  struct tier *t;
+  struct run_memo *memo; /* What is known of this kind of request; NULL for nothing. */
+  struct frame_limits where;
+  uint64_t count;
+  uint64_t top;   /* No frame is there or above. */
+  uint64_t sound; /* Below here everything is seen as it is: not cut by the limits, and not before who frees was warned. */
+  unsigned tier;  /* Of the groups that are looked for. */
+  unsigned in_vain;
+};
 
 /* --- how far free memory reaches ------------------------------------------------------------------------------------ */
 
@@ -137,20 +154,20 @@ static bool find_in_section(const struct tier *t, uint64_t section, uint64_t sta
   return false;
 }
 
-static bool find_in_gig(const struct tier *t, uint64_t gig, unsigned tier, uint64_t limit, uint64_t *out) {
+/* Sections of a gig that can hold a whole group of the tier. */
+static uint32_t sections_with(const struct tier_gig *g, unsigned tier) {
+  return g->whole | (tier < TIER_32M ? g->has_whole : 0) | (tier < TIER_2M ? g->has_broken : 0);
+}
+
+/* The highest section that ends at or below the limit and is whole. */
+static bool find_in_gig(const struct tier *t, uint64_t gig, uint64_t limit, uint64_t *out) {
   const struct tier_gig *g = &t->gigs[gig];
   uint64_t start = gig_start(g);
-  uint32_t sections = g->whole | (tier < TIER_32M ? g->has_whole : 0) | (tier < TIER_2M ? g->has_broken : 0);
-  sections = children_below(sections, start, TIER_32M, limit);
+  uint32_t sections = children_below(g->whole, start, TIER_32M, limit);
   while (sections != 0) {
     unsigned section;
-    uint64_t at = pop_highest(&sections, start, TIER_32M, &section);
-    if (tier < TIER_32M) {
-      if (find_in_section(t, place_section(g, section), at, tier, limit, out)) return true;
-      continue;
-    }
-    *out = at;
-    if (at + group_frames(TIER_32M) <= limit) return true;
+    *out = pop_highest(&sections, start, TIER_32M, &section);
+    if (*out + group_frames(TIER_32M) <= limit) return true;
   }
   return false;
 }
@@ -170,12 +187,12 @@ static bool next_gig_below(const struct tier *t, unsigned tier, uint64_t *gig) {
   return any;
 }
 
-/* The highest whole group of a tier that ends at or below the limit. */
+/* The highest whole section, or gig, that ends at or below the limit. */
 static bool find_whole_below(const struct tier *t, unsigned tier, uint64_t limit, uint64_t *out) {
   uint64_t gig = place_gigs_below(t, (limit + group_frames(TIER_1G) - 1) >> TIER_1G);
   while (next_gig_below(t, tier, &gig)) {
     if (tier < TIER_1G) {
-      if (find_in_gig(t, gig, tier, limit, out)) return true;
+      if (find_in_gig(t, gig, limit, out)) return true;
       continue;
     }
     *out = gig_start(&t->gigs[gig]);
@@ -184,10 +201,41 @@ static bool find_whole_below(const struct tier *t, unsigned tier, uint64_t limit
   return false;
 }
 
+/* The highest section that begins below the limit and may have what is sought. */
+static bool next_section(struct search *s, uint64_t limit, struct place *p) {
+  const struct tier *t = s->t;
+  uint64_t gig = place_gigs_below(t, (limit + group_frames(TIER_1G) - 1) >> TIER_1G);
+  while (s->memo ? ladder_find_below(&s->memo->gigs, gig, &gig) : next_gig_below(t, s->tier, &gig)) {
+    const struct tier_gig *g = &t->gigs[gig];
+    uint32_t sections = sections_with(g, s->tier) & (s->memo ? s->memo->may[gig] : GIG_ALL);
+    bool is_empty = sections == 0;
+    t->memos->looks++;
+    sections = children_below(sections, gig_start(g), TIER_32M, limit);
+    if (sections != 0) {
+      p->gig = gig;
+      p->in_gig = highest(sections);
+      p->section = place_section(g, p->in_gig);
+      return true;
+    }
+    if (s->memo && is_empty) run_memo_learn_gig(s->memo, gig);
+  }
+  return false;
+}
+
+/* A section has been looked through, from its top down to `from`, which is its start or lower, and nothing was found. */
+static void found_wanting(struct search *s, const struct place *p, uint64_t start, uint64_t from) {
+  s->t->memos->looks++;
+  if (s->memo && start + group_frames(TIER_32M) <= s->sound && (start >= s->where.min + 64 || s->where.min == 0)) {
+    run_memo_learn(s->t, s->memo, p);
+  } else if (!s->memo && ++s->in_vain >= s->t->memos->dear) {
+    s->memo = run_memo_begin(s->t, s->count, &s->where);
+    s->sound = bits_min(s->sound, from);
+  }
+}
+
 /* --- runs ----------------------------------------------------------------------------------------------------------- */
 
-/* The highest start of a run that ends at or below `end`, by alignment and boundary alone; false when there is none. */
-static bool highest_start(uint64_t count, const struct frame_limits *where, uint64_t end, uint64_t *first) {
+bool tier_run_highest_start(uint64_t count, const struct frame_limits *where, uint64_t end, uint64_t *first) {
   if (end < count) return false;
   uint64_t start = bits_align_down(end - count, where->align);
   if (where->boundary != 0 && (start ^ (start + count - 1)) >= where->boundary) {
@@ -200,18 +248,40 @@ static bool highest_start(uint64_t count, const struct frame_limits *where, uint
   return true;
 }
 
-/* Runs that surely contain a whole group of `tier`. */
-static bool find_long_run(const struct tier *t, unsigned tier, uint64_t count, const struct frame_limits *where,
-                          uint64_t *first) {
-  uint64_t limit = where->max, group, start;
-  while (find_whole_below(t, tier, limit, &group) && group >= where->min) {
-    uint64_t end = tier_free_end(t, group, where->max);
-    if (!highest_start(count, where, end, &start) || start < where->min) return false;
-    limit = tier_free_start(t, group, where->min);
-    if (limit <= start) {
-      *first = start;
-      return true;
+/* Tries the stretch around a whole group; false when the run is not in it, and then *limit is where it begins. */
+static bool try_stretch(struct search *s, uint64_t group, uint64_t *limit, uint64_t *first) {
+  const struct frame_limits *where = &s->where;
+  uint64_t end = tier_free_end(s->t, group, where->max);
+  if (!tier_run_highest_start(s->count, where, end, first) || *first < where->min) {
+    *limit = s->sound = 0; /* Nor in any below; and nothing is learnt from that: there may be one that begins below min. */
+    return false;
+  }
+  *limit = tier_free_start(s->t, group, where->min);
+  if (end == where->max && end < s->top) s->sound = bits_min(s->sound, *limit); /* A cut at `min` is no matter: see above. */
+  return *limit <= *first;
+}
+
+/* Runs that surely contain a whole group of 32 MiB or 1 GiB. */
+static bool find_huge_run(struct search *s, uint64_t *first) {
+  uint64_t limit = s->where.max, group;
+  while (find_whole_below(s->t, s->tier, limit, &group) && group >= s->where.min) {
+    if (try_stretch(s, group, &limit, first)) return true;
+  }
+  return false;
+}
+
+/* Runs that surely contain a whole group of 64 KiB or 2 MiB. */
+static bool find_long_run(struct search *s, uint64_t *first) {
+  uint64_t limit = s->where.max, group;
+  struct place p;
+  while (limit > s->where.min && next_section(s, limit, &p)) {
+    const uint64_t start = section_start(s->t, &p);
+    while (limit > start && find_in_section(s->t, p.section, start, s->tier, limit, &group)) {
+      if (group < s->where.min) return false;
+      if (try_stretch(s, group, &limit, first)) return true;
     }
+    limit = bits_min(limit, start);
+    found_wanting(s, &p, start, limit);
   }
   return false;
 }
@@ -259,35 +329,56 @@ static bool find_in_words(uint64_t count, const struct frame_limits *where, uint
   return true;
 }
 
-/* Runs shorter than 31 frames, block by block and in each word by word.  No managed frame lies in the first word of all, for
-   it is below 1 MiB, so there always is a word below. */
-static bool find_short_run(const struct tier *t, uint64_t count, const struct frame_limits *where, uint64_t *first) {
-  uint64_t limit = where->max, frame;
-  while (find_whole_below(t, TIER_FRAME, limit, &frame) && frame >= where->min) {
-    struct place p;
-    CHECK(place_find(t, frame, &p));
-    uint64_t block = bits_align_down(frame, FRAMES_PER_2M);
-    for (uint64_t i = (frame - block) / 64 + 1; i-- > 0;) {
-      uint64_t high = place_block_word(t, p.block, (unsigned)i);
-      if (high == 0) continue;
-      uint64_t low = i > 0 ? place_block_word(t, p.block, (unsigned)i - 1) : place_word(t, block - 1);
-      if (find_in_words(count, where, low, high, block + 64 * i, first)) return true;
-    }
-    limit = block;
+/* The highest short run that ends in a block, below the limit. */
+static bool find_short_in_block(const struct search *s, uint64_t number, uint64_t block, uint64_t limit, uint64_t *first) {
+  const struct tier *t = s->t;
+  for (uint64_t i = bits_min((limit - block + 63) / 64, TIER_WORDS_PER_BLOCK); i-- > 0;) {
+    uint64_t high = place_block_word(t, number, (unsigned)i);
+    if (high == 0) continue;
+    uint64_t low = i > 0 ? place_block_word(t, number, (unsigned)i - 1) : place_word(t, block - 1);
+    if (find_in_words(s->count, &s->where, low, high, block + 64 * i, first)) return true;
   }
   return false;
 }
 
-bool tier_find_run(const struct tier *t, uint64_t count, const struct frame_limits *where, uint64_t *first) {
+/* Runs shorter than 31 frames, block by block and in each word by word.  No managed frame lies in the first word of all, for
+   it is below 1 MiB, so there always is a word below. */
+static bool find_short_run(struct search *s, uint64_t *first) {
+  uint64_t limit = s->where.max;
+  struct place p;
+  while (limit > s->where.min && next_section(s, limit, &p)) {
+    const uint64_t start = section_start(s->t, &p);
+    const struct tier_section *section = &s->t->sections[p.section];
+    uint32_t blocks = children_below(section->whole | section->broken, start, TIER_2M, limit);
+    while (blocks != 0) {
+      unsigned block;
+      const uint64_t at = pop_highest(&blocks, start, TIER_2M, &block);
+      if (at + FRAMES_PER_2M <= s->where.min) return false;
+      if (find_short_in_block(s, p.section * TIER_BLOCKS_PER_SECTION + block, at, limit, first)) return true;
+    }
+    limit = start;
+    found_wanting(s, &p, start, limit);
+  }
+  return false;
+}
+
+unsigned tier_run_groups(uint64_t count, uint64_t align) {
   static const unsigned tiers[] = {TIER_1G, TIER_32M, TIER_2M, TIER_64K};
-  if (t->gig_count == 0) return false;
-  struct frame_limits within = *where;
-  within.max = bits_min(where->max, (t->gigs[t->gig_count - 1].number + 1) << TIER_1G);
-  if (within.align == 0) within.align = 1;
   for (unsigned i = 0; i < ARRAY_COUNT(tiers); i++) {
     uint64_t size = group_frames(tiers[i]);
-    bool holds_group = count >= 2 * size - 1 || (count >= size && within.align >= size);
-    if (holds_group) return find_long_run(t, tiers[i], count, &within, first);
+    if (count >= 2 * size - 1 || (count >= size && align >= size)) return tiers[i];
   }
-  return find_short_run(t, count, &within, first);
+  return TIER_FRAME;
+}
+
+bool tier_find_run(struct tier *t, uint64_t count, const struct frame_limits *where, uint64_t *first) {
+  struct search s = {.t = t, .where = *where, .count = count};
+  if (t->gig_count == 0) return false;
+  s.top = (t->gigs[t->gig_count - 1].number + 1) << TIER_1G;
+  s.where.max = s.sound = bits_min(where->max, s.top);
+  if (s.where.align == 0) s.where.align = 1;
+  s.tier = tier_run_groups(count, s.where.align);
+  if (s.tier >= TIER_32M) return find_huge_run(&s, first);
+  s.memo = run_memo_of(t, count, &s.where);
+  return s.tier == TIER_FRAME ? find_short_run(&s, first) : find_long_run(&s, first);
 }

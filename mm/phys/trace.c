@@ -15,6 +15,7 @@
 
 #include "base/bits.h"
 #include "mm/phys/instance.h"
+#include "mm/phys/run_memo.h"
 #include "mm/phys/trace_instance.h"
 
 #define LINE UINT64_C(64)
@@ -108,7 +109,7 @@ static void forget(struct pmm *p) {
   pmm_drain(p);
   platform_lock_acquire(&p->lock);
   for (uint32_t i = 0; i < p->slot_count; i++) p->slots[i].last_section = SLOT_NONE;
-  atomic_set(&p->run_bound, UINT64_MAX);
+  if (!p->engine) run_memo_forget(&p->tier);
   platform_lock_release(&p->lock);
 }
 

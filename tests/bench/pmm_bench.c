@@ -461,6 +461,41 @@ static void group_runs(void) {
   machine_destroy(m);
 }
 
+/* All of memory taken, and in every 128 KiB a stretch freed that begins and ends anywhere. */
+static void make_crumbs(struct machine *m) {
+  struct dice d = dice_of(SOME_SEED);
+  const uint64_t base = m->region.start / FRAME_SIZE;
+  fill_up(m);
+  for (uint64_t at = base; at < base + m->frames; at += 32) {
+    const uint64_t first = dice_below(&d, 31), count = dice_between(&d, 1, 31 - first);
+    give_run(m, at + first, count);
+  }
+}
+
+/* Fills what is left with aligned runs of 256 KiB, then 128, .., until nothing is left; nanoseconds a run. */
+static void row_ever_smaller(uint64_t gib) {
+  struct machine *m = machine_create(gib, 0);
+  uint64_t runs = 0;
+  pfn_t f;
+  char what[64];
+  make_crumbs(m);
+  const uint64_t began = measure_now_ns();
+  for (uint64_t count = 64; count > 0; count /= 2) {
+    struct frame_limits where = {.align = count};
+    while (pmm_alloc_run(m->h.pmm, OWNER, 0, count, &where, &f) == OK) runs++;
+  }
+  const double ns = (double)(measure_now_ns() - began) / (double)runs;
+  snprintf(what, sizeof what, "ever smaller aligned runs until %llu GiB are full", (unsigned long long)gib);
+  measure_print_note(what, "%.0f ns a run = %.1f A", ns, ns / measure_a());
+  machine_destroy(m);
+}
+
+static void group_smaller(void) {
+  row_ever_smaller(1);
+  row_ever_smaller(4);
+  if (!engine) row_ever_smaller(64);
+}
+
 /* --- tails ---------------------------------------------------------------------------------------------------------- */
 
 static int by_number(const void *a, const void *b) {
@@ -555,6 +590,7 @@ int main(int argc, char **argv) {
       {"only", "the only one left", group_only},
       {"churn", "fragmentation, 8 GiB, all frames single, 10 % of the live ones replaced 100 times", group_churn},
       {"runs", "runs, 16 GiB, every second 256 KiB taken at random", group_runs},
+      {"smaller", "aligned runs of 256 KiB, then 128, .. until nothing is left", group_smaller},
       {"tail", "tails, 8 GiB", group_tail},
       {"start", "start and metadata", group_start},
   };

@@ -17,6 +17,8 @@
 #include "hosted.h"
 #include "interleave.h"
 #include "mm/phys/crumbs.h"
+#include "mm/phys/instance.h"
+#include "mm/phys/run_memo.h"
 #include "pmm_world.h"
 
 #define BLOCK UINT64_C(512)
@@ -219,6 +221,22 @@ static void begin_runs_refused(struct world *w) {
   world_keep(w, lowest - 2, 1);
 }
 
+/* Three frames of an aligned four are free in a block that is nobody's; the fourth can be freed, and one far from it. */
+static void begin_aligned(struct world *w) {
+  full(w);
+  free_some(w, SETUP_SLOT, 2, 0, 3);
+  world_keep(w, w->first + 2 * BLOCK + BLOCK - 4, 1);
+  world_keep(w, w->first + 2 * BLOCK + 9, 1);
+  pmm_drain(w->h.pmm);
+  w->h.pmm->tier.memos->dear = 1; /* The first search in vain is learnt from. */
+}
+
+/* The same after four aligned ones were refused three times: it is known where there are none. */
+static void begin_aligned_refused(struct world *w) {
+  begin_aligned(w);
+  for (unsigned i = 0; i < 3; i++) world_refuse(w, SETUP_SLOT, 4);
+}
+
 static void begin_free(struct world *w) { (void)w; }
 
 /* Two whole GiB that nobody has touched, a frame in the middle of the upper one, and one in its highest block. */
@@ -395,6 +413,13 @@ static const struct scenario scenarios[] = {
      1,
      false,
      0},
+    {"the free that makes an aligned run, while searches learn", begin_aligned, {{FREE(0)}, {RUN(4), RUN(4)}}, 0, true, 0},
+    {"the free that makes an aligned run, after searches have learnt",
+     begin_aligned_refused,
+     {{FREE(0)}, {FREE(1), RUN(4)}},
+     0,
+     true,
+     0},
     {"a frame is given away while its neighbour is taken", begin_two_left_with_slot_0, {{ONE}, {GIVE(0)}}, 1, false, 0},
     {"a frame goes bad while its neighbours are taken", begin_two_left_with_slot_0, {{ONE, ONE}, {BAD(0)}}, 2, false, 0},
     {"first requests of two CPUs", begin_free, {{ONE}, {ONE}}, 2, false, 0},
@@ -488,6 +513,24 @@ static void without_its_barrier_the_handshake_is_wrong(void **state) {
   world_end(&w);
 }
 
+/*
+ * The barrier before anything is learnt: a free whose bit no search has seen must have seen that searches learn.  Two stores
+ * have to wait in a buffer for that to go wrong, so it is sought with three preemptions, and without the barrier it is
+ * found.
+ */
+static void without_its_barrier_a_search_learns_what_is_not_so(void **state) {
+  (void)state;
+  static const struct scenario s = {
+      "a search learns while a frame is freed", begin_aligned, {{FREE(0)}, {RUN(4), RUN(4)}}, 0, true, 0};
+  struct world w;
+  world_begin(&w, 8 * BLOCK);
+  slots_leave_out_barriers(true);
+  const bool is_sound = world_is_sound(&w, &s, 200000, 3);
+  slots_leave_out_barriers(false);
+  assert_false(is_sound);
+  world_end(&w);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(mail_that_was_read_is_found_as_a_run),
@@ -496,6 +539,7 @@ int main(void) {
       cmocka_unit_test(untouched_gigs),
       cmocka_unit_test(windows_are_made),
       cmocka_unit_test(without_its_barrier_the_handshake_is_wrong),
+      cmocka_unit_test(without_its_barrier_a_search_learns_what_is_not_so),
   };
   int failed = cmocka_run_group_tests_name("interleave/pmm", tests, NULL, NULL);
   printf("# interleavings: %llu of the allocator in all\n", (unsigned long long)total);

@@ -54,7 +54,7 @@ static uint8_t *hot(const struct world *w) {
 
 static status_t alloc(struct world *w, uint64_t count, pfn_t *first) {
   const struct frame_limits aligned = {.align = count};
-  bool is_group = count == 512 || count == 1 << 18;
+  bool is_group = count == 4 || count == 512 || count == 1 << 18;
   if (count == 1) return pmm_alloc_frame(w->h.pmm, OWNER, 0, first);
   return pmm_alloc_run(w->h.pmm, OWNER, 0, count, is_group ? &aligned : NULL, first);
 }

@@ -18,7 +18,7 @@ enum op_kind { OP_NONE, OP_ALLOC, OP_FREE, OP_DRAIN, OP_GIVE, OP_RETIRE, OP_COMM
 
 struct op {
   enum op_kind kind;
-  uint64_t count; /* OP_ALLOC: 1; 512 and 2^18 mean an aligned block and GiB. */
+  uint64_t count; /* OP_ALLOC: 1; 4, 512 and 2^18 mean so many, aligned. */
   unsigned kept;  /* What was kept when the state was made: 0, 1, ..; OP_MISTAKE frees it for another owner. */
 };
 

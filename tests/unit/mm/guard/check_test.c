@@ -12,6 +12,7 @@
 
 #include "hosted.h"
 #include "mm/phys/instance.h"
+#include "mm/phys/run_memo.h"
 
 static const struct boot_region machine[] = {
     {0x1000, 0x9f000, BOOT_MEMORY_LOW, 7, 8},
@@ -98,7 +99,11 @@ static void every_word_of_every_tier_is_looked_at(void **state) {
   EXPECT_FOUND(h, t->section_count--, ANY, t->section_count++);
   EXPECT_FOUND(h, t->free_2m--, 5, t->free_2m++);
   EXPECT_FOUND(h, t->free_1g++, 5, t->free_1g--);
-  EXPECT_FOUND(h, h.pmm->run_bound = 512, 13, h.pmm->run_bound = UINT64_MAX);
+  EXPECT_FOUND(h, h.pmm->tier.run_bound = 512, 13, h.pmm->tier.run_bound = UINT64_MAX);
+  struct run_memo *m = run_memo_begin(t, 2, &(struct frame_limits){.align = 1});
+  EXPECT_FOUND(h, m->may[0] = 0, 13, m->may[0] = UINT32_MAX);
+  m->count = 700; /* Met at whole blocks of 64 KiB. */
+  EXPECT_FOUND(h, m->may[0] = 0, 13, m->may[0] = UINT32_MAX);
   hosted_destroy(&h);
 }
 

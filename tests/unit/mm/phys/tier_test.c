@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/units.h"
+#include "mm/phys/run_memo.h"
 #include "mm/phys/tier_place.h"
 #include "seed.h"
 
@@ -48,10 +49,16 @@ static void end(struct fixture *f) {
   munmap(f->hot, HOT_SIZE);
 }
 
-static uint64_t find_run(const struct tier *t, uint64_t count, struct frame_limits where) {
+static uint64_t find_run(struct tier *t, uint64_t count, struct frame_limits where) {
   uint64_t first = UINT64_MAX;
   if (where.max == 0) where.max = UINT64_MAX;
   return tier_find_run(t, count, &where, &first) ? first : UINT64_MAX;
+}
+
+/* As pmm.c frees. */
+static void put(struct tier *t, uint64_t first, uint64_t count) {
+  tier_put(t, first, count);
+  run_memo_freed(t, first, count);
 }
 
 static uint64_t take_frame(struct tier *t) {
@@ -110,7 +117,7 @@ static void a_block_becomes_whole_with_its_last_frame(void **state) {
   tier_take(&f.tier, middle, 1, FRAME_OWNER_TEST);
   assert_false(tier_find_gig(&f.tier, &first));
   assert_int_equal(f.tier.free_2m, 511);
-  tier_put(&f.tier, middle, 1);
+  put(&f.tier, middle, 1);
   assert_true(tier_find_gig(&f.tier, &first));
   assert_int_equal(first, FRAMES_OF(4 * GIB));
   assert_int_equal(f.tier.free_2m, 512);
@@ -131,7 +138,7 @@ static void a_gib_is_taken_whose_last_frame_has_only_just_come_back(void **state
   tier_take(&f.tier, FRAMES_OF(4 * GIB), FRAMES_PER_1G, FRAME_OWNER_TEST);
   assert_int_equal(f.tier.free_2m, 0);
   assert_false(tier_find_frame(&f.tier, &first));
-  tier_put(&f.tier, FRAMES_OF(4 * GIB), FRAMES_PER_1G);
+  put(&f.tier, FRAMES_OF(4 * GIB), FRAMES_PER_1G);
   assert_int_equal(f.tier.free_2m, 512);
   assert_int_equal(f.tier.free_1g, 1);
   end(&f);
@@ -159,7 +166,7 @@ static void runs_cross_sections_blocks_and_gibs(void **state) {
   assert_int_equal(find_run(&f.tier, all + 1, (struct frame_limits){.align = 1}), UINT64_MAX);
   /* The only free stretch lies across 3 GiB. */
   tier_take(&f.tier, 256, all, FRAME_OWNER_TEST);
-  tier_put(&f.tier, FRAMES_OF(3 * GIB) - 700, 1100);
+  put(&f.tier, FRAMES_OF(3 * GIB) - 700, 1100);
   assert_int_equal(find_run(&f.tier, 1100, (struct frame_limits){.align = 1}), FRAMES_OF(3 * GIB) - 700);
   assert_int_equal(find_run(&f.tier, 400, (struct frame_limits){.align = 1, .boundary = FRAMES_PER_1G}), FRAMES_OF(3 * GIB));
   assert_int_equal(find_run(&f.tier, 401, (struct frame_limits){.align = 1, .boundary = FRAMES_PER_1G}),
@@ -201,7 +208,7 @@ static void a_lonely_stretch_is_found_wherever_it_begins(void **state) {
     for (uint64_t count = 2 * groups[g] > 3 ? 2 * groups[g] - 3 : 1; count <= 2 * groups[g] + 1; count++) {
       for (uint64_t offset = 0; offset < 3; offset++) {
         uint64_t start = FRAMES_OF(GIB) - groups[g] + offset;
-        tier_put(&f.tier, start, count);
+        put(&f.tier, start, count);
         assert_int_equal(find_run(&f.tier, count, (struct frame_limits){.align = 1}), start);
         assert_int_equal(find_run(&f.tier, count, (struct frame_limits){.min = start, .max = start + count}), start);
         assert_int_equal(find_run(&f.tier, count, (struct frame_limits){.min = start + 1}), UINT64_MAX);
