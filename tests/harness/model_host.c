@@ -6,8 +6,6 @@
 #include <stdlib.h>
 
 #include "mm/check.h"
-#include "mm/phys/instance.h"
-#include "mm/phys/run_memo.h"
 #include "platform.h"
 #include "slots.h"
 
@@ -16,8 +14,6 @@ static struct pmm *build(void *context, const struct boot_region *regions, size_
   hosted_destroy(&host->h);
   slots_play_count(slots);
   host->h = hosted_create(regions, count, NULL, 0);
-  if (host->h.status == OK)
-    host->h.pmm->tier.memos->dear = 1; /* Every search in vain is learnt from, on machines this small. */
   slots_play_count(0);
   *status = host->h.status;
   return host->h.pmm;
