@@ -165,6 +165,7 @@ static bool refill_pocket(struct pmm *p, struct slot *s, uint32_t number) REQUIR
   if (atomic_get(&s->in_pocket) != 0) return true;
   if (atomic_get(&s->pocket) != SLOT_NONE) drop_pocket(p, s);
   bool found = slot_fill_pocket(&p->tier, s, number, pocket_room(p));
+  if (!slot_holds(s)) crumbs_settle_late(&p->tier, s); /* Nobody would call it in. */
   p->held = p->held + slot_holds(s) - held;
   return found;
 }

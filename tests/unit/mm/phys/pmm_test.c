@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "hosted.h"
 #include "platform.h"
+#include "slots.h"
 
 #define FRAMES_OF(bytes) ((bytes) / FRAME_SIZE)
 
@@ -388,6 +389,33 @@ static void a_frame_that_is_put_by_is_free_and_found_whoever_wants_it(void **sta
   hosted_destroy(&h);
 }
 
+/* Two CPUs and full memory, but for block 2, which the second has: its pocket is open, and empty. */
+static struct hosted with_an_empty_pocket(pfn_t *block) {
+  const struct frame_limits aligned = {.align = FRAMES_PER_2M};
+  struct hosted h = start(NULL, 0);
+  pfn_t f;
+  slots_play(0);
+  while (pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, 0, &f) == OK) {}
+  assert_int_equal(pmm_free_run(h.pmm, FRAME_OWNER_TEST, pfn(2 * FRAMES_PER_2M), FRAMES_PER_2M), OK);
+  slots_play(1);
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, FRAMES_PER_2M, &aligned, block), OK);
+  return h;
+}
+
+static void what_a_pocket_has_kept_from_the_tiers_they_learn_when_it_is_closed(void **state) {
+  (void)state;
+  const struct frame_limits aligned = {.align = FRAMES_PER_2M};
+  pfn_t f;
+  struct hosted h = with_an_empty_pocket(&f);
+  assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_TEST, pfn(20 * FRAMES_PER_2M)), OK); /* Late, and elsewhere. */
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, FRAMES_PER_2M, &aligned, &f), ERR_NO_MEMORY);
+  hosted_must_be_sound(&h, "after a pocket was closed");
+  slots_play(0);
+  assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, 0, &f), OK);
+  assert_int_equal(f.raw, 20 * FRAMES_PER_2M);
+  hosted_destroy(&h);
+}
+
 static void a_visitor_may_stop(void **state) {
   (void)state;
   struct hosted h = start(NULL, 0);
@@ -425,6 +453,7 @@ int main(void) {
       cmocka_unit_test(flags_say_below_what_and_whether_it_may_move),
       cmocka_unit_test(blocks_with_hardly_a_free_frame_are_not_owned),
       cmocka_unit_test(a_frame_that_is_put_by_is_free_and_found_whoever_wants_it),
+      cmocka_unit_test(what_a_pocket_has_kept_from_the_tiers_they_learn_when_it_is_closed),
       cmocka_unit_test(a_visitor_may_stop),
       cmocka_unit_test(records_are_wanted_for_ram_and_nothing_else),
   };
