@@ -18,6 +18,8 @@ struct ladder {
 
 /** Words of 64 bits that a ladder over so many bits takes. */
 uint64_t ladder_words(uint64_t bits);
+/** No bit is set.  => one word: the highest rung is less than one. */
+static inline bool ladder_is_empty(const struct ladder *l) { return l->rung[l->rungs - 1][0] == 0; }
 /** Builds an empty ladder in ladder_words(bits) zeroed words; returns the word behind them. */
 uint64_t *ladder_init(struct ladder *l, uint64_t *words, uint64_t bits);
 /** Sets or clears one bit and what the rungs above say about it. */

@@ -241,6 +241,11 @@ static bool try_alloc_frame(struct pmm *p, uint32_t number, uint8_t byte, uint64
   return true;
 }
 
+/* Is there surely no frame at all?  Then nothing has to be asked to say so. */
+static bool has_none(const struct pmm *p) REQUIRES(p->lock) {
+  return p->held == 0 && p->tier.free_2m == 0 && ladder_is_empty(&p->tier.has_broken);
+}
+
 static const struct frame_limits anywhere = {.max = UINT64_MAX};
 
 static status_t alloc_frame_locked(struct pmm *p, uint32_t number, uint8_t byte, pfn_t *out) {
@@ -248,7 +253,7 @@ static status_t alloc_frame_locked(struct pmm *p, uint32_t number, uint8_t byte,
   status_t status = OK;
   if (UNLIKELY(p->engine)) return engine_alloc(p, byte, 1, &anywhere, &out->raw);
   platform_lock_acquire(&p->lock);
-  bool is_found = try_alloc_frame(p, number, byte, &frame);
+  bool is_found = !has_none(p) && try_alloc_frame(p, number, byte, &frame);
   if (!is_found && p->held != 0) {
     call_in(p, number);
     is_found = try_alloc_frame(p, number, byte, &frame);
