@@ -51,13 +51,18 @@ uint64_t run_memo_size(uint64_t gigs) { return sizeof(struct run_memos) + RUN_ME
 /* Tells lock-free frees which runs matter. */
 static void set_watch(struct tier *t) { atomic_set(&t->watch, bits_min(t->run_bound, t->memos->shortest_but_one)); }
 
-void run_memo_forget(struct tier *t) {
+/* Of no kind anything is known any more.  `watch` is never higher meanwhile than run_bound, which stays. */
+static void forget_kinds(struct tier *t) {
   struct run_memos *all = t->memos;
   for (unsigned i = 0; i < RUN_MEMOS; i++) all->kinds[i].count = all->kinds[i].used = 0;
   all->shortest_but_one = UINT64_MAX;
   all->longest = all->credit = 0;
-  t->run_bound = UINT64_MAX;
   set_watch(t);
+}
+
+void run_memo_forget(struct tier *t) {
+  t->run_bound = UINT64_MAX;
+  forget_kinds(t);
 }
 
 void run_memo_init(struct tier *t, void *memory) {
@@ -168,10 +173,7 @@ void run_memo_freed(struct tier *t, uint64_t first, uint64_t count) {
   if (stop - start > t->run_bound) run_memo_bound(t, UINT64_MAX);
   if (all->longest == 0) return;
   relearn(t, first, end, start, stop);
-  if (--t->memos->credit > 0) return;
-  const uint64_t bound = t->run_bound;
-  run_memo_forget(t);
-  run_memo_bound(t, bound);
+  if (--t->memos->credit == 0) forget_kinds(t);
 }
 
 void run_memo_freed_in(struct tier *t, uint64_t first, uint64_t end) {

@@ -237,6 +237,18 @@ static void begin_aligned_refused(struct world *w) {
   for (unsigned i = 0; i < 3; i++) world_refuse(w, SETUP_SLOT, 4);
 }
 
+/* Two frames in a row are free and no three, which is known; the third can be freed, and one elsewhere, for which all that
+   searches have learnt is looked at for the last time. */
+static void begin_last_look(struct world *w) {
+  full(w);
+  free_some(w, SETUP_SLOT, 2, 30, 2);
+  w->h.pmm->tier.memos->dear = 1;
+  world_refuse(w, SETUP_SLOT, 3);
+  w->h.pmm->tier.memos->credit = 1;
+  world_keep(w, w->first + 2 * BLOCK + BLOCK - 30, 1);
+  world_keep(w, w->first + 3 * BLOCK, 1);
+}
+
 static void begin_free(struct world *w) { (void)w; }
 
 /* Two whole GiB that nobody has touched, a frame in the middle of the upper one, and one in its highest block. */
@@ -419,6 +431,12 @@ static const struct scenario scenarios[] = {
      {{FREE(0)}, {FREE(1), RUN(4)}},
      0,
      true,
+     0},
+    {"the free that makes a run, while what searches have learnt is forgotten",
+     begin_last_look,
+     {{FREE(0)}, {FREE(1)}},
+     0,
+     false,
      0},
     {"a frame is given away while its neighbour is taken", begin_two_left_with_slot_0, {{ONE}, {GIVE(0)}}, 1, false, 0},
     {"a frame goes bad while its neighbours are taken", begin_two_left_with_slot_0, {{ONE, ONE}, {BAD(0)}}, 2, false, 0},
