@@ -217,6 +217,14 @@ static bool take_zeroed(const struct nodes *n, uint32_t node, const struct reque
   return zero_take(stock, r->owner, r->count, r->where, out) == OK;
 }
 
+/* Calls the stocks in; true when it is worth asking again: another CPU may have called them in since somebody said no. */
+static bool call_in(struct nodes *n) {
+  bool may_have = false;
+  (void)nodes_call_in(n);
+  for (uint32_t i = 0; i < n->count; i++) may_have |= n->node[i].stock != NULL;
+  return may_have;
+}
+
 /* By way of everything that may still have one; `asked` has said that it has none, unless it is NULL. */
 static status_t alloc_frame_far(struct nodes *n, uint32_t node, enum frame_owner owner, uint32_t flags,
                                 const struct pmm *asked, pfn_t *out) {
@@ -224,7 +232,7 @@ static status_t alloc_frame_far(struct nodes *n, uint32_t node, enum frame_owner
   if (take_zeroed(n, node, &r, out)) return OK;
   status_t s = ask_in_order(n, node, &r, out);
   r.asked = NULL;
-  if (UNLIKELY(is_local(s)) && nodes_call_in(n) > 0) s = ask_in_order(n, node, &r, out);
+  if (UNLIKELY(is_local(s)) && call_in(n)) s = ask_in_order(n, node, &r, out);
   if (UNLIKELY(is_local(s))) s = refuse(n, node, &r);
   if (s == OK && (flags & NODE_ZEROED)) nodes_clear(n, *out, 1);
   return s;
@@ -374,7 +382,7 @@ static status_t alloc_run_far(struct nodes *n, const struct pmm *asked, enum fra
   if (take_zeroed(n, node, &r, first)) return OK;
   status_t s = find_run(n, node, &r, first);
   r.asked = NULL;
-  if (UNLIKELY(is_local(s)) && nodes_call_in(n) > 0) s = find_run(n, node, &r, first);
+  if (UNLIKELY(is_local(s)) && call_in(n)) s = find_run(n, node, &r, first);
   if (UNLIKELY(is_local(s))) s = refuse(n, node, &r);
   if (s == OK && (flags & NODE_ZEROED)) nodes_clear(n, *first, count);
   return s;

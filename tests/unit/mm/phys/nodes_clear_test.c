@@ -195,6 +195,20 @@ static void with_clearing_on_free_what_moves_leaves_zeros_behind(void **state) {
   machine_destroy(&m);
 }
 
+/* What nodes_alloc_frame does, step by step: somebody calls the stock in after the allocator has said that it has none. */
+static void a_stock_that_another_cpu_has_just_called_in_is_found(void **state) {
+  (void)state;
+  struct machine m = start(NULL, NODES_CLEAR_ON_ALLOC, 4 * MIB);
+  struct pmm *only = nodes_pmm(m.nodes, 0);
+  pfn_t f;
+  fill(&m);
+  while (pmm_alloc_frame(only, FRAME_OWNER_TEST, 0, &f) == OK) continue;
+  assert_true(nodes_call_in(m.nodes) > 0);
+  assert_int_equal(nodes_alloc_frame_near(m.nodes, FRAME_OWNER_TEST, 0, only, &f), OK);
+  machine_must_be_sound(&m, "after the stock");
+  machine_destroy(&m);
+}
+
 static void each_node_has_a_stock_of_its_own_and_gives_it_back(void **state) {
   (void)state;
   struct machine m = start(&two_nodes, NODES_CLEAR_ON_ALLOC, 4 * MIB);
@@ -250,6 +264,7 @@ int main(void) {
       cmocka_unit_test(with_clearing_on_free_all_that_is_free_is_zeros_always),
       cmocka_unit_test(with_clearing_on_free_an_allocation_clears_nothing),
       cmocka_unit_test(a_refused_free_clears_nothing),
+      cmocka_unit_test(a_stock_that_another_cpu_has_just_called_in_is_found),
       cmocka_unit_test(each_node_has_a_stock_of_its_own_and_gives_it_back),
       cmocka_unit_test(an_exact_node_is_used_to_the_last_frame_of_its_stock),
       cmocka_unit_test(a_run_is_refused_only_when_the_stocks_do_not_help),
