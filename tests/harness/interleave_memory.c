@@ -15,11 +15,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SPINS_MAX    100  /* As often may a thread read a word that has not changed without saying that it waits. */
-#define SPINS_LONGER 1000 /* When nobody else can go on. */
-#define WINDOW       64
-#define WATCHED_MAX  64
-#define ORDER_ALL    5 /* __ATOMIC_SEQ_CST. */
+#define SPINS_MAX   1000 /* As often may a thread read a word that has not changed without saying that it waits. */
+#define WINDOW      64
+#define WATCHED_MAX 64
+#define ORDER_ALL   5 /* __ATOMIC_SEQ_CST. */
 
 struct store {
   void *address;
@@ -48,7 +47,6 @@ static struct {
 } watched[WATCHED_MAX];
 static unsigned watched_count;
 static bool is_buffered, is_plain_seen;
-static unsigned spins_max;
 static int origin;
 
 static const struct {
@@ -64,7 +62,6 @@ void memory_begin(bool has_store_buffers, bool has_plain_steps) {
   memset(views, 0, sizeof views);
   is_buffered = has_store_buffers;
   is_plain_seen = has_plain_steps;
-  spins_max = SPINS_MAX;
 }
 
 void interleave_watch(const void *start, size_t size, const char *name) {
@@ -178,23 +175,12 @@ bool memory_allows(unsigned thread, const struct step *s) {
   }
 }
 
-bool memory_wake_spinners(void) {
-  bool is_any = false;
-  if (spins_max == SPINS_LONGER) return false;
-  spins_max = SPINS_LONGER;
-  for (unsigned t = 0; t < INTERLEAVE_THREADS_MAX; t++) {
-    is_any |= views[t].is_waiting;
-    views[t].is_waiting = false;
-  }
-  return is_any;
-}
-
 static void note_reading(const char *address, unsigned size) {
   struct view *v = &views[interleave_self()];
   for (unsigned i = 0; i < v->window_used; i++) {
     if (v->window[i].address != address || v->window[i].size != size) continue;
     v->window_last = i;
-    v->is_waiting |= ++v->window[i].times >= spins_max;
+    if (++v->window[i].times == SPINS_MAX) interleave_fail("a word is read %d times: who waits has to say so", SPINS_MAX);
     return;
   }
   if (v->window_used == WINDOW) v->window_used = 0;

@@ -50,8 +50,6 @@ void memory_set_origin(int number);
 int memory_flush_origin(unsigned thread);
 /** Does it wait until the thread's own buffer is empty? */
 bool memory_step_fences(const struct step *s);
-/** Nobody can go on: lets those who only seem to spin try for longer.  False when that has been done already. */
-bool memory_wake_spinners(void);
 /** Does the order of two steps of different agents matter? */
 bool memory_steps_depend(unsigned a_agent, const struct step *a, unsigned b_agent, const struct step *b);
 /** Is an agent's step what the other one, of another agent, has to wait for? */

@@ -307,6 +307,19 @@ static void a_deadlock_is_found(void **state) {
   assert_true(all_of(two_locks, both_have_entered, 2, 0, false).is_sound);
 }
 
+static void reads_for_ever(void *context, unsigned self) {
+  (void)context;
+  if (self == 0)
+    while (load(&s.a) == 0) continue; /* And nobody sets it. */
+}
+
+static void who_waits_without_saying_so_is_found(void **state) {
+  (void)state;
+  struct interleave_result r = all_of(reads_for_ever, NULL, 2, 0, false);
+  assert_false(r.is_sound);
+  assert_string_equal(r.wrong, "a word is read 1000 times: who waits has to say so");
+}
+
 /* --- the reduction against every order ------------------------------------------------------------------------------ */
 
 #define OPS_MAX  4
@@ -449,6 +462,7 @@ int main(void) {
       cmocka_unit_test(asking_needs_the_barrier_on_the_other_side),
       cmocka_unit_test(a_ticket_lock_lets_all_in_one_by_one),
       cmocka_unit_test(a_deadlock_is_found),
+      cmocka_unit_test(who_waits_without_saying_so_is_found),
       cmocka_unit_test(what_the_reduction_leaves_out_has_no_other_outcome),
   };
   return cmocka_run_group_tests_name("interleave/tool", tests, NULL, NULL);
