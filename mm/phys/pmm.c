@@ -70,11 +70,7 @@ static void commit_take(struct pmm *p, uint8_t byte, uint64_t first, uint64_t co
 static void commit_put(struct pmm *p, enum frame_owner owner, uint64_t first, uint64_t count) REQUIRES(p->lock) {
   tier_put(&p->tier, first, count);
   move_count(p, owner, FRAME_OWNER_FREE, count);
-  for (uint64_t end = first + count, stop; first < end && p->tier.watch != UINT64_MAX; first = stop) {
-    stop = tier_free_end(&p->tier, first, end); /* A part of them may have gone to a slot by mail. */
-    if (stop > first) run_memo_freed(&p->tier, first, stop - first);
-    if (stop == first) stop++;
-  }
+  run_memo_freed_in(&p->tier, first, first + count); /* A part of them may have gone to a slot by mail. */
 }
 
 /* --- slots, under the lock -------------------------------------------------------------------------------------------- */

@@ -177,8 +177,9 @@ void run_memo_freed(struct tier *t, uint64_t first, uint64_t count) {
 }
 
 void run_memo_freed_in(struct tier *t, uint64_t first, uint64_t end) {
-  for (uint64_t stop; first < end && t->watch != UINT64_MAX; first = stop + 1) { /* Run by run. */
+  for (uint64_t stop; t->watch != UINT64_MAX && (first = tier_next_free(t, first, end)) != end;
+       first = stop) { /* Run by run. */
     stop = tier_free_end(t, first, end);
-    if (stop > first) run_memo_freed(t, first, stop - first);
+    run_memo_freed(t, first, stop - first);
   }
 }

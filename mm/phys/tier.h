@@ -122,6 +122,8 @@ unsigned tier_run_groups(uint64_t count, uint64_t align);
 bool tier_is_free(const struct tier *t, uint64_t frame);
 /** First frame at or above `frame` that is not free, or `limit` when that comes first. */
 uint64_t tier_free_end(const struct tier *t, uint64_t frame, uint64_t limit);
+/** First frame at or above `frame` that is free, or `limit` when that comes first. */
+uint64_t tier_next_free(const struct tier *t, uint64_t frame, uint64_t limit);
 /** The lowest s in [floor, frame] for which all of [s, frame) is free. */
 uint64_t tier_free_start(const struct tier *t, uint64_t frame, uint64_t floor);
 /** Calls visit for every maximal run of free frames, in order.  => costs words, not frames. */

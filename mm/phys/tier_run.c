@@ -75,6 +75,21 @@ uint64_t tier_free_end(const struct tier *t, uint64_t frame, uint64_t limit) {
   return bits_min(frame, limit);
 }
 
+uint64_t tier_next_free(const struct tier *t, uint64_t frame, uint64_t limit) {
+  struct place p;
+  while (frame < limit) {
+    const bool is_there = place_find(t, frame, &p);
+    if (is_there && whole_tier(t, &p) != TIER_FRAME) return frame;
+    do {
+      const uint64_t word = is_there ? place_block_word(t, p.block, (unsigned)(frame / 64 % TIER_WORDS_PER_BLOCK)) : 0;
+      const uint64_t free = word >> (frame % 64);
+      if (free != 0) return bits_min(frame + bits_lowest(free), limit);
+      frame = bits_align_up(frame + 1, 64);
+    } while (frame < limit && frame % FRAMES_PER_2M != 0);
+  }
+  return limit;
+}
+
 uint64_t tier_free_start(const struct tier *t, uint64_t frame, uint64_t floor) {
   struct place p;
   while (frame > floor && place_find(t, frame - 1, &p)) {

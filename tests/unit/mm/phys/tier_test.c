@@ -329,11 +329,14 @@ static void reaches_agree_with_the_bits(void **state) {
   }
   for (unsigned i = 0; i < 4000; i++) {
     uint64_t at = (ram[i % 2].start >> 12) + dice_below(&d, (ram[i % 2].end - ram[i % 2].start) >> 12);
-    uint64_t limit = at + dice_below(&d, 3000), floor = at - dice_below(&d, 3000), end = at, start = at;
+    uint64_t limit = at + dice_below(&d, 3000), floor = at - dice_below(&d, 3000);
+    uint64_t end = at, start = at, next = at;
     while (end < limit && tier_is_free(&f.tier, end)) end++;
     while (start > floor && tier_is_free(&f.tier, start - 1)) start--;
+    while (next < limit && !tier_is_free(&f.tier, next)) next++;
     assert_int_equal(tier_free_end(&f.tier, at, limit), end);
     assert_int_equal(tier_free_start(&f.tier, at, floor), start);
+    assert_int_equal(tier_next_free(&f.tier, at, limit), next);
   }
   end(&f);
 }
