@@ -157,6 +157,19 @@ bool crumbs_take_back(struct slot *s, uint64_t *frame) {
   return true;
 }
 
+uint32_t crumbs_of_one_block(const struct slot *s) {
+  const uint64_t base = atomic_get(&s->crumb_base), end = atomic_get(&s->crumb_end);
+  uint64_t last = SLOT_NONE;
+  uint32_t most = 0, n = 0;
+  for (uint64_t i = atomic_get(&s->crumb); base != SLOT_NONE && i < end; i++) { /* Those of a block lie side by side. */
+    const uint64_t block = (base - atomic_get(&s->crumbs[i])) / FRAMES_PER_2M;
+    n = block == last ? n + 1 : 1;
+    last = block;
+    if (n > most) most = n;
+  }
+  return most;
+}
+
 bool crumbs_may_complete(const struct tier *t, const struct slot *s, uint32_t frames) {
   struct place p;
   const uint64_t base = atomic_get(&s->crumb_base);

@@ -13,6 +13,8 @@
 void crumbs_fetch_ahead(const struct tier *t, struct place p, unsigned blocks);
 /** How many are put by. */
 static inline uint32_t crumbs_left(const struct slot *s) { return atomic_get(&s->crumb_end) - atomic_get(&s->crumb); }
+/** How many of one block are put by at most.  Peeks. */
+uint32_t crumbs_of_one_block(const struct slot *s);
 /** May a block that lacks at most so many frames be one of those that frames are put by of?  Peeks. */
 bool crumbs_may_complete(const struct tier *t, const struct slot *s, uint32_t frames);
 

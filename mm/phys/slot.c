@@ -183,8 +183,8 @@ bool slot_fill_pocket(struct tier *t, struct slot *s, uint32_t number, uint32_t 
 }
 
 bool slot_any_has_block(const struct tier *t, uint32_t count) {
-  uint32_t put_by = 0;
-  for (uint32_t i = 0; i < count; i++) put_by += crumbs_left(&t->slots[i]);
+  uint32_t put_by = 0; /* Of one block, at most. */
+  for (uint32_t i = 0; i < count; i++) put_by += crumbs_of_one_block(&t->slots[i]);
   for (uint32_t i = 0; i < count; i++) {
     const struct slot *s = &t->slots[i];
     uint32_t free = put_by;

@@ -10,6 +10,7 @@
 
 #include "base/units.h"
 #include "hosted.h"
+#include "mm/phys/instance.h"
 #include "platform.h"
 #include "slots.h"
 
@@ -389,6 +390,32 @@ static void a_frame_that_is_put_by_is_free_and_found_whoever_wants_it(void **sta
   hosted_destroy(&h);
 }
 
+/* 64 CPUs have more frames put by than a block has: but of each block one, so no block is whole but for them. */
+static void many_cpus_with_frames_put_by_are_not_called_in_for_a_block(void **state) {
+  (void)state;
+  const struct frame_limits aligned = {.align = FRAMES_PER_2M};
+  const uint32_t cpus = 64;
+  slots_play_count(cpus);
+  const struct boot_region ram = hosted_plain_region(FRAMES_OF(2 * GIB));
+  struct hosted h = hosted_create(&ram, 1, NULL, 0);
+  pfn_t f;
+  slots_play(0);
+  while (pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, 0, &f) == OK) {}
+  for (uint64_t block = 1; block < 1000; block++)
+    assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_TEST, pfn(block * FRAMES_PER_2M)), OK);
+  for (uint32_t cpu = 0; cpu < cpus; cpu++) {
+    slots_play(cpu);
+    assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, 0, &f), OK);
+  }
+  assert_int_equal(h.pmm->held, cpus);
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, FRAMES_PER_2M, &aligned, &f), ERR_NO_MEMORY);
+  assert_int_equal(h.pmm->held, cpus); /* A look at the statistics would call them in. */
+  hosted_must_be_sound(&h, "with frames put by everywhere");
+  hosted_destroy(&h);
+  slots_play_count(0);
+  slots_play(0);
+}
+
 /* Two CPUs and full memory, but for block 2, which the second has: its pocket is open, and empty. */
 static struct hosted with_an_empty_pocket(pfn_t *block) {
   const struct frame_limits aligned = {.align = FRAMES_PER_2M};
@@ -453,6 +480,7 @@ int main(void) {
       cmocka_unit_test(flags_say_below_what_and_whether_it_may_move),
       cmocka_unit_test(blocks_with_hardly_a_free_frame_are_not_owned),
       cmocka_unit_test(a_frame_that_is_put_by_is_free_and_found_whoever_wants_it),
+      cmocka_unit_test(many_cpus_with_frames_put_by_are_not_called_in_for_a_block),
       cmocka_unit_test(what_a_pocket_has_kept_from_the_tiers_they_learn_when_it_is_closed),
       cmocka_unit_test(a_visitor_may_stop),
       cmocka_unit_test(records_are_wanted_for_ram_and_nothing_else),
