@@ -68,6 +68,8 @@ bool zero_wants(const struct zero_stock *z);
 
 /** Gives the whole stock back to the allocator.  => any CPU; never sleeps.  Returns the frames that became free. */
 uint64_t zero_reclaim(struct zero_stock *z);
+/** All the frames that it has given back; no fewer than when zero_reclaim has found nothing.  => any context. */
+uint64_t zero_reclaimed_ever(const struct zero_stock *z);
 
 /** From now on what is free is zeros (zero=free): clears all memory that is free.  => boot, one CPU, nothing allocates.
  * Returns the frames. */

@@ -217,12 +217,21 @@ static bool take_zeroed(const struct nodes *n, uint32_t node, const struct reque
   return zero_take(stock, r->owner, r->count, r->where, out) == OK;
 }
 
-/* Calls the stocks in; true when it is worth asking again: another CPU may have called them in since somebody said no. */
+/*
+ * Calls the stocks in; true when it is worth asking again, because one has given something back since this CPU was here
+ * last: now, or by another CPU's doing after somebody had said no.  (A thread that changed its CPU since then might miss
+ * that: the kernel is not preempted.)
+ */
 static bool call_in(struct nodes *n) {
-  bool may_have = false;
+  const uint32_t slot = platform_slot_hint();
+  uint64_t given_back = 0;
   (void)nodes_call_in(n);
-  for (uint32_t i = 0; i < n->count; i++) may_have |= n->node[i].stock != NULL;
-  return may_have;
+  for (uint32_t i = 0; i < n->count; i++)
+    if (n->node[i].stock) given_back += zero_reclaimed_ever(n->node[i].stock);
+  if (slot >= NODES_SLOTS_MAX) return true;
+  const bool is_more = atomic_get(&n->given_back[slot]) != (uint32_t)given_back;
+  atomic_set(&n->given_back[slot], (uint32_t)given_back);
+  return is_more;
 }
 
 /* By way of everything that may still have one; `asked` has said that it has none, unless it is NULL. */

@@ -52,6 +52,7 @@ struct nodes {
   bool clears_on_free; /* Then front.only is NULL, so that the usual free need not ask. */
   struct nodes_node node[NODES_MAX];
   uint8_t home[NODES_SLOTS_MAX];                     /* Node of a slot; single bytes, read and written whole. */
+  uint32_t given_back[NODES_SLOTS_MAX];              /* By the stocks, ever, as that CPU has seen it. */
   uint64_t failed[NODES_FAILURES_KEPT][NODES_WORDS]; /* Atomic words. */
 };
 

@@ -94,7 +94,7 @@ static void set_wants(struct zero_stock *z, bool wants) REQUIRES(z->lock) {
 
 static void unlock(struct zero_stock *z) RELEASE(z->lock) {
   const bool holds = z->stats.frames + z->stats.blocks != 0 || z->has_pending || z->is_stepping;
-  __atomic_store_n(&z->holds, holds, __ATOMIC_RELAXED);
+  __atomic_store_n(&z->holds, holds, __ATOMIC_RELEASE);
   platform_lock_release(&z->lock);
 }
 
@@ -209,6 +209,10 @@ static enum job begin_step(struct zero_stock *z) {
   return job;
 }
 
+static void count_reclaimed(struct zero_stock *z, uint64_t frames) REQUIRES(z->lock) {
+  __atomic_store_n(&z->stats.reclaimed, z->stats.reclaimed + frames, __ATOMIC_RELAXED);
+}
+
 /* The end of a step that holds frames: into the stock, or back when they were called in meanwhile. */
 static void end_step(struct zero_stock *z, enum job job, uint64_t first, bool is_done) {
   const uint64_t count = job == JOB_FRAME ? 1 : FRAMES_PER_2M;
@@ -224,7 +228,7 @@ static void end_step(struct zero_stock *z, enum job job, uint64_t first, bool is
     z->stats.filled += count;
   }
   if (is_recalled) {
-    z->stats.reclaimed += count;
+    count_reclaimed(z, count);
     give_back(z->pmm, first, count);
   }
   z->is_stepping = false;
@@ -281,7 +285,7 @@ static bool empty(struct zero_stock *z) {
     z->has_pending = false;
     count += FRAMES_PER_2M;
   }
-  z->stats.reclaimed += count;
+  count_reclaimed(z, count);
   set_wants(z, true);
   z->is_recalled = z->is_stepping;
   const bool is_recalled = z->is_recalled;
@@ -299,7 +303,7 @@ static uint64_t reclaimed_ever(struct zero_stock *z, bool *is_recalled) {
 
 uint64_t zero_reclaim(struct zero_stock *z) {
   bool waits;
-  if (__atomic_load_n(&z->holds, __ATOMIC_RELAXED) == 0) return 0;
+  if (__atomic_load_n(&z->holds, __ATOMIC_ACQUIRE) == 0) return 0;
   const uint64_t before = reclaimed_ever(z, &waits);
   waits = empty(z);
   uint64_t after = reclaimed_ever(z, &waits);
@@ -307,6 +311,8 @@ uint64_t zero_reclaim(struct zero_stock *z) {
   for (unsigned i = 0; waits && i < RECALL_SPINS; i++) after = reclaimed_ever(z, &waits);
   return after - before;
 }
+
+uint64_t zero_reclaimed_ever(const struct zero_stock *z) { return __atomic_load_n(&z->stats.reclaimed, __ATOMIC_RELAXED); }
 
 void zero_stats_read(struct zero_stock *z, struct zero_stats *out) {
   platform_lock_acquire(&z->lock);

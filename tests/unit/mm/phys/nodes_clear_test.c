@@ -206,6 +206,12 @@ static void a_stock_that_another_cpu_has_just_called_in_is_found(void **state) {
   assert_true(nodes_call_in(m.nodes) > 0);
   assert_int_equal(nodes_alloc_frame_near(m.nodes, FRAME_OWNER_TEST, 0, only, &f), OK);
   machine_must_be_sound(&m, "after the stock");
+  while (nodes_alloc_frame(m.nodes, FRAME_OWNER_TEST, 0, &f) == OK) continue; /* All of it is known to have come back. */
+  struct pmm_stats before, after;
+  pmm_stats_read(only, &before);
+  assert_int_equal(nodes_alloc_frame(m.nodes, FRAME_OWNER_TEST, 0, &f), ERR_NO_MEMORY);
+  pmm_stats_read(only, &after);
+  assert_int_equal(after.failures, before.failures + 1); /* Nobody was asked twice. */
   machine_destroy(&m);
 }
 
