@@ -33,7 +33,8 @@ enum bad_outcome {
 };
 
 /**
- * Reports a frame as broken.  `contig` is where the owners' movers are registered, of the frame's node; NULL: nothing moves.
+ * Reports a frame as broken.  `contig` is where the owners' movers are registered, of all nodes or of any (what the frame's
+ * node has no room for goes to another all the same); NULL: nothing moves.
  *   => any CPU, no lock held.
  * Returns OK with *outcome; ERR_RANGE (no frame of ours: not RAM, or kept for the firmware); ERR_EXISTS (it is out of
  * service, or condemned, already); ERR_FULL (NODES_CONDEMNED_MAX ranges of frames are condemned).

@@ -5,13 +5,15 @@
  * WHAT   bad_report decides what can be done at once, and remembers the frames for which that is nothing: they are
  *        condemned.  nodes_free_run comes here while there are any, and retires those that are in what it frees.
  * HOW    A frame that is free is taken by pmm_mark_bad, out of a bitmap or a slot's block alike.  One in the stock of zeroed
- *        frames is free once the stocks are called in.  One that moves is the run of one frame that contig_commit delivers.
+ *        frames is free once the stocks are called in.  One that moves is the run of one frame that contig_commit delivers;
+ *        where it goes is the machine's to find, for its node may be full while others are not.
  *        A condemned one stays its owner's: ledger and records do not change until that frees it, alone or in a run.  Then
  *        the run is judged as a whole, the pieces around the frame are freed, and the frame goes from ALLOCATED to BAD
  *        without being FREE for a moment.
  * LOCKING  the list has a lock of its own; nothing is called under it.
  * INVARIANTS
- *   INV-B1  while the list is not empty, front.only is NULL: every free comes by here.
+ *   INV-B1  while the list is not empty, front.only is NULL: every free comes by here.  With the list itself this is INV-22
+ *        of mm/check.h (mm/guard/check_nodes.c).
  *   INV-B2  a frame in the list was ALLOCATED when it was condemned, and leaves the list when it is retired.
  *        A free that was already under way in the moment of condemnation may get through.  bad_report looks again behind its
  *        own entry; should it still miss it, the frame serves one more owner, and is retired when that one frees it.
@@ -23,6 +25,7 @@
 #include "base/atomic.h"
 #include "base/bits.h"
 #include "mm/phys/nodes_instance.h"
+#include "mm/phys/window.h"
 
 #define ATTEMPTS 4 /* Frames change hands while we look. */
 
@@ -100,11 +103,13 @@ static struct frame_said said_of(const struct nodes *n, uint64_t frame) {
   return (struct frame_said){story.state, story.owner, story.is_movable};
 }
 
-/* Its owner takes another frame for it; what is left is ours alone. */
-static status_t move_away(struct nodes *n, struct contig *contig, uint64_t frame) {
+/* Its owner takes another frame for it, of another node when its own has none; what is left is ours alone. */
+static status_t move_away(struct nodes *n, struct contig *part, uint64_t frame) {
   const struct frame_limits here = {.min = frame, .max = frame + 1};
+  struct contig *contig = window_machine(part);
   struct contig_quote quote;
   pfn_t first;
+  (void)nodes_call_in(n);            /* All that is free may lie in the stocks. */
   atomic_set(&contig->saved, frame); /* It may have been condemned before, when its owner held on to it. */
   status_t s = contig_quote(contig, 1, &here, &quote);
   if (s == OK) s = contig_commit(contig, &quote, FRAME_OWNER_KERNEL, &first);

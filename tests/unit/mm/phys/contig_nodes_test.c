@@ -432,6 +432,42 @@ static void a_pools_broken_frame_leaves_service_with_the_pool(void **state) {
   end();
 }
 
+/* The node of a broken frame is full, but the machine is not: its owner takes a frame of another node. */
+static void a_broken_frame_moves_out_of_a_full_node(void **state) {
+  (void)state;
+  enum bad_outcome outcome;
+  begin(2048, 2, 2, NULL);
+  for (uint64_t f = FIRST; f < BORDER; f++) take_movable(f);
+  assert_int_equal(bad_report(t.m.nodes, &t.parts[0], pfn(FIRST + 77), &outcome), OK);
+  assert_int_equal(outcome, BAD_MOVED);
+  assert_int_equal(bad_report(t.m.nodes, &t.whole, pfn(FIRST + 600), &outcome), OK);
+  assert_int_equal(outcome, BAD_MOVED);
+  assert_int_equal(movable_in(0), 1022);
+  assert_int_equal(movable_in(1), 2);
+  assert_int_equal(bad_condemned(t.m.nodes), 0);
+  end();
+}
+
+/* All that is free lies in the stock of zeros: that is enough for a broken frame's bytes. */
+static void a_broken_frame_moves_into_what_the_stock_had(void **state) {
+  (void)state;
+  enum bad_outcome outcome;
+  struct ledger l;
+  uint64_t fixed = 0;
+  begin(2048, 1, 1, NULL);
+  assert_int_equal(nodes_clear_init(t.m.nodes, NODES_CLEAR_ON_ALLOC, MIB), OK);
+  for (uint64_t f = FIRST; f < FIRST + 100; f++) take_movable(f);
+  while (nodes_idle(t.m.nodes)) continue;
+  pfn_t got;
+  for (; pmm_alloc_frame(nodes_pmm(t.m.nodes, 0), FIXED, 0, &got) == OK; fixed++) t.is_fixed[got.raw] = true;
+  nodes_ledger_read(t.m.nodes, NODES_ALL, &l);
+  assert_true(fixed > 0 && l.frames[FRAME_OWNER_FREE] == 0 && l.frames[FRAME_OWNER_ZEROED] > 0);
+  assert_int_equal(bad_report(t.m.nodes, &t.parts[0], pfn(FIRST + 50), &outcome), OK);
+  assert_int_equal(outcome, BAD_MOVED);
+  assert_int_equal(movable_in(0), 100);
+  end();
+}
+
 int main(void) {
   t.bytes = mmap(NULL, END * FRAME_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (t.bytes == MAP_FAILED) return 1;
@@ -444,6 +480,8 @@ int main(void) {
       cmocka_unit_test(what_is_condemned_is_in_the_way),
       cmocka_unit_test(what_is_condemned_in_the_middle_leaves_service),
       cmocka_unit_test(a_pools_broken_frame_leaves_service_with_the_pool),
+      cmocka_unit_test(a_broken_frame_moves_out_of_a_full_node),
+      cmocka_unit_test(a_broken_frame_moves_into_what_the_stock_had),
       cmocka_unit_test(the_cheapest_window_of_all_nodes_is_quoted_and_made),
   };
   return cmocka_run_group_tests_name("mm/phys/contig_nodes", tests, NULL, NULL);
