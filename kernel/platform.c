@@ -16,11 +16,13 @@
 #include "arch/cpu.h"
 #include "arch/percpu.h"
 #include "base/compiler.h"
+#include "kernel/image.h"
 #include "kernel/klog.h"
 #include "kernel/memory.h"
 #include "kernel/panic.h"
 #include "kernel/play.h"
 #include "kernel/smp.h"
+#include "kernel/symtab.h"
 #include "lib/format.h"
 #include "mm/physmap.h"
 
@@ -80,6 +82,21 @@ void platform_log(const char *room, const char *format, ...) {
   format_string_v(line, sizeof line, format, args);
   va_end(args);
   klog(KLOG_WARN, room, "%s", line);
+}
+
+/* The first return address that is not mm's own. */
+static bool skip_mm(void *context, unsigned depth, vaddr_t pc) {
+  vaddr_t *caller = context;
+  (void)depth;
+  *caller = pc;
+  return pc.raw >= (uint64_t)(uintptr_t)image_mm_start && pc.raw < (uint64_t)(uintptr_t)image_mm_end;
+}
+
+void platform_name_caller(char *to, size_t size) {
+  vaddr_t caller = {0};
+  to[0] = '\0';
+  backtrace_walk(vaddr((uint64_t)(uintptr_t)__builtin_frame_address(0)), skip_mm, &caller);
+  if (caller.raw != 0) symtab_describe(caller, to, size);
 }
 
 void platform_panic(const char *format, ...) {

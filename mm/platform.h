@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -76,5 +77,8 @@ enum platform_cache { PLATFORM_WRITE_BACK, PLATFORM_WRITE_COMBINING };
 status_t platform_set_cache(paddr_t start, uint64_t size, enum platform_cache how);
 /** One line to the log, at "warning" level; no kernel address in it. */
 void platform_log(const char *room, const char *format, ...) PRINTF_LIKE(2, 3);
+/** Writes the name of the function outside of mm that has called it, "boot_step+0x12"; "" where nobody can tell.
+ *   => any context; at most `size` bytes with the NUL. */
+void platform_name_caller(char *to, size_t size);
 /** Broken state that cannot be carried on with: ends the kernel with a report. */
 [[noreturn]] void platform_panic(const char *format, ...) PRINTF_LIKE(1, 2);

@@ -5,6 +5,8 @@
 extern const char image_start[];      /* First byte of the image; equals the base of window IMAGE. */
 extern const char image_text_start[]; /* Code: readable, executable. */
 extern const char image_text_end[];
+extern const char image_mm_start[]; /* The code of mm, in one piece. */
+extern const char image_mm_end[];
 extern const char image_rodata_start[]; /* Constants: readable. */
 extern const char image_rodata_end[];
 extern char image_seal_start[]; /* Written during boot only; whole pages. */

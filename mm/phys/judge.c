@@ -15,12 +15,17 @@
 #include "base/bits.h"
 #include "lib/memmap.h"
 
+#define JUDGE_CALLER_MAX 72 /* A record of the log has 160. */
+
 status_t judge_report(const struct judge_refusal *r) {
   if (r->status == OK || r->status == ERR_INVALID) return r->status;
+  char caller[JUDGE_CALLER_MAX];
+  platform_name_caller(caller, sizeof caller);
   bool has_claim = r->step == FRAME_STEP_FREE || r->step == FRAME_STEP_GIVE || r->step == FRAME_STEP_CONDEMN;
-  platform_log("pmm", "refused to %s frame %#llx%s%s: it is %s, owner %s (%s)", frame_step_verb(r->step),
+  platform_log("pmm", "refused to %s frame %#llx%s%s: it is %s, owner %s (%s)%s%s", frame_step_verb(r->step),
                (unsigned long long)r->frame, has_claim ? " for " : "", has_claim ? frame_owner_name(r->claimed) : "",
-               frame_state_name(r->state), frame_owner_name(r->owner), status_name(r->status));
+               frame_state_name(r->state), frame_owner_name(r->owner), status_name(r->status),
+               caller[0] != '\0' ? ", by " : "", caller);
   return r->status;
 }
 

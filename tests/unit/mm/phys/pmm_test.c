@@ -143,7 +143,7 @@ static void an_address_tells_its_story(void **state) {
   hosted_destroy(&h);
 }
 
-static void a_refusal_is_logged_once_with_frame_state_and_owner(void **state) {
+static void a_refusal_is_logged_once_with_frame_state_owner_and_caller(void **state) {
   (void)state;
   struct hosted h = start(NULL, 0);
   pfn_t frame;
@@ -154,6 +154,7 @@ static void a_refusal_is_logged_once_with_frame_state_and_owner(void **state) {
   assert_non_null(strstr(fake_platform_last_line(), "allocated"));
   assert_non_null(strstr(fake_platform_last_line(), "DMA buffers"));
   assert_non_null(strstr(fake_platform_last_line(), "for user"));
+  assert_non_null(strstr(fake_platform_last_line(), "by a host's test"));
   assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_DMA, frame), OK);
   assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_DMA, frame), ERR_STATE);
   assert_non_null(strstr(fake_platform_last_line(), "it is free"));
@@ -472,7 +473,7 @@ int main(void) {
       cmocka_unit_test(taken_ranges_that_cannot_be_are_refused),
       cmocka_unit_test(maps_that_are_not_canonical_are_refused),
       cmocka_unit_test(an_address_tells_its_story),
-      cmocka_unit_test(a_refusal_is_logged_once_with_frame_state_and_owner),
+      cmocka_unit_test(a_refusal_is_logged_once_with_frame_state_owner_and_caller),
       cmocka_unit_test(a_run_that_reaches_into_firmware_memory_is_not_freed_in_part),
       cmocka_unit_test(two_mib_and_one_gib_come_in_one_piece_until_there_is_none),
       cmocka_unit_test(a_gib_comes_back_as_one_whatever_happened_to_its_parts),
