@@ -30,7 +30,8 @@
 /* Of the door in front of the nodes' allocators. */
 #define MM_DOOR_INVARIANTS(X)                                                                                               \
   X(20, nodes, "every frame of RAM is in exactly one node's books, and its number says in which")                           \
-  X(21, stock, "what lies in a stock of zeros is its owner's and is zeros, and all that the ledger says lies there")
+  X(21, stock, "what lies in a stock of zeros is its owner's and is zeros, and all that the ledger says lies there")        \
+  X(22, condemned, "broken frames in use are ours, listed once, and every free looks at the list")
 
 struct mm_check_report {
   uint32_t invariant; /* First one broken; 0 when all hold. */

@@ -5,6 +5,9 @@
  * HOW    INV-20 is derived from the map: its RAM is walked border by border, and at each step exactly one node's list of
  *        regions has to hold the frame, as what the map says it is, and the span has to name that node.
  *        INV-21 is worked out in check_zero.c.
+ *        INV-22: each range of the list of condemned frames lies in managed memory, apart from the others, and the way past
+ *        the list is closed exactly while there is one.  Whether such a frame is allocated is not asked: bad.c says why it
+ *        may not be.
  * LOCKING  as check.c: none, and nothing is written.
  */
 #include "base/bits.h"
@@ -75,6 +78,38 @@ static bool spans_are_sound(const struct nodes *n, struct mm_check_report *out) 
   return true;
 }
 
+static bool unlisted(struct mm_check_report *out, uint64_t frame, uint64_t expected, uint64_t found) {
+  const struct check_zero_finding f = {frame, expected, found};
+  return report(out, INV_condemned, "condemned", &f);
+}
+
+/* Frames of a range that may ever be handed out. */
+static uint64_t managed_frames(const struct nodes *n, const struct bad_range *r) {
+  uint64_t frames = 0;
+  for (size_t i = 0; i < n->region_count; i++) {
+    const uint64_t start = bits_max(n->regions[i].start / FRAME_SIZE, r->start);
+    const uint64_t end = bits_min(n->regions[i].end / FRAME_SIZE, r->end);
+    if (start < end && tier_manages(&n->regions[i])) frames += end - start;
+  }
+  return frames;
+}
+
+static bool check_condemned(const struct nodes *n, struct mm_check_report *out) {
+  const struct condemned *l = &n->condemned;
+  const struct pmm *only = l->count == 0 ? n->sole : NULL;
+  if (l->count > NODES_CONDEMNED_MAX) return unlisted(out, NO_FRAME, NODES_CONDEMNED_MAX, l->count);
+  for (uint32_t i = 0; i < l->count; i++) {
+    const struct bad_range *r = &l->ranges[i];
+    const uint64_t managed = managed_frames(n, r);
+    if (r->start >= r->end || managed != r->end - r->start) return unlisted(out, r->start, r->end - r->start, managed);
+    for (uint32_t k = 0; k < i; k++) { /* One that touches would have grown. */
+      const struct bad_range *other = &l->ranges[k];
+      if (r->start <= other->end && other->start <= r->end) return unlisted(out, r->start, other->end, r->start);
+    }
+  }
+  return n->front.only == only ? true : unlisted(out, NO_FRAME, only != NULL, n->front.only != NULL);
+}
+
 /* Who holds a frame of RAM, up to where all that is true; false when it is nobody or more than one. */
 static bool holder_of(const struct nodes *n, const struct boot_region *r, uint64_t frame, uint64_t *end, uint32_t *node) {
   uint32_t holders = 0;
@@ -125,7 +160,7 @@ bool mm_check_nodes(const struct nodes *n, uint64_t limit, struct mm_check_repor
       all = one;
     }
   }
-  if (all.invariant == 0 && check_sharing(n, &all) && check_stocks(n, limit != 0, &all)) {
+  if (all.invariant == 0 && check_sharing(n, &all) && check_stocks(n, limit != 0, &all) && check_condemned(n, &all)) {
     all.invariant = 0;
     if (checked == 1) {
       memcpy(all.text, one.text, sizeof all.text);
@@ -152,9 +187,18 @@ static status_t break_nodes(struct nodes *n) {
   return OK;
 }
 
+/* A frame that no machine has is listed. */
+static status_t break_condemned(struct nodes *n) {
+  struct condemned *l = &n->condemned;
+  if (l->count == NODES_CONDEMNED_MAX) return ERR_FULL;
+  l->ranges[l->count++] = (struct bad_range){NO_FRAME - 1, NO_FRAME};
+  return OK;
+}
+
 status_t mm_check_nodes_break(struct nodes *n, const char *invariant_name) {
   if (strcmp(invariant_name, "nodes") == 0) return break_nodes(n);
   if (strcmp(invariant_name, "stock") == 0) return check_zero_break(n);
+  if (strcmp(invariant_name, "condemned") == 0) return break_condemned(n);
   for (uint32_t i = 0; i < n->count; i++) {
     if (n->node[i].pmm) return mm_check_break(n->node[i].pmm, invariant_name);
   }

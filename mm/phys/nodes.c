@@ -18,7 +18,7 @@
  *   INV-20  every frame of RAM is in the books of exactly one node, and that is the one that its span names.
  *        A run in several nodes is judged in all of them before its first piece is freed or given.  Two callers who free
  *        the same run at the same moment may see the second refused half-way; that it was refused is logged all the same.
- *   INV-21  nothing is refused for want of memory that a stock of zeroed frames holds.
+ *        Nothing is refused for want of memory that a stock of zeroed frames holds (call_in).
  * WHY NOT  both locks at once: two allocators would need an order of locks, and callers of either would wait for both.
  */
 #include "arch/cpu.h"

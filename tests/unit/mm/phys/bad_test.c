@@ -18,7 +18,9 @@
 #include "base/units.h"
 #include "machine.h"
 #include "mm/bad.h"
+#include "mm/check.h"
 #include "mm/dma.h"
+#include "mm/phys/nodes_instance.h"
 #include "mm/zero.h"
 #include "movers.h"
 #include "platform.h"
@@ -408,6 +410,52 @@ static void a_free_frame_that_was_condemned_is_forgotten_when_it_is_retired(void
   end(&m);
 }
 
+static void must_be_named(const struct machine *m, bool is_sound) {
+  struct mm_check_report r;
+  assert_int_equal(mm_check_nodes(m->nodes, 0, &r), is_sound);
+  assert_int_equal(r.invariant, is_sound ? 0 : 22);
+  assert_non_null(strstr(r.text, is_sound ? "hold" : "INV-22 condemned broken"));
+}
+
+/* Each thing that the list promises, damaged and repaired; and the breaker. */
+static void a_damaged_list_is_found_and_named(void **state) {
+  (void)state;
+  const struct nodes_layout *layouts[] = {NULL, &two_nodes};
+  for (size_t i = 0; i < 2; i++) {
+    struct machine m = start(layouts[i]);
+    struct condemned *l = &m.nodes->condemned;
+    struct pmm *only = m.nodes->front.only;
+    const pfn_t f = alloc(&m, 20);
+    assert_int_equal(report(&m, f.raw), BAD_CONDEMNED);
+    assert_int_equal(report(&m, f.raw + 10), BAD_CONDEMNED);
+    must_be_named(&m, true);
+    const struct bad_range saved = l->ranges[1], wrong[] = {{f.raw + 1, f.raw + 3}, /* Touches the other one. */
+                                                            {f.raw, f.raw + 11},
+                                                            {saved.start, saved.start},
+                                                            {F(RAM_SIZE) - 1, F(RAM_SIZE) + 1},
+                                                            {0, 1},
+                                                            {F(UINT64_C(0xfec00000)), F(UINT64_C(0xfec01000))}};
+    for (size_t k = 0; k < ARRAY_COUNT(wrong); k++) {
+      l->ranges[1] = wrong[k];
+      must_be_named(&m, false);
+    }
+    l->ranges[1] = saved;
+    m.nodes->front.only = nodes_pmm(m.nodes, 0); /* The usual free would go past the list. */
+    must_be_named(&m, false);
+    m.nodes->front.only = NULL;
+    must_be_named(&m, true);
+    assert_int_equal(mm_check_nodes_break(m.nodes, "condemned"), OK);
+    must_be_named(&m, false);
+    l->count--;
+    assert_int_equal(nodes_free_run(m.nodes, TEST, f, 20), OK);
+    assert_ptr_equal(m.nodes->front.only, only);
+    m.nodes->front.only = only ? NULL : nodes_pmm(m.nodes, 0); /* Looks for nothing; or serves all from one node. */
+    must_be_named(&m, false);
+    m.nodes->front.only = only;
+    end(&m);
+  }
+}
+
 /* Frames come, go and break at random: what was reported is never handed out after its owner let go, and nothing else is
  * lost. */
 static void broken_frames_are_never_handed_out_again_whatever_happens(void **state) {
@@ -471,6 +519,7 @@ int main(void) {
       cmocka_unit_test(a_long_range_in_use_is_one_entry),
       cmocka_unit_test(a_free_frame_that_was_condemned_is_forgotten_when_it_is_retired),
       cmocka_unit_test(with_clearing_on_free_a_condemned_frame_is_not_touched_any_more),
+      cmocka_unit_test(a_damaged_list_is_found_and_named),
       cmocka_unit_test(broken_frames_are_never_handed_out_again_whatever_happens),
       cmocka_unit_test(a_movable_frame_moves_with_its_bytes), /* From here on with memory of movers.h. */
       cmocka_unit_test(a_movable_frame_that_its_owner_holds_is_condemned),
