@@ -12,7 +12,9 @@
 struct model_host {
   struct model m;
   struct hosted h;
-  const char *planted; /* The invariant that is broken on purpose (mm/check.h); NULL for none. */
+  const char *planted;   /* The invariant that is broken on purpose (mm/check.h); NULL for none. */
+  bool checks_each_step; /* mm_check after every step: in QEMU, which does not, what it finds is seen some steps later. */
+  uint64_t checks;       /* So many. */
 };
 
 void model_host_init(struct model_host *host);

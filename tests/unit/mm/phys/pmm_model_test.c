@@ -3,7 +3,8 @@
  * The allocator against a model (tests/kernel/model.h): all sizes, limits and owners mixed, legal and illegal, from several
  * slots; on machines whose RAM lies across the borders of all tiers.
  *
- * Built twice: under the sanitizers with a share of the operations, at -O2 with ten million.  A failure prints the machine's
+ * Built twice: under the sanitizers with a share of the operations and mm_check after every step; at -O2 with ten million,
+ * compared every so often.  A failure prints the machine's
  * seed, the shortest list of operations that still fails, and the command line with which QEMU does the very same steps.
  * CAIRN_SEED runs from that seed on, CAIRN_OPS says how many operations; `make model` runs one machine.
  */
@@ -19,9 +20,11 @@
 #include "model_host.h"
 
 #if __has_feature(address_sanitizer)
-#define OPS 200000
+#define OPS              200000
+#define CHECKS_EACH_STEP true
 #else
-#define OPS 10000000
+#define OPS              10000000
+#define CHECKS_EACH_STEP false
 #endif
 
 static void say(const char *line) { printf("# %s\n", line); }
@@ -41,6 +44,7 @@ static void random_operations_agree_with_the_model(void **state) {
   uint64_t ops = wanted ? strtoull(wanted, NULL, 0) : OPS, machines = 0, seed = seed_of_run();
   static struct model_host host;
   model_host_init(&host);
+  host.checks_each_step = CHECKS_EACH_STEP;
   struct model *m = &host.m;
   for (; m->tally.ops < ops; machines++) {
     bool is_well = model_begin(m, seed + machines);
@@ -51,11 +55,11 @@ static void random_operations_agree_with_the_model(void **state) {
   }
   const struct model_tally *t = &m->tally;
   printf("# operations: %llu on %llu machines: %llu frames, %llu runs, %llu runs and %llu frames that did not exist, "
-         "%llu freed, %llu given, %llu refused, all of it compared %llu times\n",
+         "%llu freed, %llu given, %llu refused, all of it compared %llu times, summaries checked after %llu steps\n",
          (unsigned long long)t->ops, (unsigned long long)machines, (unsigned long long)t->frames,
          (unsigned long long)t->runs, (unsigned long long)t->no_run, (unsigned long long)t->no_frame,
          (unsigned long long)t->freed, (unsigned long long)t->given, (unsigned long long)t->refused,
-         (unsigned long long)t->checks);
+         (unsigned long long)t->checks, (unsigned long long)host.checks);
   model_host_fini(&host);
 }
 
@@ -114,6 +118,22 @@ static void the_numbers_of_its_steps_are_enough_to_run_a_list_again(void **state
   model_host_fini(&host);
 }
 
+/* A count that is one too high harms nobody until somebody adds up: the step that did it is named, not a later one. */
+static void with_a_check_after_every_step_the_step_that_did_it_fails(void **state) {
+  (void)state;
+  static struct model_host host;
+  model_host_init(&host);
+  host.planted = "counter";
+  host.checks_each_step = true;
+  struct model *m = &host.m;
+  uint64_t seed = 1;
+  while (!model_begin(m, seed) || m->is_huge || model_run(m, 2000)) seed++;
+  assert_int_equal(m->gifts, MODEL_BREAKS_AT);
+  assert_int_equal(m->ops[m->now].kind, MODEL_GIVE);
+  assert_non_null(strstr(m->wrong, "INV-5"));
+  model_host_fini(&host);
+}
+
 /* What ends the kernel is found, named and shrunk as everything else. */
 static void a_panic_is_a_step_that_fails(void **state) {
   (void)state;
@@ -138,6 +158,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_list_that_fails_is_shrunk_to_what_matters),
       cmocka_unit_test(the_numbers_of_its_steps_are_enough_to_run_a_list_again),
+      cmocka_unit_test(with_a_check_after_every_step_the_step_that_did_it_fails),
       cmocka_unit_test(a_panic_is_a_step_that_fails),
       cmocka_unit_test(random_operations_agree_with_the_model),
   };
