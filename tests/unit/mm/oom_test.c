@@ -377,6 +377,44 @@ static void zeros_and_the_door(void **state) {
   assert_true(points_of("nodes_alloc_run", alloc_run_at_the_door, free_run, OK) >= 1);
 }
 
+/* --- nodes ------------------------------------------------------------------------------------------------------------ */
+
+/* More than any node has. */
+static status_t alloc_across_nodes(void *context) {
+  (void)context;
+  t.count = 10000;
+  return nodes_alloc_run(t.nodes, FRAME_OWNER_TEST, PMM_MOVABLE, t.count, NULL, &t.first);
+}
+
+static void free_across_nodes(void *context) {
+  (void)context;
+  assert_int_equal(nodes_free_run(t.nodes, FRAME_OWNER_TEST, t.first, t.count), OK);
+}
+
+/* A run in three nodes is taken in three pieces: those before the one that is refused go back. */
+static void runs_across_nodes(void **state) {
+  (void)state;
+  const struct nodes_range ranges[] = {{0, 256 + 4100, 0}, {256 + 4100, 256 + 9000, 1}, {256 + 9000, 256 + 13000, 2}};
+  const struct nodes_layout layout = {3, ranges, ARRAY_COUNT(ranges), NULL, 0};
+  const struct boot_region region = {MIB, MIB + 13000 * FRAME_SIZE, BOOT_MEMORY_USABLE, 7, 8};
+  struct nodes *own = t.nodes;
+  struct machine m = machine_create(&region, 1, &layout, NULL, 0);
+  assert_int_equal(m.status, OK);
+  t.nodes = m.nodes;
+  const struct oom_attempt a = {
+      .name = "a run across nodes", .attempt = alloc_across_nodes, .undo = free_across_nodes, .digest = digest};
+  const struct oom_points p = for_each_oom_point(&a);
+  machine_must_be_sound(&m, a.name);
+  assert_int_equal(alloc_across_nodes(NULL), OK);
+  assert_true(t.first.raw < ranges[0].end && t.first.raw + t.count > ranges[2].start);
+  free_across_nodes(NULL);
+  printf("# oom: %s: %llu allocations failed, %llu survived\n", a.name, (unsigned long long)p.failed,
+         (unsigned long long)p.survived);
+  assert_true(p.failed >= 2);
+  t.nodes = own;
+  machine_destroy(&m);
+}
+
 /* --- what a CPU needs for itself -------------------------------------------------------------------------------------- */
 
 #define CPUS_MAX 64
@@ -466,6 +504,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(contiguity, begin, end),
       cmocka_unit_test_setup_teardown(a_run_is_made_with_as_many_free_frames_as_it_needs, begin, end),
       cmocka_unit_test_setup_teardown(zeros_and_the_door, begin, end),
+      cmocka_unit_test_setup_teardown(runs_across_nodes, begin, end),
       cmocka_unit_test_setup_teardown(cpu_areas, begin, end),
   };
   return cmocka_run_group_tests_name("mm/oom", tests, NULL, NULL);
