@@ -59,6 +59,12 @@ static bool ledger_is_good(void) {
 
 static void check_memory(void) {
   struct mm_check_report report;
+  struct ledger l;
+  nodes_ledger_read(memory_nodes(), NODES_ALL, &l);
+  if (l.frames[FRAME_OWNER_GATHERED] != 0) { /* INV-G1: nobody is making a run now. */
+    now.failures++;
+    console_printf("[T] # INV-G1: %llu frames\n", (unsigned long long)l.frames[FRAME_OWNER_GATHERED]);
+  }
   if (!mm_check_nodes(memory_nodes(), FRAMES_CHECKED, &report)) {
     now.failures++;
     console_printf("[T] # mm_check: %s\n", report.text);

@@ -3,7 +3,8 @@
  * tests/kernel/ktest_smp_memory.c — the frame allocator under all CPUs of this machine at once.
  *
  * WHAT   Churn: every CPU allocates and frees runs of mixed sizes; half of them change hands on the way, so that they are
- *        freed by a CPU that did not allocate them.  Every frame carries the name of its run while it is held, so that a
+ *        freed by a CPU that did not allocate them; and now and then one calls home what all have, in the middle of their
+ *        work.  Every frame carries the name of its run while it is held, so that a
  *        frame handed out twice is seen.  Exhaustion: all CPUs take until there is none left, and have taken everything.
  * HOW    What is held is chained through the memory itself.  Bounded by operations, not by time.
  */
@@ -20,6 +21,7 @@
 #define OPERATIONS UINT32_C(24000) /* Of all CPUs together. */
 #define HELD       32              /* Runs that a CPU has at a time. */
 #define COUNTER    64              /* Runs that change hands. */
+#define DRAIN      20              /* Once in so many operations all CPUs have to give back what they keep. */
 
 /* First words of each frame of a run that is held. */
 struct tag {
@@ -28,8 +30,8 @@ struct tag {
 
 static uint64_t counter[COUNTER]; /* first << 12 | count; 0: nothing lies there. */
 static struct {
-  uint64_t allocated, freed, foreign, refused;
-  uint32_t damaged, failed;
+  uint64_t allocated, freed, foreign, refused, drains;
+  uint32_t damaged, failed, looks;
 } total;
 
 static struct tag *tag_of(uint64_t frame) { return physmap_at(paddr_of_pfn(pfn(frame))); }
@@ -57,7 +59,7 @@ static bool is_intact(uint64_t first, uint64_t count) {
 struct worker {
   struct random random;
   uint64_t held[HELD];
-  uint64_t allocated, freed, foreign, refused;
+  uint64_t allocated, freed, foreign, refused, drains;
 };
 
 static uint64_t draw_count(struct random *r) {
@@ -94,8 +96,19 @@ static uint64_t take_run(struct worker *w) {
   return first.raw << 12 | count;
 }
 
+static void drain(void) {
+  for (uint32_t node = 0; node < nodes_count(memory_nodes()); node++) {
+    struct pmm *p = nodes_pmm(memory_nodes(), node);
+    if (p) pmm_drain(p);
+  }
+}
+
 static void work(struct worker *w) {
   for (uint32_t i = 0; i < OPERATIONS / smp_cpu_count(); i++) {
+    if (random_below(&w->random, DRAIN) == 0) {
+      drain();
+      w->drains++;
+    }
     uint64_t *place = &w->held[random_below(&w->random, HELD)];
     if (*place == 0) {
       *place = take_run(w);
@@ -121,6 +134,7 @@ static void churn(void *unused) {
   atomic_add(&total.freed, w.freed);
   atomic_add(&total.foreign, w.foreign);
   atomic_add(&total.refused, w.refused);
+  atomic_add(&total.drains, w.drains);
 }
 
 static void clear_counter(void) {
@@ -139,6 +153,16 @@ static void expect_same(const struct ledger *before) {
   for (unsigned i = 0; i < FRAME_OWNER_COUNT; i++) KTEST_EXPECT(after.frames[i] == before->frames[i]);
 }
 
+/* It is quiet: every CPU reads the same ledger, and it balances. */
+static void look(void *context) {
+  const struct ledger *before = context;
+  struct ledger l;
+  bool is_same = true;
+  nodes_ledger_read(memory_nodes(), NODES_ALL, &l);
+  for (unsigned i = 0; i < FRAME_OWNER_COUNT; i++) is_same = is_same && l.frames[i] == before->frames[i];
+  atomic_add(&total.looks, is_same && ledger_balances(&l));
+}
+
 KTEST(P13, all_cpus_allocate_and_free_at_once) {
   struct ledger before;
   if (smp_cpu_count() == 1) {
@@ -153,8 +177,11 @@ KTEST(P13, all_cpus_allocate_and_free_at_once) {
   KTEST_EXPECT(total.failed == 0);
   KTEST_EXPECT(total.allocated == total.freed);
   expect_same(&before);
-  ktest_note("cpus=%u operations=%u frames=%llu foreign=%llu refused=%llu", smp_cpu_count(), OPERATIONS,
-             (unsigned long long)total.allocated, (unsigned long long)total.foreign, (unsigned long long)total.refused);
+  smp_run_all(look, &before);
+  KTEST_EXPECT(total.looks == smp_cpu_count());
+  ktest_note("cpus=%u operations=%u frames=%llu foreign=%llu refused=%llu drains=%llu looks=%u", smp_cpu_count(), OPERATIONS,
+             (unsigned long long)total.allocated, (unsigned long long)total.foreign, (unsigned long long)total.refused,
+             (unsigned long long)total.drains, total.looks);
 }
 
 /* --- exhaustion ------------------------------------------------------------------------------------------------------- */
