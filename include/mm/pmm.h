@@ -34,7 +34,7 @@ struct pmm_taken {
 
 /**
  * Bytes of frame metadata a map needs: bitmaps, tiers and the struct itself, contiguous, 64-byte aligned; without records.
- * Follows RAM, never the highest address: about 36.2 KiB for each GiB that holds any.
+ * Follows RAM, never the highest address: about 34.2 KiB for each GiB that holds any.
  */
 uint64_t pmm_metadata_size(const struct boot_region *regions, size_t count);
 
