@@ -73,7 +73,7 @@ static const struct shell_command commands[] = {
 };
 
 static struct lineedit line;
-static struct picture out;
+struct picture shell_out;
 
 void shell_print(struct picture *p) {
   console_write(p->text, p->fill);
@@ -82,10 +82,10 @@ void shell_print(struct picture *p) {
 
 void shell_title(const char *name, const char *remark) {
   const size_t used = strlen(name) + strlen(remark) + 4;
-  picture_add(&out, "\n " PICTURE_TITLE "%s" PICTURE_PLAIN " " PICTURE_DIM, name);
-  picture_repeat(&out, "─", used < PICTURE_COLUMNS ? PICTURE_COLUMNS - used : 0);
-  picture_add(&out, PICTURE_PLAIN " %s\n", remark);
-  shell_print(&out);
+  picture_add(&shell_out, "\n " PICTURE_TITLE "%s" PICTURE_PLAIN " " PICTURE_DIM, name);
+  picture_repeat(&shell_out, "─", used < PICTURE_COLUMNS ? PICTURE_COLUMNS - used : 0);
+  picture_add(&shell_out, PICTURE_PLAIN " %s\n", remark);
+  shell_print(&shell_out);
 }
 
 void shell_complain(const char *format, ...) {
@@ -94,10 +94,10 @@ void shell_complain(const char *format, ...) {
   va_start(args, format);
   format_string_v(text, sizeof(text), format, args);
   va_end(args);
-  picture_add(&out, PICTURE_WARN);
-  picture_wrap(&out, text, 0, 0);
-  picture_add(&out, PICTURE_PLAIN "\n");
-  shell_print(&out);
+  picture_add(&shell_out, PICTURE_WARN);
+  picture_wrap(&shell_out, text, 0, 0);
+  picture_add(&shell_out, PICTURE_PLAIN "\n");
+  shell_print(&shell_out);
 }
 
 static const struct shell_command *find_command(const char *name) {
@@ -117,15 +117,15 @@ static void complain_of_name(const char *name) {
 }
 
 static void help_one(const struct shell_command *c) {
-  picture_add(&out, " " PICTURE_NAME "%s" PICTURE_PLAIN " %s\n   ", c->name, c->usage);
-  picture_wrap(&out, c->help, 3, 3);
-  picture_add(&out, ".\n");
+  picture_add(&shell_out, " " PICTURE_NAME "%s" PICTURE_PLAIN " %s\n   ", c->name, c->usage);
+  picture_wrap(&shell_out, c->help, 3, 3);
+  picture_add(&shell_out, ".\n");
   if (c->more != NULL) {
-    picture_add(&out, "   ");
-    picture_wrap(&out, c->more, 3, 3);
-    picture_add(&out, "\n");
+    picture_add(&shell_out, "   ");
+    picture_wrap(&shell_out, c->more, 3, 3);
+    picture_add(&shell_out, "\n");
   }
-  shell_print(&out);
+  shell_print(&shell_out);
   const char *name, *what;
   if (c->run != shell_panic) return;
   for (size_t i = 0; shell_crash_list(i, &name, &what); i++) console_printf("   %-12s %s\n", name, what);

@@ -88,6 +88,8 @@ bool shell_progress(const char *what, uint64_t done, uint64_t total);
 /** Wipes what was shown; false, and says so, when Ctrl-C has ended it. */
 bool shell_progress_end(void);
 
+/* A line that several commands build and print, one after the other: each byte of .bss is one more to find room for. */
+extern struct picture shell_out;
 /** Prints a finished line and empties it. */
 void shell_print(struct picture *p);
 /** A title over 80 columns: the name, a rule, and a remark on the right. */

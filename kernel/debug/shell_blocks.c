@@ -13,7 +13,6 @@
 #include "lib/format.h"
 #include "lib/memmap.h"
 
-static struct picture out;
 static struct picture_blocks blocks;
 
 /* The block that is being put together. */
@@ -83,21 +82,21 @@ static void draw(const struct ledger *l, bool has_tiers, uint64_t possible) {
                 format_size(size, l->frames[FRAME_OWNER_FREE] * FRAME_SIZE));
   shell_title("2 MiB frames", remark);
   for (size_t row = 0; row < picture_blocks_rows(&blocks); row++) {
-    picture_add(&out, PICTURE_DIM " %12llx " PICTURE_PLAIN,
+    picture_add(&shell_out, PICTURE_DIM " %12llx " PICTURE_PLAIN,
                 (unsigned long long)blocks.row_start[row] * FRAMES_PER_2M * FRAME_SIZE);
-    picture_blocks_row(&blocks, row, &out);
-    picture_add(&out, "\n");
-    shell_print(&out);
+    picture_blocks_row(&blocks, row, &shell_out);
+    picture_add(&shell_out, "\n");
+    shell_print(&shell_out);
   }
-  picture_add(&out, PICTURE_DIM " one cell: %s  ", format_size(size, blocks.per_cell * FRAMES_PER_2M * FRAME_SIZE));
-  picture_add(&out, PICTURE_GOOD "%s" PICTURE_DIM "  ", blocks.per_cell > 1 ? "░ whole, ▒▓ some" : "░ whole");
-  picture_add(&out, PICTURE_NAME "▒▓█" PICTURE_DIM " could be emptied  ■ something stays" PICTURE_PLAIN "\n");
-  picture_add(&out, " " PICTURE_TITLE "%s" PICTURE_PLAIN " are whole, %s could be emptied, %s cannot\n",
+  picture_add(&shell_out, PICTURE_DIM " one cell: %s  ", format_size(size, blocks.per_cell * FRAMES_PER_2M * FRAME_SIZE));
+  picture_add(&shell_out, PICTURE_GOOD "%s" PICTURE_DIM "  ", blocks.per_cell > 1 ? "░ whole, ▒▓ some" : "░ whole");
+  picture_add(&shell_out, PICTURE_NAME "▒▓█" PICTURE_DIM " could be emptied  ■ something stays" PICTURE_PLAIN "\n");
+  picture_add(&shell_out, " " PICTURE_TITLE "%s" PICTURE_PLAIN " are whole, %s could be emptied, %s cannot\n",
               picture_count(a, blocks.whole), picture_count(b, blocks.movable), picture_count(c, blocks.fixed));
   if (has_tiers)
-    picture_add(&out, " what is free could make " PICTURE_TITLE "%s" PICTURE_PLAIN " whole ones%s\n",
+    picture_add(&shell_out, " what is free could make " PICTURE_TITLE "%s" PICTURE_PLAIN " whole ones%s\n",
                 picture_count(a, possible), possible > blocks.whole ? ": compact makes them" : "");
-  shell_print(&out);
+  shell_print(&shell_out);
 }
 
 void shell_map_blocks(void) {

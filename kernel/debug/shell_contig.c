@@ -22,8 +22,6 @@
 #define COLUMNS   UINT64_C(64)
 #define CELLS_MAX (8 * COLUMNS)
 
-static struct picture out;
-
 /* --- the picture of a window ------------------------------------------------------------------------------------- */
 
 bool shell_look(uint64_t first, uint64_t count, struct contig_look *seen) {
@@ -45,11 +43,11 @@ static uint64_t slice_of(uint64_t count) { return (count + CELLS_MAX - 1) / CELL
 
 static void draw_cell(const struct contig_look *c) {
   if (c->fixed != 0)
-    picture_add(&out, PICTURE_BAD "■");
+    picture_add(&shell_out, PICTURE_BAD "■");
   else if (c->movable == 0)
-    picture_add(&out, PICTURE_DIM "·");
+    picture_add(&shell_out, PICTURE_DIM "·");
   else
-    picture_add(&out, PICTURE_NAME "%s", picture_shade(c->movable, c->free + c->movable));
+    picture_add(&shell_out, PICTURE_NAME "%s", picture_shade(c->movable, c->free + c->movable));
 }
 
 static void draw_window(uint64_t first, uint64_t count) {
@@ -57,18 +55,19 @@ static void draw_window(uint64_t first, uint64_t count) {
   char size[12];
   const uint64_t slice = slice_of(count), n = (count + slice - 1) / slice;
   for (uint64_t i = 0; i < n; i++) {
-    if (i % COLUMNS == 0) picture_add(&out, " " PICTURE_DIM "%12llx ", (unsigned long long)(first + i * slice) * FRAME_SIZE);
+    if (i % COLUMNS == 0)
+      picture_add(&shell_out, " " PICTURE_DIM "%12llx ", (unsigned long long)(first + i * slice) * FRAME_SIZE);
     if (!shell_look(first + i * slice, bits_min(slice, count - i * slice), &c)) break;
     draw_cell(&c);
     if (i % COLUMNS != COLUMNS - 1 && i + 1 != n) continue;
-    picture_add(&out, PICTURE_PLAIN "\n");
-    shell_print(&out);
+    picture_add(&shell_out, PICTURE_PLAIN "\n");
+    shell_print(&shell_out);
   }
-  picture_add(&out,
+  picture_add(&shell_out,
               " " PICTURE_DIM "one cell: %s   · free   " PICTURE_PLAIN PICTURE_NAME "░▒▓█" PICTURE_DIM
               " would move   " PICTURE_BAD "■" PICTURE_DIM " in the way" PICTURE_PLAIN "\n",
               format_size(size, slice * FRAME_SIZE));
-  shell_print(&out);
+  shell_print(&shell_out);
 }
 
 /* --- quote ------------------------------------------------------------------------------------------------------- */
@@ -77,14 +76,14 @@ static void show_quote(const struct contig_quote *q) {
   char moves[12], size[12], count[28];
   shell_title("Quote", q->moves == 0 ? "it is free as it is" : "the cheapest window");
   draw_window(q->first.raw, q->count);
-  picture_add(&out, " 0x%llx-0x%llx, %s: ", (unsigned long long)q->first.raw * FRAME_SIZE,
+  picture_add(&shell_out, " 0x%llx-0x%llx, %s: ", (unsigned long long)q->first.raw * FRAME_SIZE,
               (unsigned long long)(q->first.raw + q->count) * FRAME_SIZE - 1, format_size(size, q->count * FRAME_SIZE));
   if (q->moves == 0)
-    picture_add(&out, "nothing has to move.\n");
+    picture_add(&shell_out, "nothing has to move.\n");
   else
-    picture_add(&out, "%s frames would move, %s.\n", picture_count(count, q->moves),
+    picture_add(&shell_out, "%s frames would move, %s.\n", picture_count(count, q->moves),
                 format_size(moves, q->moves * FRAME_SIZE));
-  shell_print(&out);
+  shell_print(&shell_out);
 }
 
 static void show_obstacle(const struct shell_request *r) {

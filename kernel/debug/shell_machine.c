@@ -18,8 +18,6 @@
 #include "lib/format.h"
 #include "lib/string.h"
 
-static struct picture out;
-
 static const char *state_word(uint32_t state) {
   static const char *const words[] = {
       [SMP_ABSENT] = "absent",   [SMP_STARTING] = "lost on its way", [SMP_ONLINE] = "up",         [SMP_REFUSED] = "refused",
@@ -99,7 +97,7 @@ void shell_layout(size_t count, const char *const *words) {
   char size[12];
   const bool is_fixed = (h->flags & (BOOT_FLAG_NOKASLR | BOOT_FLAG_FIXED_SEED)) != 0;
   shell_title("Address space", is_fixed ? "fixed places: no secret" : "every window drawn on its own");
-  picture_add(&out, PICTURE_DIM " %-16s %-18s %10s %8s" PICTURE_PLAIN "\n", "window", "base", "size", "bits");
+  picture_add(&shell_out, PICTURE_DIM " %-16s %-18s %10s %8s" PICTURE_PLAIN "\n", "window", "base", "size", "bits");
   for (unsigned i = 0; i < BOOT_WINDOW_COUNT; i++) {
     const struct boot_window *w = &h->windows[i];
     char base[24];
@@ -107,13 +105,13 @@ void shell_layout(size_t count, const char *const *words) {
       format_string(base, sizeof(base), "%016llx", (unsigned long long)w->base);
     else
       format_string(base, sizeof(base), "(address)");
-    picture_add(&out, " %-16s " PICTURE_NAME "%-18s" PICTURE_PLAIN " %10s %6u.%u  ",
+    picture_add(&shell_out, " %-16s " PICTURE_NAME "%-18s" PICTURE_PLAIN " %10s %6u.%u  ",
                 layout_window_name((enum boot_window_id)i), base, format_size(size, w->size), w->entropy_millibits / 1000,
                 w->entropy_millibits / 100 % 10);
-    picture_add(&out, "\033[95m");
-    picture_bar(&out, w->entropy_millibits, 40000, 20);
-    picture_add(&out, PICTURE_PLAIN "\n");
-    shell_print(&out);
+    picture_add(&shell_out, "\033[95m");
+    picture_bar(&shell_out, w->entropy_millibits, 40000, 20);
+    picture_add(&shell_out, PICTURE_PLAIN "\n");
+    shell_print(&shell_out);
   }
   console_printf(" %-46s %6u.%u\n", "the image's physical place", h->physical_millibits / 1000,
                  h->physical_millibits / 100 % 10);
@@ -139,18 +137,18 @@ void shell_options_help(void) {
   shell_title("Boot options", "in boot.cfg: cmdline = ...");
   for (size_t i = 0; options_help(i, &help); i++) {
     const size_t name = strlen(help.form) + 1;
-    picture_add(&out, " " PICTURE_NAME "%s" PICTURE_PLAIN, help.form);
-    if (name >= HELP_COLUMN) picture_add(&out, "\n");
-    picture_repeat(&out, " ", name < HELP_COLUMN ? HELP_COLUMN - name : HELP_COLUMN);
-    const unsigned column = picture_wrap(&out, help.help, HELP_COLUMN, HELP_COLUMN);
+    picture_add(&shell_out, " " PICTURE_NAME "%s" PICTURE_PLAIN, help.form);
+    if (name >= HELP_COLUMN) picture_add(&shell_out, "\n");
+    picture_repeat(&shell_out, " ", name < HELP_COLUMN ? HELP_COLUMN - name : HELP_COLUMN);
+    const unsigned column = picture_wrap(&shell_out, help.help, HELP_COLUMN, HELP_COLUMN);
     if (help.fallback[0] != '\0') {
       char fallback[48];
       format_string(fallback, sizeof(fallback), " (%s)", help.fallback);
-      picture_add(&out, PICTURE_DIM);
-      picture_wrap(&out, fallback, column, HELP_COLUMN);
+      picture_add(&shell_out, PICTURE_DIM);
+      picture_wrap(&shell_out, fallback, column, HELP_COLUMN);
     }
-    picture_add(&out, PICTURE_PLAIN "\n");
-    shell_print(&out);
+    picture_add(&shell_out, PICTURE_PLAIN "\n");
+    shell_print(&shell_out);
   }
 }
 
