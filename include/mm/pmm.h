@@ -66,9 +66,11 @@ status_t pmm_create(void *metadata, struct frame_records records, const struct b
                     const struct pmm_taken *taken, size_t taken_count, struct pmm **out);
 
 /* Flags of a request. */
-#define PMM_MOVABLE           UINT32_C(1)             /* Its owner will move it when asked. */
-#define PMM_BELOW(bits)       ((uint32_t)(bits) << 8) /* Every byte below 2^bits, 12 < bits <= 64. */
-#define PMM_BELOW_BITS(flags) ((flags) >> 8 & 0xff)   /* 0 when nothing was said. */
+#define PMM_MOVABLE           UINT32_C(1)           /* Its owner will move it when asked. */
+#define PMM_BELOW(bits)       pmm_below(bits)       /* Every byte below 2^bits, 12 < bits <= 64. */
+#define PMM_BELOW_BITS(flags) ((flags) >> 8 & 0xff) /* 0 when nothing was said. */
+/* A number too large for its place is refused, and not taken for a smaller one or for other flags. */
+static inline uint32_t pmm_below(uint64_t bits) { return (uint32_t)(bits < 255 ? bits : 255) << 8; }
 
 /**
  * Allocates one frame, of the 2 MiB block that the CPU works in; the next such block is the highest that is broken already,

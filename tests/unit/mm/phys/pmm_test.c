@@ -302,7 +302,16 @@ static void flags_say_below_what_and_whether_it_may_move(void **state) {
   assert_true(f.raw + 5 <= 1U << 13);
   assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, PMM_BELOW(64), &f), OK);
   assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, PMM_BELOW(20), &f), ERR_NO_MEMORY); /* Nothing below 1 MiB. */
-  static const uint32_t wrong[] = {2, 0x10000, 0x80000000, PMM_BELOW(12), PMM_BELOW(1), PMM_BELOW(65), PMM_BELOW(255)};
+  const uint32_t wrong[] = {2,
+                            0x10000,
+                            0x80000000,
+                            PMM_BELOW(12),
+                            PMM_BELOW(1),
+                            PMM_BELOW(65),
+                            PMM_BELOW(255),
+                            PMM_BELOW(256), /* Too large for its place; not "no limit", nor 30 bits, nor another flag. */
+                            PMM_BELOW(256 + 30),
+                            PMM_BELOW((UINT64_C(1) << 32) + 30)};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, wrong[i], &f), ERR_INVALID);
     assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, wrong[i], 3, NULL, &f), ERR_INVALID);
