@@ -141,6 +141,7 @@ struct pmm_stats {
   uint64_t refills;           /* Blocks that CPUs took to serve single frames from. */
   uint64_t drains;            /* Blocks that they gave back, */
   uint64_t called_in;         /* and how often a CPU had to give back all that it had, because somebody asked. */
+  uint64_t held_frames;       /* Free frames that CPUs kept for their next requests when this was asked; it calls them in. */
   uint64_t mails;             /* Frames freed into a block of another CPU's. */
   uint64_t metadata_bytes;    /* Bitmaps and tiers. */
   uint64_t record_bytes;      /* Records, as mapped. */

@@ -191,7 +191,7 @@ static void draw_zeros_and_bad(const struct ledger *l) {
 }
 
 static void draw_costs(const struct ledger *l, const struct pmm_stats *s) {
-  char a[12], b[12], percent[8], counts[4][28];
+  char a[12], b[12], percent[8], counts[5][28];
   const uint64_t metadata = s->metadata_bytes + s->record_bytes;
   picture_add(&out, " taken back from boot services %s, from the loader %s\n",
               format_size(a, l->reclaimed_boot_services * FRAME_SIZE), format_size(b, l->reclaimed_loader * FRAME_SIZE));
@@ -201,9 +201,12 @@ static void draw_costs(const struct ledger *l, const struct pmm_stats *s) {
   picture_add(&out, " %s allocations, %s frees, %s refused%s\n", picture_count(counts[0], s->allocations),
               picture_count(counts[1], s->frees), picture_count(counts[2], s->failures),
               s->failures == 0 ? "" : PICTURE_DIM "; why fail says why" PICTURE_PLAIN);
-  picture_add(&out, " CPUs: %s blocks taken to serve frames from, %s given back,\n       %s calls home, %s frames by mail\n",
+  picture_add(&out,
+              " CPUs: %s blocks taken to serve frames from, %s given back,\n       %s calls home, %s frames by mail, "
+              "%s free frames kept\n",
               picture_count(counts[0], s->refills), picture_count(counts[1], s->drains),
-              picture_count(counts[2], s->called_in), picture_count(counts[3], s->mails));
+              picture_count(counts[2], s->called_in), picture_count(counts[3], s->mails),
+              picture_count(counts[4], s->held_frames));
   draw_zeros_and_bad(l);
   shell_print(&out);
 }

@@ -70,6 +70,7 @@ static void add_stats(struct pmm_stats *sum, const struct pmm_stats *s) {
   sum->drains += s->drains;
   sum->called_in += s->called_in;
   sum->mails += s->mails;
+  sum->held_frames += s->held_frames;
   sum->metadata_bytes += s->metadata_bytes;
   sum->record_bytes += s->record_bytes;
   for (size_t i = 0; i < sizeof sum->free_by_order / sizeof *sum->free_by_order; i++)

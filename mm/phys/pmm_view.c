@@ -140,6 +140,7 @@ void pmm_stats_read(const struct pmm *p, struct pmm_stats *out) {
     out->allocations += atomic_get(&s->allocs) + atomic_get(&s->huge_allocs);
     out->frees += atomic_get(&s->frees) + atomic_get(&s->huge_frees);
     out->mails += atomic_get(&s->mails);
+    out->held_frames += slot_held_frames(s);
   }
   pmm_bring_home(u); /* Blocks and runs are asked of the bits. */
   out->free_2m = u->tier.free_2m;

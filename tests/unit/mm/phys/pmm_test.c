@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/bits.h"
 #include "base/units.h"
 #include "hosted.h"
 #include "mm/phys/instance.h"
@@ -322,6 +323,92 @@ static void flags_say_below_what_and_whether_it_may_move(void **state) {
   hosted_destroy(&h);
 }
 
+/* --- what CPUs keep ---------------------------------------------------------------------------------------------- */
+
+static const struct frame_limits whole_block = {.align = FRAMES_PER_2M};
+
+static void add_frames(void *context, uint64_t start, uint64_t end) { *(uint64_t *)context += end - start; }
+
+/* Free frames that nobody finds who asks no slot. */
+static uint64_t kept_by_slots(struct hosted *h) {
+  struct ledger l;
+  uint64_t found = 0;
+  ledger_read(h->pmm, &l);
+  tier_each_run(&h->pmm->tier, add_frames, &found);
+  return l.frames[FRAME_OWNER_FREE] - found;
+}
+
+/* A block each, and of whole ones no more than 16 nor than a sixty-fourth of what there is; all of it counted. */
+static void what_cpus_keep_is_bounded_and_counted(void **state) {
+  (void)state;
+  const uint64_t blocks[] = {32, 300, 2048};
+  for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
+    struct boot_region ram = {GIB, GIB + blocks[i] * 2 * MIB, BOOT_MEMORY_USABLE, 7, 8};
+    struct hosted h = hosted_create(&ram, 1, NULL, 0);
+    const uint64_t pocket = bits_min(bits_max(blocks[i] / 64, 1), 16);
+    struct pmm_stats s;
+    pfn_t f;
+    for (uint32_t cpu = 0; cpu < 16; cpu++) {
+      slots_play(cpu);
+      assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, 0, &f), OK);
+      assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, FRAMES_PER_2M, &whole_block, &f), OK);
+      assert_in_range(kept_by_slots(&h), FRAMES_PER_2M - 1, (cpu + 1) * (1 + pocket) * FRAMES_PER_2M);
+    }
+    const uint64_t kept = kept_by_slots(&h);
+    pmm_stats_read(h.pmm, &s);
+    assert_int_equal(s.held_frames, kept);
+    assert_int_equal(kept_by_slots(&h), 0);
+    pmm_stats_read(h.pmm, &s);
+    assert_int_equal(s.held_frames, 0);
+    assert_int_equal(s.called_in, 16);
+    hosted_must_be_sound(&h, "after what was kept");
+    hosted_destroy(&h);
+  }
+  slots_play(0);
+}
+
+/* The fake lock ends the program when a thread takes it twice. */
+static void the_usual_ways_need_no_lock(void **state) {
+  (void)state;
+  struct boot_region ram = {GIB, 5 * GIB, BOOT_MEMORY_USABLE, 7, 8};
+  struct hosted h = hosted_create(&ram, 1, NULL, 0);
+  const struct frame_limits low = {.max = FRAMES_OF(2 * GIB)};
+  pfn_t own, block, others, nobodys;
+  slots_play(1);
+  assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, 0, &others), OK);
+  slots_play(0);
+  assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, 0, &own), OK);
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, FRAMES_PER_2M, &whole_block, &block), OK);
+  assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, 5, &low, &nobodys), OK);
+  assert_int_not_equal(own.raw / FRAMES_PER_2M, others.raw / FRAMES_PER_2M);
+
+  platform_lock_acquire(&h.pmm->lock);
+  for (unsigned i = 0; i < 300; i++) {
+    assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_TEST, own), OK);
+    assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, PMM_MOVABLE, &own), OK);
+    assert_int_equal(pmm_free_run(h.pmm, FRAME_OWNER_TEST, block, FRAMES_PER_2M), OK);
+    assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, FRAMES_PER_2M, &whole_block, &block), OK);
+  }
+  assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_TEST, others), OK);
+  for (uint64_t i = 0; i < 4; i++) assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_TEST, pfn_add(nobodys, i)), OK);
+  platform_lock_release(&h.pmm->lock);
+  hosted_must_be_sound(&h, "after what needs no lock");
+  hosted_destroy(&h);
+}
+
+static void frames_come_to_a_cpu_a_block_at_a_time(void **state) {
+  (void)state;
+  struct boot_region ram = {GIB, 2 * GIB, BOOT_MEMORY_USABLE, 7, 8};
+  struct hosted h = hosted_create(&ram, 1, NULL, 0);
+  struct pmm_stats s;
+  pfn_t f;
+  for (unsigned i = 0; i < 16 * FRAMES_PER_2M; i++) assert_int_equal(pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, 0, &f), OK);
+  pmm_stats_read(h.pmm, &s);
+  assert_int_equal(s.refills, 16);
+  assert_true(s.drains <= 16);
+  hosted_destroy(&h);
+}
+
 static bool stop_at_once(void *context, const struct pmm_range *range) {
   (void)range;
   ++*(unsigned *)context;
@@ -492,6 +579,9 @@ int main(void) {
       cmocka_unit_test(a_frame_that_is_put_by_is_free_and_found_whoever_wants_it),
       cmocka_unit_test(many_cpus_with_frames_put_by_are_not_called_in_for_a_block),
       cmocka_unit_test(what_a_pocket_has_kept_from_the_tiers_they_learn_when_it_is_closed),
+      cmocka_unit_test(what_cpus_keep_is_bounded_and_counted),
+      cmocka_unit_test(the_usual_ways_need_no_lock),
+      cmocka_unit_test(frames_come_to_a_cpu_a_block_at_a_time),
       cmocka_unit_test(a_visitor_may_stop),
       cmocka_unit_test(records_are_wanted_for_ram_and_nothing_else),
   };
