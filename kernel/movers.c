@@ -45,7 +45,7 @@ status_t movers_quote(uint32_t flags, uint64_t count, const struct frame_limits 
 
 status_t movers_alloc(enum frame_owner owner, uint32_t flags, uint64_t count, const struct frame_limits *where,
                       uint64_t moves_max, pfn_t *first) {
-  if (!contigs || moves_max == 0) return nodes_alloc_run(memory_nodes(), owner, flags, count, where, first);
+  if (!contigs) return nodes_alloc_run(memory_nodes(), owner, flags, count, where, first);
   return contig_nodes_alloc(whole(), owner, flags, count, where, moves_max, first);
 }
 

@@ -107,7 +107,7 @@ status_t contig_commit(struct contig *c, const struct contig_quote *quote, enum 
  * A frame that its owner does not let go costs one try: the next window is the cheapest without it, and so on for a few
  * dozen frames.
  * Statuses of pmm_alloc_run, contig_quote and contig_commit (what the last hold said when no window is left without such a
- * frame); ERR_DENIED (it would take more than moves_max).
+ * frame); ERR_DENIED (it would take more than moves_max).  What can never be is ERR_RANGE also when nothing may move.
  */
 status_t contig_alloc(struct contig *c, enum frame_owner owner, uint64_t count, const struct frame_limits *where,
                       uint64_t moves_max, pfn_t *first);

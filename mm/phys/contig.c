@@ -387,9 +387,12 @@ status_t contig_make(struct contig *c, uint32_t near, enum frame_owner owner, ui
 
 status_t contig_find_or_make(struct contig *c, enum frame_owner owner, uint64_t count, const struct frame_limits *where,
                              uint64_t moves_max, uint64_t *moved, pfn_t *first) {
-  const status_t s = contig_door_find(c, owner, count, where, first);
   *moved = 0;
-  if (s != ERR_NO_MEMORY || moves_max == 0) return s;
+  if (owner == FRAME_OWNER_GATHERED) return ERR_INVALID; /* Of a commit alone (INV-G1). */
+  const status_t s = contig_door_find(c, owner, count, where, first);
+  if (s != ERR_NO_MEMORY) return s;
+  if (!contig_is_possible(c, count, where)) return ERR_RANGE; /* One allocator alone does not say so. */
+  if (moves_max == 0) return s;
   return contig_make(c, NEAR_NOBODY, owner, count, where, moves_max, moved, first);
 }
 

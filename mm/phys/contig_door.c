@@ -64,8 +64,11 @@ status_t contig_door_take_near(struct contig *c, uint64_t near, uint64_t *frame)
 
 status_t contig_door_find(struct contig *c, enum frame_owner owner, uint64_t count, const struct frame_limits *where,
                           pfn_t *first) {
-  return c->pmm ? pmm_alloc_run(c->pmm, owner, 0, count, where, first)
-                : nodes_alloc_run(c->nodes, owner, 0, count, where, first);
+  if (!c->pmm) return nodes_alloc_run(c->nodes, owner, 0, count, where, first);
+  const status_t s = pmm_alloc_run(c->pmm, owner, 0, count, where, first);
+  if (s != ERR_NO_MEMORY || !c->nodes) return s;
+  (void)nodes_call_in(c->nodes); /* INV-21; and ask again in any case: another CPU may have called in what there was. */
+  return pmm_alloc_run(c->pmm, owner, 0, count, where, first);
 }
 
 void contig_door_deliver(struct contig *c, uint64_t first, uint64_t count, enum frame_owner owner) {
@@ -85,6 +88,7 @@ void contig_door_leave(struct contig *c, uint64_t first, uint64_t count) {
 }
 
 void contig_door_drain(struct contig *c) {
+  if (c->nodes) (void)nodes_call_in(c->nodes); /* Zeros in stock are free for whoever wants a run. */
   if (c->pmm) {
     pmm_drain(c->pmm);
     return;

@@ -20,5 +20,5 @@ void contig_door_deliver(struct contig *c, uint64_t first, uint64_t count, enum 
 void contig_door_free(struct contig *c, enum frame_owner owner, uint64_t first, uint64_t count);
 /** zero_leave. */
 void contig_door_leave(struct contig *c, uint64_t first, uint64_t count);
-/** pmm_drain. */
+/** pmm_drain, and the stocks of zeros called in: what is as good as free is free then. */
 void contig_door_drain(struct contig *c);

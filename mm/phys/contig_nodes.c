@@ -26,45 +26,55 @@ struct reach {
   struct frame_limits where;
 };
 
-static status_t reach_of(struct contig *whole, uint32_t flags, const struct frame_limits *where, struct reach *out) {
-  const uint32_t bits = PMM_BELOW_BITS(flags);
-  *out = (struct reach){.contig = whole, .where = where ? *where : (struct frame_limits){0}};
+static status_t reach_of(struct contig *whole, uint32_t flags, uint64_t count, const struct frame_limits *where,
+                         struct reach *out) {
+  *out = (struct reach){.contig = whole};
   if (!nodes_begin_at(whole->nodes, flags, &out->node)) return ERR_INVALID;
-  if (bits != 0 && (bits <= FRAME_SHIFT || bits > 64)) return ERR_INVALID;
-  if (out->where.max == 0) out->where.max = UINT64_MAX;
-  if (bits != 0 && bits < 64) out->where.max = bits_min(out->where.max, UINT64_C(1) << (bits - FRAME_SHIFT));
+  if (!pmm_run_makes_sense(FRAME_OWNER_KERNEL, flags & ~NODE_FLAGS, count, where)) return ERR_INVALID;
+  out->where = nodes_limits(flags, where);
   if (flags & NODE_EXACT) out->contig = &whole->parts[out->node];
   return flags & NODE_EXACT && !out->contig->pmm ? ERR_RANGE : OK;
 }
 
 struct contig *contig_nodes_for(struct contig *whole, uint32_t flags) {
   struct reach r;
-  return reach_of(whole, flags, NULL, &r) == OK ? r.contig : NULL;
+  return reach_of(whole, flags, 1, NULL, &r) == OK ? r.contig : NULL;
 }
 
 status_t contig_nodes_quote(struct contig *whole, uint32_t flags, uint64_t count, const struct frame_limits *where,
                             struct contig_quote *out) {
   struct reach r;
-  const status_t s = reach_of(whole, flags, where, &r);
+  const status_t s = reach_of(whole, flags, count, where, &r);
   return s == OK ? contig_quote_avoiding(r.contig, r.node, count, &r.where, NULL, out) : s;
+}
+
+/* There is no such run: one is made. */
+static status_t make(struct contig *whole, enum frame_owner owner, uint32_t flags, uint64_t count,
+                     const struct frame_limits *where, uint64_t moves_max, pfn_t *first) {
+  struct reach r;
+  uint64_t moved;
+  if (!window_can_see(whole)) return ERR_UNSUPPORTED;
+  status_t s = reach_of(whole, flags, count, where, &r);
+  if (s == OK) s = contig_make(r.contig, r.node, owner, count, &r.where, moves_max, &moved, first);
+  if (s == OK && flags & NODE_ZEROED) nodes_clear(whole->nodes, *first, count);
+  return s;
 }
 
 status_t contig_nodes_alloc(struct contig *whole, enum frame_owner owner, uint32_t flags, uint64_t count,
                             const struct frame_limits *where, uint64_t moves_max, pfn_t *first) {
-  struct reach r;
-  uint64_t moved;
-  const status_t s = nodes_alloc_run(whole->nodes, owner, flags, count, where, first);
-  if (s != ERR_NO_MEMORY || moves_max == 0) return s;
-  if (!window_can_see(whole)) return ERR_UNSUPPORTED;
-  status_t made = reach_of(whole, flags, where, &r);
-  if (made == OK) made = contig_make(r.contig, r.node, owner, count, &r.where, moves_max, &moved, first);
-  if (made == OK && flags & NODE_ZEROED) nodes_clear(whole->nodes, *first, count);
-  return made;
+  if (owner == FRAME_OWNER_GATHERED) return ERR_INVALID; /* Of a commit alone (INV-G1). */
+  flags &= ~PMM_MOVABLE;                                 /* What is made does not move, so what is found does not either. */
+  if (moves_max == 0) return nodes_alloc_run(whole->nodes, owner, flags, count, where, first);
+  status_t s = nodes_alloc_run(whole->nodes, owner, flags | NODE_PROBE, count, where, first);
+  if (s == ERR_NO_MEMORY) s = make(whole, owner, flags, count, where, moves_max, first);
+  if (s == OK || s == ERR_INVALID) return s;
+  /* Now it is a failure, and counted as one; unless somebody has given back enough meanwhile. */
+  return nodes_alloc_run(whole->nodes, owner, flags, count, where, first) == OK ? OK : s;
 }
 
 status_t contig_nodes_explain(struct contig *whole, uint32_t flags, uint64_t count, const struct frame_limits *where,
                               struct contig_obstacle *out) {
   struct reach r;
-  const status_t s = reach_of(whole, flags, where, &r);
+  const status_t s = reach_of(whole, flags, count, where, &r);
   return s == OK ? contig_explain(r.contig, count, &r.where, out) : s;
 }

@@ -255,7 +255,7 @@ static status_t quote(struct contig *c, uint64_t count, const struct frame_limit
   const status_t status = decode(count, where, &s.shape);
   if (status != OK) return status;
   if (!window_can_see(c)) return ERR_UNSUPPORTED;
-  contig_door_drain(c); /* What a slot has put by counts as used in its block. */
+  contig_door_drain(c); /* What a slot has put by counts as used in its block, and a stock's frames as unmovable. */
   uint64_t moves;
   search_coarsely(&s);
   search(&s);
@@ -291,6 +291,17 @@ status_t contig_quote_avoiding(struct contig *c, uint32_t near, uint64_t count, 
 
 status_t contig_quote(struct contig *c, uint64_t count, const struct frame_limits *where, struct contig_quote *out) {
   return contig_quote_avoiding(c, NEAR_NOBODY, count, where, NULL, out);
+}
+
+bool contig_is_possible(const struct contig *c, uint64_t count, const struct frame_limits *where) {
+  struct shape s;
+  uint64_t start, end;
+  if (decode(count, where, &s) != OK) return false;
+  for (uint64_t limit = s.max; limit > s.min && window_range_below(c, limit, &start, &end); limit = start) {
+    uint64_t from = start;
+    if (clip(&s, &from, &end)) return true;
+  }
+  return false;
 }
 
 /* --- explaining -------------------------------------------------------------------------------------------------- */

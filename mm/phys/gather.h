@@ -32,6 +32,8 @@ struct avoid {
 /** contig_quote without these frames; of the windows of one price one in a node as near as can be to `near`, if any. */
 status_t contig_quote_avoiding(struct contig *c, uint32_t near, uint64_t count, const struct frame_limits *where,
                                const struct avoid *avoid, struct contig_quote *out);
+/** Does any window of a request that makes sense lie within our RAM?  Whoever has it. */
+bool contig_is_possible(const struct contig *c, uint64_t count, const struct frame_limits *where);
 /** Quotes and commits until a run is made or there is no hope; *moved says how many frames have moved.  (contig.c) */
 status_t contig_make(struct contig *c, uint32_t near, enum frame_owner owner, uint64_t count,
                      const struct frame_limits *where, uint64_t moves_max, uint64_t *moved, pfn_t *first);

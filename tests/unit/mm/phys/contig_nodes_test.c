@@ -271,7 +271,9 @@ static void a_run_longer_than_a_node_is_made(void **state) {
   assert_int_equal(contig_nodes_alloc(&t.whole, FRAME_OWNER_KERNEL, NODE(0) | NODE_EXACT, 1200, NULL, 999, &first),
                    ERR_RANGE);
   assert_int_equal(contig_nodes_alloc(&t.whole, FRAME_OWNER_KERNEL, 0, 1200, NULL, 20, &first), ERR_DENIED);
+  assert_int_equal(nodes_failure_count(t.m.nodes), 2);
   assert_int_equal(contig_nodes_alloc(&t.whole, FRAME_OWNER_KERNEL, 0, 1200, NULL, 999, &first), OK);
+  assert_int_equal(nodes_failure_count(t.m.nodes), 2); /* What is made has not failed. */
   assert_true(first.raw < BORDER && first.raw + 1200 > BORDER && t.moves > 0);
   must_be_intact();
   assert_int_equal(nodes_free_run(t.m.nodes, FRAME_OWNER_KERNEL, first, 1200), OK);
@@ -330,6 +332,10 @@ static void requests_that_make_no_sense_are_told_apart(void **state) {
   assert_int_equal(contig_nodes_quote(&t.whole, PMM_BELOW(12), 1, NULL, &q), ERR_INVALID);
   assert_int_equal(contig_nodes_quote(&t.whole, PMM_BELOW(20), 1, NULL, &q), ERR_RANGE); /* RAM begins at 2 MiB. */
   assert_int_equal(contig_nodes_quote(&t.whole, PMM_BELOW(64), 0, NULL, &q), ERR_INVALID);
+  assert_int_equal(contig_nodes_quote(&t.whole, UINT32_C(1) << 31, 1, NULL, &q), ERR_INVALID);
+  assert_int_equal(contig_nodes_quote(&t.whole, PMM_BELOW(256 + 30), 1, NULL, &q), ERR_INVALID);
+  assert_int_equal(contig_nodes_alloc(&t.whole, FRAME_OWNER_GATHERED, 0, 1, NULL, 0, &first), ERR_INVALID);
+  assert_int_equal(contig_nodes_alloc(&t.whole, FRAME_OWNER_GATHERED, 0, 1, NULL, 1, &first), ERR_INVALID);
   assert_int_equal(contig_nodes_explain(&t.whole, NODE(7), 1, NULL, &o), ERR_INVALID);
   assert_int_equal(contig_nodes_explain(&t.whole, NODE(1) | NODE_EXACT, 1024, NULL, &o), ERR_NOT_FOUND);
   assert_int_equal(contig_nodes_explain(&t.whole, NODE(0) | NODE_EXACT, 1024, NULL, &o), OK);
@@ -337,9 +343,58 @@ static void requests_that_make_no_sense_are_told_apart(void **state) {
   assert_int_equal(contig_nodes_explain(&t.whole, 0, 2048, NULL, &o), OK);
   assert_int_equal(contig_nodes_alloc(&t.whole, FRAME_OWNER_KERNEL, NODE(9), 1, NULL, 1, &first), ERR_INVALID);
   assert_int_equal(contig_nodes_alloc(&t.whole, FRAME_OWNER_KERNEL, 0, 2049, NULL, 1, &first), ERR_RANGE);
+  struct pmm_story story;
+  assert_int_equal(contig_nodes_alloc(&t.whole, MOVER, PMM_MOVABLE, 3, NULL, 1, &first), OK);
+  nodes_describe(t.m.nodes, paddr_of_pfn(first), &story);
+  assert_false(story.is_movable); /* Found or made: as the contract has it. */
+  assert_int_equal(nodes_free_run(t.m.nodes, MOVER, first, 3), OK);
   assert_null(contig_nodes_for(&t.whole, NODE(2)));
   assert_ptr_equal(contig_nodes_for(&t.whole, NODE(1)), &t.whole);
   assert_ptr_equal(contig_nodes_for(&t.whole, NODE(1) | NODE_EXACT), &t.parts[1]);
+  end();
+}
+
+/* --- zeros in stock ------------------------------------------------------------------------------------------------ */
+
+/* A stock in each node, filled: its head is the highest frame of the node, and its zeros come from the block below that. */
+static void fill_stocks(void) {
+  struct ledger l;
+  while (nodes_idle(t.m.nodes)) continue;
+  nodes_ledger_read(t.m.nodes, 1, &l);
+  assert_true(l.frames[FRAME_OWNER_ZEROED] >= 32);
+}
+
+/* They are as good as free: they make no run dearer and none impossible, with moves or without. */
+static void a_stock_of_zeros_is_in_nobodys_way(void **state) {
+  (void)state;
+  const struct contig_pool_promise promise = {1000, 1, CONTIG_POOL_POWERS};
+  const struct frame_limits window = {.min = BORDER + 512, .max = BORDER + 1016};
+  struct contig *part = NULL;
+  struct contig_quote before, q;
+  struct contig_compaction c;
+  struct contig_pool *pool;
+  pfn_t first;
+  begin(2048, 2, 2, NULL);
+  part = &t.parts[1];
+  assert_int_equal(nodes_clear_init(t.m.nodes, NODES_CLEAR_ON_ALLOC, UINT64_C(1) << 20), OK);
+  fill_stocks();
+  assert_int_equal(contig_pool_create(part, FRAME_OWNER_TEST, &promise, NULL, 0, &pool), OK);
+  assert_int_equal(contig_pool_destroy(pool), OK);
+  for (uint64_t f = FIRST; f < t.end; f += 16) take_movable(f);
+  assert_int_equal(contig_quote(part, 504, &window, &before), OK);
+  fill_stocks();
+  assert_int_equal(contig_quote(part, 504, &window, &q), OK);
+  assert_int_equal(q.moves, before.moves);
+  fill_stocks();
+  assert_int_equal(contig_quote(&t.whole, 504, &window, &q), OK);
+  assert_int_equal(q.moves, before.moves);
+  fill_stocks();
+  assert_int_equal(contig_alloc(part, FRAME_OWNER_KERNEL, 504, &window, before.moves, &first), OK);
+  assert_int_equal(nodes_free_run(t.m.nodes, FRAME_OWNER_KERNEL, first, 504), OK);
+  fill_stocks();
+  assert_int_equal(contig_compact(part, FRAMES_PER_2M, UINT64_MAX, &c), OK);
+  assert_int_equal(c.possible, 1); /* Of two blocks; in one is the stock's head. */
+  assert_int_equal(c.before + c.made, 1);
   end();
 }
 
@@ -477,6 +532,7 @@ int main(void) {
       cmocka_unit_test(what_moves_stays_in_its_node_while_that_has_room),
       cmocka_unit_test(what_finds_no_room_in_its_node_goes_to_the_next),
       cmocka_unit_test(requests_that_make_no_sense_are_told_apart),
+      cmocka_unit_test(a_stock_of_zeros_is_in_nobodys_way),
       cmocka_unit_test(what_is_condemned_is_in_the_way),
       cmocka_unit_test(what_is_condemned_in_the_middle_leaves_service),
       cmocka_unit_test(a_pools_broken_frame_leaves_service_with_the_pool),

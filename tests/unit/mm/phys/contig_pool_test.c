@@ -381,7 +381,8 @@ static void promises_that_make_no_sense_are_told_apart(void **state) {
     assert_int_equal(contig_pool_create(c, FRAME_OWNER_TEST, &bad[i], NULL, 0, &pool), ERR_INVALID);
   }
   assert_true(contig_pool_cost(&large) > CONTIG_POOL_LIVE_MAX && contig_pool_cost(&large) < 64 * CONTIG_POOL_LIVE_MAX);
-  assert_int_equal(contig_pool_create(c, FRAME_OWNER_TEST, &large, NULL, 0, &pool), ERR_NO_MEMORY);
+  assert_int_equal(contig_pool_create(c, FRAME_OWNER_TEST, &large, NULL, 0, &pool), ERR_RANGE);
+  assert_int_equal(contig_pool_create(c, FRAME_OWNER_GATHERED, &good, NULL, 0, &pool), ERR_INVALID);
   assert_int_equal(contig_pool_create(c, FRAME_OWNER_FREE, &good, NULL, 0, &pool), ERR_INVALID);
   assert_int_equal(contig_pool_create(c, FRAME_OWNER_TEST, &good, &(struct frame_limits){.align = 3}, 0, &pool),
                    ERR_INVALID);

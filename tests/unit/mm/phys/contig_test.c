@@ -279,7 +279,7 @@ static void a_quote_is_the_least_of_all_windows_and_the_commit_moves_exactly_tha
 /* What contig_alloc must say, by the oracle: a run that costs nothing exists. */
 static status_t verdict_on_alloc(const struct verdict *v, uint64_t moves_max) {
   if (v->moves == 0) return OK;
-  if (moves_max == 0) return ERR_NO_MEMORY;
+  if (moves_max == 0) return v->status == ERR_RANGE ? ERR_RANGE : ERR_NO_MEMORY;
   if (v->status != OK) return v->status;
   return v->moves <= moves_max ? OK : ERR_DENIED;
 }
@@ -483,6 +483,14 @@ static void bad_requests_are_told_apart(void **state) {
   assert_int_equal(contig_quote(c, UINT64_MAX, NULL, &q), ERR_RANGE);
   assert_int_equal(contig_quote(c, 512, &low, &q), ERR_RANGE);
   assert_int_equal(contig_quote(c, COUNT, NULL, &q), ERR_NO_MEMORY);
+  for (uint64_t moves = 0; moves < 2;
+       moves++) { /* What can never be is no lack of memory, whether frames may move or not. */
+    assert_int_equal(contig_alloc(c, FRAME_OWNER_KERNEL, COUNT + 1, NULL, moves, &first), ERR_RANGE);
+    assert_int_equal(contig_alloc(c, FRAME_OWNER_KERNEL, UINT64_MAX, NULL, moves, &first), ERR_RANGE);
+    assert_int_equal(contig_alloc(c, FRAME_OWNER_KERNEL, 512, &low, moves, &first), ERR_RANGE);
+    assert_int_equal(contig_alloc(c, FRAME_OWNER_KERNEL, COUNT, NULL, moves, &first), ERR_NO_MEMORY);
+    assert_int_equal(contig_alloc(c, FRAME_OWNER_GATHERED, 1, NULL, moves, &first), ERR_INVALID);
+  }
   bad.count = 0;
   assert_int_equal(contig_commit(c, &bad, FRAME_OWNER_KERNEL, &first), ERR_INVALID);
   bad.count = UINT64_MAX;
