@@ -62,7 +62,8 @@ status_t dma_device_destroy(struct dma_device *d);
  * Write-combining memory has no other mapping and no line in any cache, from here until dma_fence gives it back; the driver
  * orders its stores before it tells the device (a fence, or an uncached store to a register).
  *   => any CPU, no lock held; zeroing, searching and changing the type are done outside every lock.
- * Returns OK; ERR_INVALID (size 0, over segment_max, boundary, DMA_SIZE_MAX or what address_bits reach: no machine could);
+ * Returns OK; ERR_INVALID (size 0, over segment_max, boundary, DMA_SIZE_MAX or what address_bits reach: no machine could; no
+ * such kind of memory);
  * ERR_RANGE (never: this machine has no such memory); ERR_NO_MEMORY (not now; or no tables to split a large page of the
  * direct map); ERR_FULL (DMA_RUNS_MAX); ERR_UNSUPPORTED (no write-combining on this machine).  On failure nothing has
  * changed.
@@ -73,9 +74,9 @@ status_t dma_alloc(struct dma_device *d, uint64_t size, enum dma_memory memory, 
  * Allocates `size` bytes in as few segments as memory has for it, at most `room`; each within the limits, all of them whole
  * frames but the last.  Zeroed.  *count says how many.
  *   => as dma_alloc; one search for each segment, and for one that cannot be had whole the logarithm of its length more.
- * Returns as dma_alloc; ERR_INVALID also when size is over segment_max times the segments allowed, or segments are shorter
- * than a frame, so that none but the last could be whole; ERR_NO_MEMORY also when memory is there, but in too many pieces.
- * On failure all is given back and nothing has changed but what stands in `list`.
+ * Returns as dma_alloc, ERR_RANGE before anything is taken; ERR_INVALID also when size is over segment_max times the
+ * segments allowed, or segments are shorter than a frame, so that none but the last could be whole; ERR_NO_MEMORY also when
+ * memory is there, but in too many pieces. On failure all is given back and nothing has changed but what stands in `list`.
  */
 status_t dma_alloc_scatter(struct dma_device *d, uint64_t size, enum dma_memory memory, struct dma_segment *list,
                            size_t room, size_t *count);

@@ -60,6 +60,8 @@ void dma_break_mask(void) { mask_is_broken = true; }
 static uint64_t frames_of(uint64_t size) { return size / FRAME_SIZE + (size % FRAME_SIZE != 0); }
 static bool is_power_or_none(uint64_t x) { return x == 0 || bits_is_power_of_two(x); }
 
+static bool is_memory(enum dma_memory memory) { return memory == DMA_COHERENT || memory == DMA_WRITE_COMBINING; }
+
 static bool limits_are_valid(const struct dma_limits *l) {
   const bool bits_are_good = l->address_bits == 0 || (l->address_bits >= FRAME_SHIFT && l->address_bits <= 64);
   return bits_are_good && is_power_or_none(l->align) && is_power_or_none(l->boundary);
@@ -223,7 +225,7 @@ status_t dma_device_destroy(struct dma_device *d) {
 
 status_t dma_alloc(struct dma_device *d, uint64_t size, enum dma_memory memory, struct dma_segment *out) {
   struct dma_run run;
-  if (size == 0 || size > longest(&d->limits)) return ERR_INVALID;
+  if (size == 0 || size > longest(&d->limits) || !is_memory(memory)) return ERR_INVALID;
   const status_t s = take(d, frames_of(size), true, memory, &run);
   if (s == OK) *out = segment(&run, size);
   return s;
@@ -254,8 +256,9 @@ status_t dma_alloc_scatter(struct dma_device *d, uint64_t size, enum dma_memory 
   uint64_t most;
   if (d->limits.segment_count_max != 0) room = bits_min(room, d->limits.segment_count_max);
   if (!bits_mul(step, room, &most)) most = UINT64_MAX;
-  if (size == 0 || size > most) return ERR_INVALID;
+  if (size == 0 || size > most || !is_memory(memory)) return ERR_INVALID;
   if (frames_of(size) > reach(&d->limits)) return ERR_INVALID;
+  if (frames_of(size) > nodes_frames_below(d->nodes, reach(&d->limits))) return ERR_RANGE; /* Before all of it is taken. */
   size_t n = 0;
   for (uint64_t left = size; left > 0; n++) {
     struct dma_run run;

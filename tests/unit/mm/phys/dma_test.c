@@ -318,6 +318,28 @@ static void what_no_machine_could_give_is_told_from_what_this_one_has_not(void *
   assert_int_equal(dma_alloc(bytes, 100, DMA_COHERENT, &s), OK);
   assert_int_equal(dma_alloc(bytes, 101, DMA_COHERENT, &s), ERR_INVALID);
   assert_int_equal(dma_alloc_scatter(bytes, 100, DMA_COHERENT, &s, 1, &n), ERR_INVALID);
+  for (int kind = 2; kind < 300; kind += 254) { /* Neither of the two kinds of memory. */
+    assert_int_equal(dma_alloc(any, FRAME_SIZE, (enum dma_memory)kind, &s), ERR_INVALID);
+    assert_int_equal(dma_alloc_scatter(any, FRAME_SIZE, (enum dma_memory)kind, &s, 1, &n), ERR_INVALID);
+  }
+  machine_destroy(&h);
+}
+
+/* A list longer than all memory is refused for what it is, before the memory of everybody else is taken and cleared. */
+static void a_list_that_can_never_be_takes_nothing(void **state) {
+  (void)state;
+  struct machine h = start();
+  static struct dma_segment list[DMA_RUNS_MAX];
+  struct dma_device *any = device(&h, (struct dma_limits){0}), *near = device(&h, (struct dma_limits){.address_bits = 24});
+  size_t n = 3;
+  const uint64_t cleared = fake_memory.cleared + fake_memory.cleared_far, before = machine_digest(&h);
+  assert_int_equal(dma_alloc_scatter(any, 32 * MIB + 1, DMA_COHERENT, list, DMA_RUNS_MAX, &n), ERR_RANGE);
+  assert_int_equal(dma_alloc_scatter(near, 15 * MIB + 1, DMA_COHERENT, list, DMA_RUNS_MAX, &n), ERR_RANGE);
+  assert_int_equal(n, 3);
+  assert_int_equal(fake_memory.cleared + fake_memory.cleared_far, cleared);
+  assert_int_equal(machine_digest(&h), before);
+  assert_int_equal(dma_alloc_scatter(any, 32 * MIB, DMA_COHERENT, list, DMA_RUNS_MAX, &n), ERR_NO_MEMORY); /* Not now. */
+  assert_int_equal(dma_alloc_scatter(near, 15 * MIB, DMA_COHERENT, list, DMA_RUNS_MAX, &n), OK);
   machine_destroy(&h);
 }
 
@@ -514,6 +536,7 @@ int main(void) {
       cmocka_unit_test(a_failed_list_leaves_nothing_behind_wherever_it_fails),
       cmocka_unit_test(without_memory_there_is_no_device),
       cmocka_unit_test(what_no_machine_could_give_is_told_from_what_this_one_has_not),
+      cmocka_unit_test(a_list_that_can_never_be_takes_nothing),
       cmocka_unit_test(freed_memory_is_the_devices_until_the_fence),
       cmocka_unit_test(what_is_freed_during_a_fence_waits_for_the_next),
       cmocka_unit_test(what_is_freed_twice_or_was_never_had_is_refused),
