@@ -299,7 +299,7 @@ unit-which:
 	@echo 'unit: say which: make unit T=NAME, one of:'; printf '  %s\n' $(patsubst tests/unit/%_test.c,%,$(TESTS)) $(patsubst tests/%_test.c,%,$(THREAD_TESTS) $(INTERLEAVE_TESTS)); exit 1
 
 # --- checks ----------------------------------------------------------------------------------------------------------
-check: check-format check-tidy check-layers check-headers check-docs ## Format, clang-tidy, layers, headers that compile alone, documents
+check: check-format check-tidy check-layers check-hot check-headers check-docs ## Format, clang-tidy, layers, the hot path, headers that compile alone, documents
 C_FILES = $(shell find efi include kernel lib loader mm tests -name '*.[ch]' | LC_ALL=C sort)
 H_FILES := $(wildcard include/*/*.h mm/*.h mm/*/*.h mm/*/*/*.h efi/*.h loader/*.h loader/*/*.h kernel/*.h kernel/*/*.h kernel/*/*/*.h \
   tests/harness/*.h tests/fake/*.h tests/firmware/*.h)
@@ -316,6 +316,8 @@ $(BUILD)/tidy/%.ok: %.c .clang-tidy $(BUILD)/$$(call tidy_product,$$*.c)/%.o | $
 	$(Q)touch $@
 check-layers: $(call objects,loader) $(call objects,kernel)
 	$(Q)scripts/check-layers
+check-hot: $(BUILD)/kernel.elf
+	$(Q)scripts/check-hot
 check-headers: $(patsubst %.h,$(BUILD)/headers/%.ok,$(H_FILES))
 header_product = $(if $(filter loader/% efi/% tests/firmware/%,$(1)),loader,$(if $(filter tests/%,$(1)),host,kernel))
 $(BUILD)/headers/%.ok: %.h FORCE | $(SETUP) $(GEN.kernel)
@@ -345,4 +347,4 @@ help: ## This list
 FORCE:
 .PHONY: all loader kernel esp setup image install run gdb screenshot host-tests fuzz-tests test test-boot fuzz insns bench bench-nodes replay model plot unit unit-which \
   check \
-  firmware-matrix shim check-format check-tidy check-layers check-headers check-docs docs format size compile_commands clean help FORCE
+  firmware-matrix shim check-format check-tidy check-layers check-hot check-headers check-docs docs format size compile_commands clean help FORCE
