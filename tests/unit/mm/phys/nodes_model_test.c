@@ -16,12 +16,14 @@
 #include "machine.h"
 #include "platform.h"
 #include "seed.h"
+#include "slots.h"
 
 #define FRAMES      UINT64_C(8192) /* 32 MiB; places above are holes. */
 #define REGIONS_MAX 12
 #define RANGES_MAX  10
 #define MACHINES    300
 #define STEPS       400
+#define CPUS        18 /* Two of them without a slot. */
 #define TEST        FRAME_OWNER_TEST
 
 /* What the oracle knows about a frame. */
@@ -148,8 +150,9 @@ static uint64_t longest_run(const struct model *m) {
 static void allocate(struct model *m, struct dice *d) {
   /* Long runs are those that only cross borders. */
   const uint64_t longest = longest_run(m);
-  const uint64_t count = dice_one_in(d, 4) && longest > 8 ? longest + 1 - dice_below(d, 8) : 1 + dice_any_size(d, 11);
-  const struct frame_limits w = some_limits(d, count);
+  const bool is_long = dice_one_in(d, 4) && longest > 8, is_frame = !is_long && dice_one_in(d, 3);
+  const uint64_t count = is_long ? longest + 1 - dice_below(d, 8) : is_frame ? 1 : 1 + dice_any_size(d, 11);
+  const struct frame_limits w = is_frame ? (struct frame_limits){0} : some_limits(d, count);
   const uint32_t wanted = (uint32_t)dice_below(d, m->layout.count);
   const bool is_exact = dice_one_in(d, 3), is_named = dice_one_in(d, 2);
   const uint32_t node = is_named ? wanted : 0;
@@ -165,7 +168,8 @@ static void allocate(struct model *m, struct dice *d) {
     }
   }
   const bool exists = at_node != NODES_ALL || (!is_exact && search(m, count, &w, NODES_ALL) < FRAMES);
-  const status_t s = nodes_alloc_run(m->machine.nodes, TEST, flags, count, &w, &first);
+  const status_t s = is_frame ? nodes_alloc_frame(m->machine.nodes, TEST, flags, &first)
+                              : nodes_alloc_run(m->machine.nodes, TEST, flags, count, &w, &first);
   const bool is_memoryless = is_exact && m->keeper[node] != node;
   const bool is_possible = !is_memoryless && search_in(m, count, &w, is_exact ? node : NODES_ALL, true) < FRAMES;
   assert_int_equal(s, exists ? OK : is_possible ? ERR_NO_MEMORY : ERR_RANGE);
@@ -231,6 +235,7 @@ static void a_machine_of_nodes_is_what_an_oracle_says(void **state) {
     const uint64_t digest = machine_digest(&m.machine);
     for (unsigned step = 0; step < STEPS; step++) {
       const uint64_t what = dice_below(&d, 16);
+      slots_play((uint32_t)dice_below(&d, CPUS)); /* What one CPU keeps is there for all. */
       if (what < 8) allocate(&m, &d);
       if (what >= 8 && what < 15) release(&m, &d);
       if (what == 15) release_anything(&m, &d);
