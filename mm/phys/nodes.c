@@ -319,10 +319,13 @@ status_t nodes_judge(struct nodes *n, uint64_t first, uint64_t end, enum frame_o
   return judge(n, first, end, FRAME_STEP_FREE, owner);
 }
 
-/* Cleared by somebody else than its old owner, who was judged before, and than its next one: zero_free_run says why. */
+/* Judged as what it is, a free; then cleared by somebody else than its old owner and its next one: zero_free_run says why.
+ */
 status_t nodes_free_sound(struct nodes *n, enum frame_owner owner, pfn_t first, uint64_t count) {
+  uint64_t end;
   if (LIKELY(!n->clears_on_free)) return free_as_it_is(n, owner, first, count);
-  const status_t s = nodes_give_run(n, owner, FRAME_OWNER_ZEROED, first, count);
+  status_t s = bits_add(first.raw, count, &end) ? judge(n, first.raw, end, FRAME_STEP_FREE, owner) : ERR_INVALID;
+  if (s == OK) s = nodes_give_run(n, owner, FRAME_OWNER_ZEROED, first, count);
   if (s != OK) return s;
   zero_clear(first, count);
   return free_as_it_is(n, FRAME_OWNER_ZEROED, first, count);

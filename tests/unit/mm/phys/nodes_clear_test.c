@@ -154,7 +154,10 @@ static void a_refused_free_clears_nothing(void **state) {
   assert_int_equal(nodes_alloc_run(m.nodes, FRAME_OWNER_TEST, 0, 16, &across, &f), OK);
   memset(ram + f.raw * FRAME_SIZE, POISON, 16 * FRAME_SIZE);
   const uint64_t before = machine_digest(&m);
+  const uint64_t lines = fake_platform_log_count();
   assert_int_equal(nodes_free_run(m.nodes, FRAME_OWNER_USER, f, 16), ERR_OWNER);
+  assert_int_equal(fake_platform_log_count(), lines + 1); /* In the words of what was asked for. */
+  assert_non_null(strstr(fake_platform_last_line(), "refused to free frame"));
   assert_int_equal(nodes_free_run(m.nodes, FRAME_OWNER_TEST, f, 17), ERR_STATE);
   assert_int_equal(nodes_free_frame(m.nodes, FRAME_OWNER_USER, f), ERR_OWNER);
   assert_int_equal(machine_digest(&m), before);
