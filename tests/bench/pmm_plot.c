@@ -2,15 +2,22 @@
 /*
  * tests/bench/pmm_plot.c — cost against size and against occupancy, as CSV for scripts/plot-cost.
  *
- * WHAT   Two questions of the tiers, of a buddy system and of a flat bitmap:
+ * WHAT   Six questions of the tiers, of a buddy system and of a flat bitmap:
+ *          pair    a 4 KiB frame, taken and given back over and over;
+ *          block   the same with 2 MiB;
  *          frame   a 4 KiB frame, when the free ones are spread at random;
  *          none    2 MiB, when there is none: one frame of each block at least is in use;
- *        asked of memories of 1 GiB to 4 TiB that are 99.9 % full, and of one of 16 GiB that is 0 to 99.9 % full.
- * HOW    All is taken in runs of 1 GiB, and single frames are given back until as much is free as is asked for.  Each figure
- *        is the median over rounds with its ratio to A of the same round (measure.h).
+ *        asked of memories of 1 GiB to 4 TiB that are 99.9 % full, and of one of 16 GiB that is 0 to 99.9 % full; and
+ *          gig     1 GiB, taken and given back, when it is the only one that is whole;
+ *          empty   a 4 KiB frame, when there is none;
+ *        asked of memories of 2 GiB to 4 TiB.
+ * HOW    All is taken in runs of 1 GiB.  Then single frames are given back, or blocks of 2 MiB where these are asked for,
+ *        until as much is free as the question says.  Each figure is the median over rounds, with its ratio to A of the
+ *        same round (measure.h).
  * CAVEATS  What was freed last is still in the cache, and a buddy system's lists hand it out first: at 99.9 % full that
  * makes it cheap here, and fragmented for ever in pmm_bench's churn.  A buddy system keeps 9 bytes a frame, so it is asked
- * up to 512 GiB only; `none` of the flat bitmap up to 1 TiB, for patience's sake.
+ * up to 512 GiB only; the flat bitmap, which searches for what there is none of through all of it, up to 64 GiB for a whole
+ * GiB and to 1 TiB for the rest, for patience's sake.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +34,7 @@
 #define HOLES     UINT64_C(2048)
 #define LIST      (8 * HOLES)
 #define SOME_SEED 20
+#define PAIRS     20000
 
 static void must(bool ok, const char *what) {
   if (ok) return;
@@ -79,6 +87,18 @@ static void memory_destroy(struct memory *m) {
   free(m);
 }
 
+/* The same with blocks: at least four are free, and none but whole ones. */
+static struct memory *memory_create_blocks(const struct engine *e, uint64_t gib, double free_share) {
+  struct memory *m = memory_create(e, gib, 0);
+  const uint64_t blocks = m->frames / FRAMES_PER_2M;
+  const uint64_t n = bits_min(bits_max((uint64_t)(free_share * (double)blocks), 4), blocks);
+  for (uint64_t i = 0; i < n; i++) {
+    const uint64_t block = i * UINT64_C(0x9e3779b97f4a7c15) & (blocks - 1);
+    must(pmm_free_run(m->h.pmm, OWNER, pfn(m->base + block * FRAMES_PER_2M), FRAMES_PER_2M) == OK, "a block is ours");
+  }
+  return m;
+}
+
 /* Gives some frames back at random, and asks for as many. */
 static void round_frame(struct worker *w) {
   struct memory *m = w->context;
@@ -103,6 +123,46 @@ static void round_none(struct worker *w) {
   do { /* As often as 2 ms allow: an answer may take nanoseconds or milliseconds. */
     for (uint64_t i = 0; i < batch; i++)
       must(pmm_alloc_run(m->h.pmm, OWNER, 0, FRAMES_PER_2M, &block, &f) != OK, "there was one");
+    ops += batch;
+    batch *= 2;
+  } while (measure_now_ns() - w->began < 2000000);
+  measure_end(w, 0, ops);
+}
+
+static void round_pair(struct worker *w) {
+  struct memory *m = w->context;
+  measure_begin(w);
+  for (unsigned i = 0; i < PAIRS; i++) give(m, take(m));
+  measure_end(w, 0, PAIRS);
+}
+
+/* A run as long as it is aligned. */
+static void take_and_give(struct memory *m, uint64_t count) {
+  const struct frame_limits where = {.align = count};
+  pfn_t f = {0};
+  must(pmm_alloc_run(m->h.pmm, OWNER, 0, count, &where, &f) == OK, "a run was refused");
+  must(pmm_free_run(m->h.pmm, OWNER, f, count) == OK, "a run was not taken back");
+}
+
+static void round_block(struct worker *w) {
+  measure_begin(w);
+  for (unsigned i = 0; i < PAIRS / 4; i++) take_and_give(w->context, FRAMES_PER_2M);
+  measure_end(w, 0, PAIRS / 4);
+}
+
+static void round_gig(struct worker *w) {
+  measure_begin(w);
+  for (unsigned i = 0; i < 100; i++) take_and_give(w->context, PER_GIB);
+  measure_end(w, 0, 100);
+}
+
+static void round_empty(struct worker *w) {
+  struct memory *m = w->context;
+  uint64_t ops = 0, batch = 1;
+  pfn_t f;
+  measure_begin(w);
+  do {
+    for (uint64_t i = 0; i < batch; i++) must(pmm_alloc_frame(m->h.pmm, OWNER, 0, &f) != OK, "there was one");
     ops += batch;
     batch *= 2;
   } while (measure_now_ns() - w->began < 2000000);
@@ -135,11 +195,34 @@ static void point(const struct engine *e, const char *against, uint64_t gib, dou
   memory_destroy(m);
 }
 
+/* What is asked for lies there. */
+static void point_hot(const struct engine *e, const char *against, uint64_t gib, double free_share) {
+  struct measured out[MEASURE_FIGURES];
+  struct memory *m = memory_create_blocks(e, gib, free_share);
+  measure_run(1, round_pair, m, out);
+  print_point(e, "pair", against, gib, free_share, &out[0]);
+  measure_run(1, round_block, m, out);
+  print_point(e, "block", against, gib, free_share, &out[0]);
+  memory_destroy(m);
+}
+
+/* All or nothing: one GiB in the middle, or not a frame. */
+static void point_whole(const struct engine *e, uint64_t gib, bool asks_gig) {
+  struct measured out[MEASURE_FIGURES];
+  struct memory *m = memory_create(e, gib, 0);
+  measure_run(1, round_empty, m, out);
+  print_point(e, "empty", "size", gib, 0, &out[0]);
+  must(pmm_free_run(m->h.pmm, OWNER, pfn(m->base + gib / 2 * PER_GIB), PER_GIB) == OK, "a GiB is ours");
+  if (asks_gig) measure_run(1, round_gig, m, out);
+  if (asks_gig) print_point(e, "gig", "size", gib, 0, &out[0]);
+  memory_destroy(m);
+}
+
 int main(int argc, char **argv) {
   static const struct {
     const struct engine *engine;
-    uint64_t gib_max, none_gib_max;
-  } all[] = {{NULL, 4096, 4096}, {&engine_buddy, 512, 512}, {&engine_flat, 4096, 1024}};
+    uint64_t gib_max, none_gib_max, gig_gib_max;
+  } all[] = {{NULL, 4096, 4096, 4096}, {&engine_buddy, 512, 512, 512}, {&engine_flat, 4096, 1024, 64}};
   static const double shares[] = {1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001};
   measure_sample_a();
   printf("engine,what,against,gib,free_percent,ns,a\n");
@@ -148,6 +231,9 @@ int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], e ? e->name : "tier") != 0) continue;
     for (uint64_t gib = 1; gib <= all[i].gib_max; gib *= 2) point(e, "size", gib, 0.001, gib <= all[i].none_gib_max);
     for (size_t k = 0; k < sizeof shares / sizeof *shares; k++) point(e, "free", 16, shares[k], true);
+    for (uint64_t gib = 1; gib <= all[i].none_gib_max; gib *= 2) point_hot(e, "size", gib, 0.001);
+    for (size_t k = 0; k < sizeof shares / sizeof *shares; k++) point_hot(e, "free", 16, shares[k]);
+    for (uint64_t gib = 2; gib <= all[i].none_gib_max; gib *= 2) point_whole(e, gib, gib <= all[i].gig_gib_max);
   }
   return 0;
 }
