@@ -509,21 +509,45 @@ static void append_options(struct boot_config *c, struct reporter *r, struct byt
   append(c, r, ends_in_efi(word) ? rest : t);
 }
 
-/* The words that the loader itself obeys; the kernel sees them too. */
+static bool set_debug(struct boot_config *c, struct text value) {
+  (void)c; /* main.c looks for the word. */
+  return is_word(value, "wait");
+}
+
+/* The words that the loader itself obeys; the kernel sees them too, and complains of all others. */
+static const struct {
+  const char *name, *bare; /* What it means without a value; NULL: it needs one. */
+  bool (*set)(struct boot_config *c, struct text value);
+  const char *expected;
+} loader_words[] = {
+    {"kaslr", "on", set_kaslr, "on, off or a number"},
+    {"kaslr_seed", nullptr, set_seed, "a number"},
+    {"paging", nullptr, set_paging, "auto, 4 or 5"},
+    {"debug", nullptr, set_debug, "wait"},
+};
+
+static void obey_word(struct boot_config *c, struct reporter *r, struct text word) {
+  struct text name = word, value = {};
+  for (name.n = 0; name.n < word.n && word.at[name.n] != '=';) name.n++;
+  if (name.n < word.n) value = (struct text){word.at + name.n + 1, word.n - name.n - 1};
+  if (is_word(word, "nokaslr")) c->kaslr = CONFIG_KASLR_OFF;
+  for (size_t i = 0; i < ARRAY_COUNT(loader_words); i++) {
+    if (!is_word(name, loader_words[i].name)) continue;
+    const char *bare = loader_words[i].bare;
+    if (name.n == word.n && bare) value = (struct text){bare, strlen(bare)};
+    if (loader_words[i].set(c, value)) continue;
+    report(r, "bad value in '%.*s'; expected %s", quoted(word), word.at, loader_words[i].expected);
+  }
+}
+
 static void obey_words(struct boot_config *c, struct reporter *r) {
-  static const char seed[] = "kaslr_seed=";
-  const size_t prefix = sizeof(seed) - 1;
   struct text rest = {c->command_line, c->command_size};
   rest = trim(rest);
   while (rest.n > 0) {
     struct text word = rest;
     for (word.n = 0; word.n < rest.n && !is_blank(rest.at[word.n]);) word.n++;
     rest = trim((struct text){rest.at + word.n, rest.n - word.n});
-    if (is_word(word, "nokaslr")) c->kaslr = CONFIG_KASLR_OFF;
-    if (is_word(word, "kaslr")) c->kaslr = CONFIG_KASLR_ON;
-    if (word.n < prefix || memcmp(word.at, seed, prefix) != 0) continue;
-    if (set_seed(c, (struct text){word.at + prefix, word.n - prefix})) continue;
-    report(r, "bad value in '%.*s'; expected a number", quoted(word), word.at);
+    obey_word(c, r, word);
   }
 }
 

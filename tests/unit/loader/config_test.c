@@ -676,8 +676,9 @@ static void words_of_the_command_line_win_over_the_file_and_the_last_one_wins(vo
   assert_int_equal(c.kaslr_seed, 0xab);
   finish_utf16(&c, "kaslr");
   assert_int_equal(c.kaslr, CONFIG_KASLR_ON);
-  finish_utf16(&c, "xnokaslr nokaslrx kaslr_seed kaslr=off");
+  finish_utf16(&c, "xnokaslr nokaslrx xkaslr=off kaslrx=off kaslr_seedx=1 paging5 xpaging=5");
   assert_int_equal(c.kaslr, CONFIG_KASLR_ON);
+  assert_int_equal(c.levels, 4);
   assert_int_equal(warning_count, 0);
   finish_utf16(&c, "kaslr_seed=12x");
   assert_int_equal(c.kaslr, CONFIG_KASLR_ON);
@@ -685,6 +686,34 @@ static void words_of_the_command_line_win_over_the_file_and_the_last_one_wins(vo
   read_text(&c, "cmdline = kaslr_seed=");
   config_finish(&c, nullptr, 0, take_warning, warnings);
   assert_only_warning("command line: bad value in 'kaslr_seed='; expected a number");
+  read_text(&c, "cmdline = kaslr_seed");
+  config_finish(&c, nullptr, 0, take_warning, warnings);
+  assert_only_warning("command line: bad value in 'kaslr_seed'; expected a number");
+}
+
+/* As `help options` has them. */
+static void the_loaders_words_take_values(void **state) {
+  (void)state;
+  static const char *const bad[] = {"kaslr=", "kaslr=foo", "paging", "paging=", "paging=6", "debug", "debug=now"};
+  struct boot_config c;
+  read_text(&c, "kaslr = on\npaging = 4");
+  finish_utf16(&c, "kaslr=off paging=5 debug=wait");
+  assert_int_equal(c.kaslr, CONFIG_KASLR_OFF);
+  assert_int_equal(c.levels, 5);
+  finish_utf16(&c, "kaslr=on paging=auto");
+  assert_int_equal(c.kaslr, CONFIG_KASLR_ON);
+  assert_int_equal(c.levels, 4);
+  finish_utf16(&c, "kaslr=0x2a");
+  assert_int_equal(c.kaslr, CONFIG_KASLR_SEED);
+  assert_int_equal(c.kaslr_seed, 42);
+  assert_int_equal(warning_count, 0);
+  for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
+    read_text(&c, "paging = 5\nkaslr = 7");
+    finish_utf16(&c, bad[i]);
+    assert_int_equal(warning_count, 1);
+    assert_int_equal(c.kaslr, CONFIG_KASLR_SEED);
+    assert_int_equal(c.levels, 5);
+  }
 }
 
 /* Whatever comes in, the results stay within their bounds. */
@@ -793,6 +822,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup(a_command_line_that_just_fits_is_kept_whole, set_up),
     cmocka_unit_test_setup(load_options_longer_than_the_command_line_are_warned_about, set_up),
     cmocka_unit_test_setup(words_of_the_command_line_win_over_the_file_and_the_last_one_wins, set_up),
+    cmocka_unit_test_setup(the_loaders_words_take_values, set_up),
     cmocka_unit_test_setup(files_and_options_made_of_anything_do_no_harm, set_up),
 };
 
