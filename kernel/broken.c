@@ -3,10 +3,11 @@
  * kernel/broken.c — broken memory in use: whose it is, and what can be done about it.
  *
  * HOW    badmem= is obeyed three times: boot's own memory is taken elsewhere (early_avoid), what is free goes out of
- * service, and what the loader, or boot for want of other memory, has put there is condemned, so that it goes when it is
- * freed. That happens by what there is and not by what was asked for: a range may cover all addresses, and RAM is little of
- *        that.  Later, one listener answers for all owners: none of them can do without a frame, but a person can.
- * WHY NOT  a listener an owner: none here lets go of a frame because it is broken, and the sentence is all that differs.
+ *        service, and what the loader, or boot for want of other memory, has put there is condemned, so that it goes when
+ *        it is freed.  That happens by what there is and not by what was asked for: a range may cover all addresses, and
+ *        RAM is little of that.  Later, one listener answers for all owners: none of them can do without a frame, but a
+ * person can. WHY NOT  a listener an owner: none here lets go of a frame because it is broken, and the sentence is all that
+ * differs.
  */
 #include "kernel/broken.h"
 
@@ -23,6 +24,9 @@
 #define MOSTLY   "Most of that stays while Cairn runs.  Boot with badmem=: it is put elsewhere."
 #define WHEN_IT  "It leaves service when that frees it."
 #define IN_SPITE "There was no other memory for it."
+
+#define S(count)   ((count) == 1 ? "" : "s")
+#define ARE(count) ((count) == 1 ? "is" : "are")
 
 static const struct {
   const char *now;     /* To somebody who has just said that a frame is broken. */
@@ -121,9 +125,9 @@ static void report_used(const struct taking *t) {
     const char *text = advice[o].at_boot ? advice[o].at_boot : WHEN_IT;
     if (t->used[o].frames == 0) continue;
     is_any = true;
-    klog(KLOG_WARN, "memory", "badmem: %llu frames from 0x%llx on are in use, %s.  %s",
-         (unsigned long long)t->used[o].frames, (unsigned long long)t->used[o].first * FRAME_SIZE,
-         frame_owner_name((enum frame_owner)o), text);
+    klog(KLOG_WARN, "memory", "badmem: %llu frame%s from 0x%llx on %s in use, %s.  %s",
+         (unsigned long long)t->used[o].frames, S(t->used[o].frames), (unsigned long long)t->used[o].first * FRAME_SIZE,
+         ARE(t->used[o].frames), frame_owner_name((enum frame_owner)o), text);
   }
   if (t->lost > 0)
     klog(KLOG_WARN, "memory", "badmem: %llu of these are in too many places to be remembered", (unsigned long long)t->lost);
@@ -133,17 +137,17 @@ static void report_used(const struct taking *t) {
 
 static void report(const struct taking *t, uint64_t start) {
   if (t->marked > 0)
-    klog(KLOG_NOTICE, "memory", "badmem: %llu frames from 0x%llx will never be handed out", (unsigned long long)t->marked,
-         (unsigned long long)start);
+    klog(KLOG_NOTICE, "memory", "badmem: %llu frame%s from 0x%llx will never be handed out", (unsigned long long)t->marked,
+         S(t->marked), (unsigned long long)start);
   if (t->kept > 0)
-    klog(KLOG_WARN, "memory", "badmem: %llu frames are used all the same: nothing would be left",
-         (unsigned long long)t->kept);
+    klog(KLOG_WARN, "memory", "badmem: %llu frame%s %s used all the same: nothing would be left",
+         (unsigned long long)t->kept, S(t->kept), ARE(t->kept));
   if (t->known > 0)
-    klog(KLOG_NOTICE, "memory", "badmem: %llu frames from 0x%llx are out of service already", (unsigned long long)t->known,
-         (unsigned long long)start);
+    klog(KLOG_NOTICE, "memory", "badmem: %llu frame%s from 0x%llx %s out of service already", (unsigned long long)t->known,
+         S(t->known), (unsigned long long)start, ARE(t->known));
   if (t->firmwares > 0)
-    klog(KLOG_NOTICE, "memory", "badmem: %llu frames from 0x%llx are the firmware's, and never handed out anyway",
-         (unsigned long long)t->firmwares, (unsigned long long)start);
+    klog(KLOG_NOTICE, "memory", "badmem: %llu frame%s from 0x%llx %s the firmware's, and never handed out anyway",
+         (unsigned long long)t->firmwares, S(t->firmwares), (unsigned long long)start, ARE(t->firmwares));
   report_used(t);
 }
 

@@ -128,8 +128,10 @@ static status_t fill(uint64_t frames) {
   return OK;
 }
 
+bool jumble_is_there(void) { return jumble.table_frames != 0; }
+
 status_t jumble_make(uint64_t frames, uint64_t seed) {
-  if (jumble.table_frames != 0) return ERR_EXISTS;
+  if (jumble_is_there()) return ERR_EXISTS;
   if (frames == 0 || frames > UINT64_MAX / FRAME_SIZE) return ERR_INVALID;
   status_t s = movers_set(FRAME_OWNER_TEST, &mover);
   if (s != OK && s != ERR_EXISTS) return s;

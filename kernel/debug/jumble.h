@@ -28,6 +28,8 @@ void jumble_watch(jumble_watcher may_go_on);
  * (the watcher said no; all has been given back).
  */
 status_t jumble_make(uint64_t frames, uint64_t seed);
+/** Even when no frame of it is left. */
+bool jumble_is_there(void);
 /** Gives everything back; false when the watcher stopped it: the rest is still a jumble. */
 bool jumble_clear(void);
 /** Reads all of it; false when the watcher stopped it: what is said is of a part. */

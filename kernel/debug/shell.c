@@ -60,7 +60,7 @@ static const struct shell_command commands[] = {
     {"compact", "[2M|1G]", 1, "make as many whole 2 MiB or 1 GiB frames as there can be", NULL, shell_compact},
     {"free", "<address|all>", 1, "give back what alloc gave", NULL, shell_free},
     {"trace", "[start [records]|stop|save]", 2, "record what is asked of the frame allocator, and send it out",
-     "It leaves by the serial port; scripts/trace takes it out of the log and build/bench/replay asks any engine again.",
+     "It leaves by the serial port; scripts/trace takes it out of the log and `make replay TRACE=` asks every engine again.",
      shell_trace},
     {"bad", "[address]", 1, "a frame is broken; without an address: those that wait",
      "The address is physical, with 0x.  A free frame leaves service at once, a movable one when it has moved, any other "

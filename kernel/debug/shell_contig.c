@@ -13,6 +13,7 @@
 #include "kernel/console.h"
 #include "kernel/debug/jumble.h"
 #include "kernel/debug/shell.h"
+#include "kernel/debug/words.h"
 #include "kernel/memory.h"
 #include "kernel/movers.h"
 #include "lib/format.h"
@@ -81,7 +82,7 @@ static void show_quote(const struct contig_quote *q) {
   if (q->moves == 0)
     picture_add(&shell_out, "nothing has to move.\n");
   else
-    picture_add(&shell_out, "%s frames would move, %s.\n", picture_count(count, q->moves),
+    picture_add(&shell_out, "%s frame%s would move, %s.\n", picture_count(count, q->moves), words_s(q->moves),
                 format_size(moves, q->moves * FRAME_SIZE));
   shell_print(&shell_out);
 }
@@ -92,7 +93,8 @@ static void show_obstacle(const struct shell_request *r) {
   char stay[28], move[28];
   shell_title("Quote", "something is in the way everywhere; here the least");
   draw_window(o.first.raw, r->count);
-  console_printf(" %s frames cannot move, one of them at 0x%llx (%s); %s could.\n", picture_count(stay, o.unmovable),
+  console_printf(" %s frame%s cannot move%s 0x%llx (%s); %s could.\n", picture_count(stay, o.unmovable),
+                 words_s(o.unmovable), o.unmovable == 1 ? ":" : ", one of them at",
                  (unsigned long long)o.frame.raw * FRAME_SIZE, frame_owner_name(o.owner), picture_count(move, o.movable));
 }
 
@@ -130,26 +132,38 @@ void shell_quote(size_t count, const char *const *words) {
 static void show_jumble(void) {
   struct jumble_state j;
   char size[12], frames[28], moves[28], intact[28];
+  if (!jumble_is_there()) {
+    console_printf(" There is no jumble.  Try: jumble 64M\n");
+    return;
+  }
   shell_progress_begin();
   (void)jumble_look(&j);
   if (!shell_progress_end()) return;
   if (j.frames == 0) {
-    console_printf(" There is no jumble.  Try: jumble 64M\n");
+    console_printf(" A jumble so small that nothing of it is left.  Try: jumble off\n");
     return;
   }
-  console_printf(" %s movable frames (%s) between 0x%llx and 0x%llx;\n %s moved so far, %s intact.\n",
-                 picture_count(frames, j.frames), format_size(size, j.frames * FRAME_SIZE),
+  console_printf(" %s movable frame%s (%s) between 0x%llx and 0x%llx;\n %s moved so far, %s intact.\n",
+                 picture_count(frames, j.frames), words_s(j.frames), format_size(size, j.frames * FRAME_SIZE),
                  (unsigned long long)j.low * FRAME_SIZE, (unsigned long long)j.high * FRAME_SIZE - 1,
                  picture_count(moves, j.moves), picture_count(intact, j.intact));
+}
+
+/* Too much is not begun with, although only who fills memory knows exactly how much is too much. */
+static status_t try_jumble(uint64_t frames, struct ledger *l) {
+  (void)nodes_call_in(memory_nodes());
+  nodes_ledger_read(memory_nodes(), NODES_ALL, l);
+  if (jumble_is_there()) return ERR_EXISTS;
+  if (frames > l->total) return ERR_RANGE;
+  return frames > l->frames[FRAME_OWNER_FREE] ? ERR_NO_MEMORY : jumble_make(frames, clock_us());
 }
 
 static void make_jumble(uint64_t bytes) {
   struct ledger l;
   char size[12];
   shell_progress_begin();
-  const status_t s = jumble_make(bytes / FRAME_SIZE, clock_us());
+  const status_t s = try_jumble(bytes / FRAME_SIZE, &l);
   (void)shell_progress_end();
-  nodes_ledger_read(memory_nodes(), NODES_ALL, &l);
   if (s == ERR_EXISTS)
     shell_complain("There is one already: jumble off.");
   else if (s == ERR_NO_MEMORY)
@@ -179,10 +193,11 @@ void shell_jumble(size_t count, const char *const *words) {
 
 static void show_compaction(uint32_t node, bool is_gig, const struct contig_compaction *c, uint64_t us) {
   char counts[5][28];
-  console_printf(" node %u: %s whole %s frames of %s possible, %s before;\n", node,
-                 picture_count(counts[0], c->before + c->made), is_gig ? "1 GiB" : "2 MiB",
-                 picture_count(counts[1], c->possible), picture_count(counts[2], c->before));
-  console_printf("         %s frames moved in %llu ms%s%s\n", picture_count(counts[3], c->moves),
+  const uint64_t whole = c->before + c->made;
+  console_printf(" node %u: %s whole %s frame%s of %s possible, %s before;\n", node, picture_count(counts[0], whole),
+                 is_gig ? "1 GiB" : "2 MiB", words_s(whole), picture_count(counts[1], c->possible),
+                 picture_count(counts[2], c->before));
+  console_printf("         %s frame%s moved in %llu ms%s%s\n", picture_count(counts[3], c->moves), words_s(c->moves),
                  (unsigned long long)(us / 1000), c->refused != 0 ? "; emptying was refused: " : "",
                  c->refused != 0 ? picture_count(counts[4], c->refused) : "");
 }

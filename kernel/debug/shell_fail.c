@@ -72,7 +72,9 @@ uint64_t shell_ram_frames(uint32_t flags) {
 static bool can_never_be(uint32_t flags, uint64_t count) {
   char size[12];
   const uint64_t ram = shell_ram_frames(flags);
-  if (count > ram)
+  if (ram == 0)
+    picture_add(&said, "never possible: that node has no memory");
+  else if (count > ram)
     picture_add(&said, "never possible: all RAM%s is %s", flags & NODE_EXACT ? " of that node" : "", size_of(size, ram));
   return count > ram;
 }

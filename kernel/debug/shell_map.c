@@ -9,6 +9,7 @@
 #include "kernel/acpi.h"
 #include "kernel/console.h"
 #include "kernel/debug/shell.h"
+#include "kernel/debug/words.h"
 #include "kernel/handoff.h"
 #include "kernel/layout.h"
 #include "kernel/memory.h"
@@ -87,6 +88,7 @@ struct entry {
   struct boot_region region; /* Of a merged entry: from the first's start to the last's end, the first's kind. */
   uint64_t size;             /* Their sizes together. */
   uint32_t count;            /* Regions in it. */
+  bool is_mixed;             /* Some were free from the start, others were taken back. */
 };
 
 static const char *fate_of(uint32_t kind) {
@@ -111,7 +113,10 @@ static void draw_entry(const struct entry *e) {
   picture_add(&out, " %12llx-%-12llx %9s %s■" PICTURE_PLAIN " ", (unsigned long long)r->start,
               (unsigned long long)r->end - 1, format_size(size, e->size), colour_of(r->kind));
   if (e->count > 1)
-    picture_add(&out, "%u regions, %s\n", e->count, fate_of(r->kind)[0] != '\0' ? fate_of(r->kind) : "no RAM");
+    picture_add(&out, "%u regions, %s\n", e->count,
+                e->is_mixed                   ? "free or taken back"
+                : fate_of(r->kind)[0] != '\0' ? fate_of(r->kind)
+                                              : "no RAM");
   else
     picture_add(&out, "%-17s " PICTURE_DIM "%.23s" PICTURE_PLAIN "\n", memmap_kind_name(r->kind),
                 memmap_type_name(r->firmware_type));
@@ -145,6 +150,7 @@ static bool next_entry(const struct boot_region *regions, size_t count, size_t *
   if (*at == count) return false;
   *e = (struct entry){.region = regions[*at]};
   do {
+    e->is_mixed |= strcmp(fate_of(e->region.kind), fate_of(regions[*at].kind)) != 0;
     e->region.end = regions[*at].end;
     e->size += regions[*at].end - regions[*at].start;
     e->count++;
@@ -196,8 +202,8 @@ static void draw_short(const struct boot_region *regions, size_t count) {
       hidden += e.size;
   }
   if (n > LIST_MAX)
-    console_printf(PICTURE_DIM " %u smaller ones, %s together, are not shown; map all does" PICTURE_PLAIN "\n",
-                   (unsigned)(n - LIST_MAX), format_size(size, hidden));
+    console_printf(PICTURE_DIM " %u smaller one%s, %s together, not shown; map all does" PICTURE_PLAIN "\n",
+                   (unsigned)(n - LIST_MAX), words_s(n - LIST_MAX), format_size(size, hidden));
 }
 
 void shell_map(size_t count, const char *const *words) {
@@ -295,7 +301,7 @@ static void why_state(const struct pmm_story *s) {
   say("├─", "state");
   picture_add(&out, PICTURE_NAME "%s" PICTURE_PLAIN, frame_state_name(s->state));
   if (s->state == FRAME_FREE)
-    picture_add(&out, ", in a free run of %s frames (%s)", picture_count(count, s->free_run),
+    picture_add(&out, ", in a free run of %s frame%s (%s)", picture_count(count, s->free_run), words_s(s->free_run),
                 format_size(size, s->free_run * FRAME_SIZE));
   picture_add(&out, "\n");
   say("└─", "owner");

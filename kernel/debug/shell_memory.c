@@ -9,6 +9,7 @@
 #include "kernel/clock.h"
 #include "kernel/console.h"
 #include "kernel/debug/shell.h"
+#include "kernel/debug/words.h"
 #include "kernel/memory.h"
 #include "lib/format.h"
 #include "lib/memmap.h"
@@ -24,12 +25,12 @@
 static struct picture out;
 
 /* Who a class of owners is, for the bar on top. */
-enum class { CLASS_CAIRN, CLASS_FIRMWARE, CLASS_FREE, CLASS_COUNT };
-static const char *const class_names[] = {"Cairn", "firmware", "free"};
-static const char *const class_colours[] = {"\033[94m", "\033[33m", "\033[32m"};
+enum class { CLASS_CAIRN, CLASS_FIRMWARE, CLASS_BROKEN, CLASS_FREE, CLASS_COUNT };
+static const char *const class_names[] = {"Cairn", "firmware", "broken", "free"};
+static const char *const class_colours[] = {"\033[94m", "\033[33m", "\033[91m", "\033[32m"};
 
 static enum class class_of(enum frame_owner owner) {
-  if (owner == FRAME_OWNER_FREE) return CLASS_FREE;
+  if (owner == FRAME_OWNER_FREE) return CLASS_FREE; if (owner == FRAME_OWNER_BAD) return CLASS_BROKEN;
   return owner < FRAME_OWNER_KERNEL_IMAGE ? CLASS_FIRMWARE : CLASS_CAIRN; /* The order of FRAME_OWNERS. */
 }
 
@@ -49,8 +50,9 @@ static void draw_total(const struct ledger *l) {
   }
   picture_add(&out, PICTURE_PLAIN "\n ");
   for (unsigned i = 0; i < CLASS_COUNT; i++)
-    picture_add(&out, "%s■" PICTURE_PLAIN " %s %s " PICTURE_DIM "%s%%" PICTURE_PLAIN "    ", class_colours[i],
-                class_names[i], format_size(size, frames[i] * FRAME_SIZE), picture_percent(percent, frames[i], l->total));
+    if (frames[i] != 0 || i != CLASS_BROKEN)
+      picture_add(&out, "%s■" PICTURE_PLAIN " %s %s " PICTURE_DIM "%s%%" PICTURE_PLAIN "    ", class_colours[i],
+                  class_names[i], format_size(size, frames[i] * FRAME_SIZE), picture_percent(percent, frames[i], l->total));
   picture_add(&out, "\n\n");
   shell_print(&out);
 }
@@ -180,7 +182,7 @@ static void draw_zeros_and_bad(const struct ledger *l) {
   const uint64_t condemned = bad_condemned(memory_nodes());
   nodes_zero_stats_read(memory_nodes(), &z);
   if (z.frames_max + z.blocks_max > 0) {
-    picture_add(&out, " zeroed in advance %s of %s, served %s requests for zeros of %s\n",
+    picture_add(&out, " zeroed in advance %s of %s, requests for zeros served %s of %s\n",
                 format_size(a, l->frames[FRAME_OWNER_ZEROED] * FRAME_SIZE),
                 format_size(b, (z.frames_max + z.blocks_max * FRAMES_PER_2M) * FRAME_SIZE), picture_count(counts[0], z.hits),
                 picture_count(counts[1], z.hits + z.misses));
@@ -198,12 +200,12 @@ static void draw_costs(const struct ledger *l, const struct pmm_stats *s) {
   picture_add(&out, " bookkeeping: records %s, bitmaps %s" PICTURE_DIM " = %s%% of RAM" PICTURE_PLAIN "\n",
               format_size(a, s->record_bytes), format_size(b, s->metadata_bytes),
               picture_percent(percent, metadata, l->total * FRAME_SIZE));
-  picture_add(&out, " %s allocations, %s frees, %s refused%s\n", picture_count(counts[0], s->allocations),
+  picture_add(&out, " allocations %s, frees %s, refused %s%s\n", picture_count(counts[0], s->allocations),
               picture_count(counts[1], s->frees), picture_count(counts[2], s->failures),
               s->failures == 0 ? "" : PICTURE_DIM "; why fail says why" PICTURE_PLAIN);
   picture_add(&out,
-              " CPUs: %s blocks taken to serve frames from, %s given back,\n       %s calls home, %s frames by mail, "
-              "%s free frames kept\n",
+              " CPUs: blocks taken to serve frames from %s, given back %s,\n"
+              "       calls home %s, frames by mail %s, free frames kept %s\n",
               picture_count(counts[0], s->refills), picture_count(counts[1], s->drains),
               picture_count(counts[2], s->called_in), picture_count(counts[3], s->mails),
               picture_count(counts[4], s->held_frames));
@@ -268,8 +270,9 @@ void shell_ledger(size_t words_count, const char *const *words) {
     picture_add(&out, "\n   " PICTURE_BAD "NOT balanced: off by %lld frames" PICTURE_PLAIN "\n",
                 (long long)l.sum - (long long)l.total);
   if (bad_condemned(memory_nodes()) > 0)
-    picture_add(&out, "   " PICTURE_BAD "%llu frames in use are broken" PICTURE_PLAIN ": `bad` says whose\n",
-                (unsigned long long)bad_condemned(memory_nodes()));
+    picture_add(&out, "   " PICTURE_BAD "%llu frame%s broken" PICTURE_PLAIN ": `bad` says whose\n",
+                (unsigned long long)bad_condemned(memory_nodes()),
+                bad_condemned(memory_nodes()) == 1 ? " in use is" : "s in use are");
   picture_add(&out, "   taken back: %s from boot services, ", format_size(size, l.reclaimed_boot_services * FRAME_SIZE));
   picture_add(&out, "%s from the loader\n", format_size(size, l.reclaimed_loader * FRAME_SIZE));
   shell_print(&out);

@@ -107,17 +107,18 @@ static void tell(void) {
     return;
   }
   trace_read_summary(now.trace, &s);
-  console_printf(" %s: %llu of %llu records, %llu lost\n", s.is_running ? "running" : "stopped",
-                 (unsigned long long)s.records, (unsigned long long)s.capacity, (unsigned long long)s.lost);
+  console_printf(" %s: %llu of %llu record%s, %llu lost\n", s.is_running ? "running" : "stopped",
+                 (unsigned long long)s.records, (unsigned long long)s.capacity, words_s(s.capacity),
+                 (unsigned long long)s.lost);
 }
 
 /* What it begins with is memory as it is; from there on each request is a record. */
 static void tell_start(void) {
   struct trace_summary s;
   trace_read_summary(now.trace, &s);
-  console_printf(" Recording. Of the room for %llu records %llu say how memory is now;\n"
+  console_printf(" Recording. Of the room for %llu record%s %llu say how memory is now;\n"
                  " each request to the frame allocator takes one more.\n",
-                 (unsigned long long)s.capacity, (unsigned long long)s.records);
+                 (unsigned long long)s.capacity, words_s(s.capacity), (unsigned long long)s.records);
   console_printf(" `trace` says how far it is, `trace stop` ends it, `trace save` sends it out.\n");
 }
 
@@ -135,6 +136,8 @@ static void start_by_hand(const char *text) {
     tell_start();
   else if (s == ERR_NO_MEMORY || s == ERR_RANGE)
     shell_complain("There is no run of memory for %llu records.", (unsigned long long)records);
+  else if (s == ERR_FULL)
+    shell_complain("%llu record%s: too few to say even how memory is now.", (unsigned long long)records, words_s(records));
   else
     shell_complain("No trace: %s", status_name(s));
 }

@@ -198,7 +198,7 @@ status_t acpi_init(paddr_t rsdp) {
   (void)each_table(rsdp, visit_slit, &count);
   (void)each_table(rsdp, visit_madt, &count);
   (void)each_table(rsdp, read_table, &count);
-  klog(KLOG_INFO, "acpi", "%u tables, %u CPUs, %u nodes, timer port 0x%x, S5 %s", (unsigned)count, facts.cpus,
+  klog(KLOG_INFO, "acpi", "%u tables, CPUs: %u, nodes: %u, timer port 0x%x, S5 %s", (unsigned)count, facts.cpus,
        facts.numa.node_count, (unsigned)acpi_pm_timer(), facts.has_s5 ? "known" : "not found");
   return OK;
 }
