@@ -283,8 +283,8 @@ bench: $(BUILD)/bench/pmm_bench ## How fast the frame allocator is, in atomic ad
 	$(Q)$< $(ROWS)
 bench-nodes: $(BUILD)/bench/nodes_bench ## What the door in front of the nodes adds to a hot pair
 	$(Q)$<
-replay: $(BUILD)/bench/replay ## Ask a trace's questions of every engine: make replay TRACE=FILE (scripts/trace takes it from a serial log)
-	$(Q)$< '$(TRACE)'
+replay: $(if $(TRACE),$(BUILD)/bench/replay) ## Ask a trace's questions of every engine: make replay TRACE=FILE (scripts/trace takes it from a serial log)
+	$(Q)$(if $(TRACE),$< '$(TRACE)',echo 'replay: say which trace: make replay TRACE=FILE'; exit 1)
 model: $(BUILD)/host/tests/tools/model ## Machines of the allocator's model test, as test=random_operations model= has them in QEMU: SEED=0x1007 SEEDS=8 KEEP=5,9-12 BREAK=owner
 	$(Q)$< $(or $(SEED),1) $(if $(SEEDS),-n $(SEEDS)) $(if $(KEEP),-k $(KEEP)) $(if $(BREAK),-b $(BREAK))
 plot: $(BUILD)/bench/pmm_plot ## Measure cost against size and occupancy, and draw docs/cost.svg; takes minutes

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compiler.h"
+#include "mm/check.h"
 #include "model_host.h"
 
 static void say(const char *line) { printf("%s\n", line); }
@@ -54,6 +56,15 @@ static bool read_words(int count, char **words, struct model_wish *wish, struct 
   return true;
 }
 
+static bool is_invariant(const char *word) {
+#define NAME(number, name, text) #name,
+  static const char *const names[] = {MM_INVARIANTS(NAME)};
+#undef NAME
+  size_t i = 0;
+  while (i < ARRAY_COUNT(names) && strcmp(names[i], word) != 0) i++;
+  return i < ARRAY_COUNT(names);
+}
+
 int main(int argc, char **argv) {
   static struct model_host host;
   static char line[MODEL_LINE_MAX];
@@ -61,6 +72,10 @@ int main(int argc, char **argv) {
   struct model_wish wish = {.machines = 1, .kept = kept};
   if (argc < 2 || !read_words(argc, argv, &wish, kept)) {
     fprintf(stderr, "usage: model SEED [-n MACHINES] [-k STEPS] [-b INVARIANT]\n");
+    return 2;
+  }
+  if (wish.planted && !is_invariant(wish.planted)) {
+    fprintf(stderr, "model: there is no invariant %s\n", wish.planted);
     return 2;
   }
   model_host_init(&host);
