@@ -13,8 +13,8 @@
  *
  *        Windows that start at blocks come first, for they are cheap to look at and their best is a good bound.
  *        Used frames can only cost, so `inner` is a lower bound for all 512 starts: a stride that cannot win costs two
- * words. One that may is looked at by the free bits of its three edge blocks: a lower bound for 64 starts at a time, then
- *        the price of each single start, in constant time.  Only a window cheaper than the best so far is asked for
+ *        words.  One that may is looked at by the free bits of its three edge blocks: a lower bound for 64 starts at a time,
+ *        then the price of each single start, in constant time.  Only a window cheaper than the best so far is asked for
  *        unmovable frames, byte by byte, and where that was asked before it is not asked again:
  *
  *            frames    . . . . . [ clean_low ......... ceiling )

@@ -11,9 +11,9 @@
  *             a free that makes a run long enough sets the bits around it.
  *
  *        What "met" means is the search's (tier_run.c).  A short run is met where it ends: a section whose bit is clear
- * holds the end of none.  A long one is met at the whole groups in it: a section whose bit is clear holds no whole group of
- *        one.  Taking frames makes neither untrue.  A run that a free makes lies around the frames that were freed, no
- *        further from them than it is long; all sections up to there have their bits set.
+ *        holds the end of none.  A long one is met at the whole groups in it: a section whose bit is clear holds no whole
+ *        group of one.  Taking frames makes neither untrue.  A run that a free makes lies around the frames that were freed,
+ *        no further from them than it is long; all sections up to there have their bits set.
  *
  *        Frees that the tiers learn of late (crumbs.c) are told of when they do, and so is a block that a slot gives back:
  *        tier_settle does that for whatever comes into view.

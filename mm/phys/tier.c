@@ -25,9 +25,9 @@
  *        Nothing is written for memory that nobody has touched: an entry of zeros is a whole block whose bits and bytes are
  *        garbage.  They are written when the block is broken (tier_write_block), one line and eight; a block handed out as
  *        one never needs them, for its entry says whose all 512 frames are.  Nor are sections and entries written of a gig
- * that is wholly ours: all such gigs share the words of one that is whole (`shared`), until something in theirs is to be
- *        written and place_touch gives them their own.  Who reads sees whole blocks in either.  So 4 TiB are ready when 160
- *        KiB of gigs are.
+ *        that is wholly ours: all such gigs share the words of one that is whole (`shared`), until something in theirs is
+ *        to be written and place_touch gives them their own.  Who reads sees whole blocks in either.  So 4 TiB are ready
+ *        when 160 KiB of gigs are.
  *
  *        Metadata follows RAM: only sections with managed memory have bits, and only GiB with such sections have a gig.
  *        Sections stand in one array in order of address; a gig knows where its own begin (`own`, and `first` when they are
