@@ -27,14 +27,13 @@ static const struct shell_command commands[] = {
     {"help", "[command|options]", 1, "this list, one command, or the boot options", NULL, shell_help},
     {"mem", "", 0, "who has the memory, and how contiguous the rest is", NULL, shell_mem},
     {"map", "[all|2M]", 1, "a picture of physical memory, and its regions; or of its 2 MiB frames",
-     "One cell is a slice of RAM; holes are left out.  The list merges what belongs together; `map all` shows every region. "
-     " "
-     "`map 2M` shows which 2 MiB frames are whole, which could be made so by moving, and which cannot.",
+     "The list merges what belongs together; `map all` shows every region, `map 2M` which 2 MiB frames are whole, could be "
+     "made so by moving, or cannot.",
      shell_map},
     {"ledger", "", 0, "every owner's frames; their sum is the RAM the firmware reported", NULL, shell_ledger},
     {"why", "<address|fail>", 1, "the story of an address, from firmware to owner; or of refusals",
-     "The address is hexadecimal, physical or virtual.  With log=addresses virtual ones are easy to come by (`layout`).  "
-     "`why fail` tells of the last requests for memory that were not met.",
+     "The address is hexadecimal, physical or virtual (`layout` tells some, with log=addresses).  `why fail`: the last "
+     "requests for memory that were not met.",
      shell_why},
     {"check", "", 0, "derive every bitmap, counter and record anew and compare", NULL, shell_check},
     {"cpu", "[number]", 1, "the processors, and their features as used, unused or forced off", NULL, shell_cpu},
@@ -46,12 +45,10 @@ static const struct shell_command commands[] = {
     {"alloc", "<count|size> [align=] [below=] [boundary=] [node=] [moves=]", 6,
      "allocate contiguous frames; without words: what you hold",
      "A bare number counts frames; K, M and G make it a size.  The limits are sizes: alloc 2M align=2M below=4G.  With "
-     "moves= a "
-     "run that does not exist is made, if no more frames have to move for it.",
+     "moves= a run that does not exist is made, if no more frames have to move for it.",
      shell_alloc},
     {"quote", "<count|size> [align=] [below=] [boundary=] [node=]", 5, "what a run costs: a picture of the cheapest window",
-     "Frames that may be moved are counted; one that may not is in the way.  `alloc` with moves= makes the run.  "
-     "A bare number counts frames; K, M and G make it a size.",
+     "Frames that may be moved are counted; one that may not is in the way.  `alloc` with moves= makes the run.",
      shell_quote},
     {"jumble", "[size|off]", 1, "fill memory with movable frames, and free a random half of them",
      "Something to be tidied up by `alloc` and `compact`: see `map 2M` before and after.  Without words: are all of them "
@@ -60,11 +57,10 @@ static const struct shell_command commands[] = {
     {"compact", "[2M|1G]", 1, "make as many whole 2 MiB or 1 GiB frames as there can be", NULL, shell_compact},
     {"free", "<address|all>", 1, "give back what alloc gave", NULL, shell_free},
     {"trace", "[start [records]|stop|save]", 2, "record what is asked of the frame allocator, and send it out",
-     "It leaves by the serial port; scripts/trace takes it out of the log and `make replay TRACE=` asks every engine again.",
-     shell_trace},
+     "It leaves by the serial port, for scripts/trace and then `make replay`.", shell_trace},
     {"bad", "[address]", 1, "a frame is broken; without an address: those that wait",
      "The address is physical, with 0x.  A free frame leaves service at once, a movable one when it has moved, any other "
-     "one when its owner frees it; those are listed.",
+     "when its owner frees it.",
      shell_bad},
     {"test", "[filter]", 1, "run the kernel's tests whose row or name begins so", NULL, shell_test},
     {"panic", "[crash]", 1, "end it here, or by a fault of choice", NULL, shell_panic},

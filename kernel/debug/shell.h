@@ -45,6 +45,10 @@ bool shell_lacks_node(const struct shell_request *r);
 const struct pmm *shell_any_pmm(void);
 /** What `quote`, `compact` and moves= cannot do here, because something else than the tiers finds frames. */
 void shell_complain_of_engine(void);
+/* A request whose limits make no sense. */
+void shell_complain_of_limits(uint64_t frames);
+/* So many frames; those of more than 2^64 bytes as 2^64. */
+const char *shell_size_of(char to[static 12], uint64_t frames);
 /** Reads "<count|size> [align=] [below=] [boundary=] [node=] [moves=]" from the second word on; complains and says false. */
 bool shell_read_request(size_t count, const char *const *words, struct shell_request *out);
 void shell_alloc(size_t count, const char *const *words);

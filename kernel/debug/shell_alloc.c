@@ -66,12 +66,17 @@ bool shell_lacks_node(const struct shell_request *r) {
   return true;
 }
 
+void shell_complain_of_limits(uint64_t frames) {
+  char wanted[12];
+  shell_complain("That cannot be: align= and boundary= are powers of two, and a run of %s must fit in a boundary.",
+                 shell_size_of(wanted, frames));
+}
+
 static void explain(const struct shell_request *r, status_t status) {
   char wanted[12];
-  format_size(wanted, r->count > UINT64_MAX / FRAME_SIZE ? UINT64_MAX : r->count * FRAME_SIZE);
+  shell_size_of(wanted, r->count);
   if (status == ERR_INVALID) {
-    shell_complain("That cannot be: align= and boundary= are powers of two, and a run of %s must fit in a boundary.",
-                   wanted);
+    shell_complain_of_limits(r->count);
   } else if (!offer(r, wanted)) {
     shell_explain(r->flags, r->count, &r->limits);
     blame_limits(r);

@@ -99,9 +99,7 @@ static void show_obstacle(const struct shell_request *r) {
 }
 
 void shell_complain_of_engine(void) {
-  shell_complain("Nothing is moved here: prices are worked out from the tiers, and pmm=%s finds the frames.  Boot with "
-                 "pmm=tier.",
-                 engine_name(shell_any_pmm()));
+  shell_complain("Nothing is moved with pmm=%s: prices are worked out from the tiers.", engine_name(shell_any_pmm()));
 }
 
 void shell_quote(size_t count, const char *const *words) {
@@ -124,7 +122,7 @@ void shell_quote(size_t count, const char *const *words) {
   else if (s == ERR_UNSUPPORTED)
     shell_complain_of_engine();
   else
-    shell_complain("That cannot be: align= and boundary= are powers of two, and the run must fit in a boundary.");
+    shell_complain_of_limits(r.count);
 }
 
 /* --- jumble and compact ------------------------------------------------------------------------------------------ */
@@ -140,7 +138,7 @@ static void show_jumble(void) {
   (void)jumble_look(&j);
   if (!shell_progress_end()) return;
   if (j.frames == 0) {
-    console_printf(" A jumble so small that nothing of it is left.  Try: jumble off\n");
+    console_printf(" Nothing is left of it: jumble off\n");
     return;
   }
   console_printf(" %s movable frame%s (%s) between 0x%llx and 0x%llx;\n %s moved so far, %s intact.\n",
@@ -149,20 +147,17 @@ static void show_jumble(void) {
                  picture_count(moves, j.moves), picture_count(intact, j.intact));
 }
 
-/* Too much is not begun with, although only who fills memory knows exactly how much is too much. */
-static status_t try_jumble(uint64_t frames, struct ledger *l) {
-  (void)nodes_call_in(memory_nodes());
-  nodes_ledger_read(memory_nodes(), NODES_ALL, l);
-  if (jumble_is_there()) return ERR_EXISTS;
-  if (frames > l->total) return ERR_RANGE;
-  return frames > l->frames[FRAME_OWNER_FREE] ? ERR_NO_MEMORY : jumble_make(frames, clock_us());
-}
-
 static void make_jumble(uint64_t bytes) {
   struct ledger l;
   char size[12];
+  const uint64_t frames = bytes / FRAME_SIZE;
+  status_t s = jumble_is_there() ? ERR_EXISTS : OK;
+  (void)nodes_call_in(memory_nodes());
+  nodes_ledger_read(memory_nodes(), NODES_ALL, &l);
+  /* Too much is not begun with, although only who fills memory knows exactly how much that is. */
+  if (s == OK && frames > l.frames[FRAME_OWNER_FREE]) s = frames > l.total ? ERR_RANGE : ERR_NO_MEMORY;
   shell_progress_begin();
-  const status_t s = try_jumble(bytes / FRAME_SIZE, &l);
+  if (s == OK) s = jumble_make(frames, clock_us());
   (void)shell_progress_end();
   if (s == ERR_EXISTS)
     shell_complain("There is one already: jumble off.");

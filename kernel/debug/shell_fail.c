@@ -24,7 +24,7 @@ const struct pmm *shell_any_pmm(void) {
   return nodes_pmm(memory_nodes(), node);
 }
 
-static const char *size_of(char to[static 12], uint64_t frames) {
+const char *shell_size_of(char to[static 12], uint64_t frames) {
   return format_size(to, frames > UINT64_MAX / FRAME_SIZE ? UINT64_MAX : frames * FRAME_SIZE);
 }
 
@@ -34,11 +34,12 @@ static void say_request(uint32_t flags, uint64_t count, const struct frame_limit
   const uint32_t node = (flags & NODE_MASK) >> 16;
   const bool is_page = count == FRAMES_PER_2M || count == FRAMES_PER_1G;
   if (count == 1 || (is_page && w->align == count))
-    picture_add(&said, "a %s frame", size_of(size, count));
+    picture_add(&said, "a %s frame", shell_size_of(size, count));
   else
-    picture_add(&said, "a run of %s", size_of(size, count));
-  if (w->align > 1 && !(is_page && w->align == count)) picture_add(&said, " at a multiple of %s", size_of(size, w->align));
-  if (w->boundary != 0) picture_add(&said, ", not across a multiple of %s", size_of(size, w->boundary));
+    picture_add(&said, "a run of %s", shell_size_of(size, count));
+  if (w->align > 1 && !(is_page && w->align == count))
+    picture_add(&said, " at a multiple of %s", shell_size_of(size, w->align));
+  if (w->boundary != 0) picture_add(&said, ", not across a multiple of %s", shell_size_of(size, w->boundary));
   if (w->min != 0) picture_add(&said, ", from 0x%llx on", (unsigned long long)w->min * FRAME_SIZE);
   if (w->max != 0 && w->max != UINT64_MAX) picture_add(&said, ", below 0x%llx", (unsigned long long)w->max * FRAME_SIZE);
   if (PMM_BELOW_BITS(flags) != 0) picture_add(&said, ", below 2^%u", PMM_BELOW_BITS(flags));
@@ -73,9 +74,10 @@ static bool can_never_be(uint32_t flags, uint64_t count) {
   char size[12];
   const uint64_t ram = shell_ram_frames(flags);
   if (ram == 0)
-    picture_add(&said, "never possible: that node has no memory");
+    picture_add(&said, "never possible: no memory is there");
   else if (count > ram)
-    picture_add(&said, "never possible: all RAM%s is %s", flags & NODE_EXACT ? " of that node" : "", size_of(size, ram));
+    picture_add(&said, "never possible: all RAM%s is %s", flags & NODE_EXACT ? " of that node" : "",
+                shell_size_of(size, ram));
   return count > ram;
 }
 
@@ -91,11 +93,11 @@ static void say_reason(uint32_t flags, uint64_t count, const struct frame_limits
   }
   picture_add(&said, "%s free block%s of 64 KiB", picture_count(n, r->free_64k), words_s(r->free_64k));
   if (r->free_2m != 0) picture_add(&said, ", %s of 2 MiB", picture_count(n, r->free_2m));
-  picture_add(&said, ", largest run %s", size_of(size, r->largest_within));
+  picture_add(&said, ", largest run %s", shell_size_of(size, r->largest_within));
   if (r->largest_within < r->largest_run)
-    picture_add(&said, " within the limits, %s elsewhere", size_of(size, r->largest_run));
+    picture_add(&said, " within the limits, %s elsewhere", shell_size_of(size, r->largest_run));
   if (r->cause == NODES_TOO_LITTLE_FREE)
-    picture_add(&said, ", %s free in all", size_of(size, r->free_frames));
+    picture_add(&said, ", %s free in all", shell_size_of(size, r->free_frames));
   else
     say_window(flags, count, w);
 }

@@ -83,10 +83,22 @@ static void send(void *context, const char *line, size_t n) {
   console_write_to("serial", line, n);
 }
 
+static void tell(void) {
+  struct trace_summary s;
+  if (now.frames == 0) {
+    console_printf(" There is no trace.  Try: trace start\n");
+    return;
+  }
+  trace_read_summary(now.trace, &s);
+  console_printf(" %s: %llu of %llu record%s, %llu lost\n", s.is_running ? "running" : "stopped",
+                 (unsigned long long)s.records, (unsigned long long)s.capacity, words_s(s.capacity),
+                 (unsigned long long)s.lost);
+}
+
 static void save(void) {
   struct trace_summary s;
   if (now.frames == 0) {
-    shell_complain("There is no trace.  Try: trace start");
+    tell();
     return;
   }
   trace_stop(now.trace);
@@ -98,18 +110,6 @@ static void save(void) {
   trace_save(now.trace, send, nullptr);
   console_printf(" In the log of the serial port: %llu record%s; scripts/trace takes them out.\n",
                  (unsigned long long)s.records, words_s(s.records));
-}
-
-static void tell(void) {
-  struct trace_summary s;
-  if (now.frames == 0) {
-    console_printf(" There is no trace.  Try: trace start\n");
-    return;
-  }
-  trace_read_summary(now.trace, &s);
-  console_printf(" %s: %llu of %llu record%s, %llu lost\n", s.is_running ? "running" : "stopped",
-                 (unsigned long long)s.records, (unsigned long long)s.capacity, words_s(s.capacity),
-                 (unsigned long long)s.lost);
 }
 
 /* What it begins with is memory as it is; from there on each request is a record. */
@@ -137,7 +137,7 @@ static void start_by_hand(const char *text) {
   else if (s == ERR_NO_MEMORY || s == ERR_RANGE)
     shell_complain("There is no run of memory for %llu records.", (unsigned long long)records);
   else if (s == ERR_FULL)
-    shell_complain("%llu record%s: too few to say even how memory is now.", (unsigned long long)records, words_s(records));
+    shell_complain("That is not even room for how memory is now.");
   else
     shell_complain("No trace: %s", status_name(s));
 }

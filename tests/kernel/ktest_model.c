@@ -73,7 +73,7 @@ static bool around(void *context, struct model *m, uint32_t number) {
 static void plant(void *context, struct pmm *p) {
   (void)context;
   if (options->model_break[0] != '\0' && mm_check_break(p, options->model_break) == ERR_NOT_FOUND)
-    klog(KLOG_ERROR, "model", "model.break=%s: there is no such invariant", options->model_break);
+    klog(KLOG_ERROR, "model", "there is no invariant %s", options->model_break);
 }
 
 static void say(const char *line) { console_printf("[T] # %s\n", line); }
