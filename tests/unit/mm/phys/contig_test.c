@@ -19,6 +19,7 @@
 #include "mm/engine.h"
 #include "movers.h"
 #include "platform.h"
+#include "slots.h"
 
 #define CHUNKS_MAX 4
 #define MOVER      FRAME_OWNER_USER
@@ -104,6 +105,7 @@ static void machine_begin(struct machine *m, uint64_t seed, uint64_t frames_max)
 }
 
 static void machine_end(struct machine *m) {
+  slots_play(0);
   movers_fini(&m->m);
   hosted_destroy(&m->h);
   free(m->is_fixed);
@@ -161,6 +163,20 @@ static uint64_t some_count(struct dice *d) {
   if (dice_one_in(d, 5)) return 512;
   if (dice_one_in(d, 5)) return dice_between(d, 500, 1100);
   return 1 + dice_any_size(d, dice_one_in(d, 3) ? 11 : 7);
+}
+
+/* CPUs have taken a frame and given it back: nothing is different, but they keep blocks, pockets, single frames. */
+static void let_cpus_keep_some(struct machine *m) {
+  struct dice *d = &m->dice;
+  for (uint64_t n = dice_below(d, 4); n > 0; n--) {
+    const uint64_t count = dice_one_in(d, 4) ? BLOCK : 1;
+    const struct frame_limits aligned = {.align = count};
+    pfn_t f;
+    slots_play((uint32_t)dice_below(d, 18)); /* Two of them have no slot. */
+    if (pmm_alloc_run(m->h.pmm, FRAME_OWNER_TEST, 0, count, &aligned, &f) != OK) continue;
+    slots_play((uint32_t)dice_below(d, 18));
+    assert_int_equal(pmm_free_run(m->h.pmm, FRAME_OWNER_TEST, f, count), OK);
+  }
 }
 
 /* --- quotes ------------------------------------------------------------------------------------------------------ */
@@ -232,6 +248,7 @@ static void one_quote(struct machine *m) {
     return;
   }
   const struct verdict v = oracle(m, count, &w);
+  let_cpus_keep_some(m);
   assert_int_equal(contig_quote(&m->m.contig, count, &w, &q), v.status);
   tally.quotes++;
   tally.no_memory += v.status == ERR_NO_MEMORY;
@@ -250,6 +267,7 @@ static void one_quote(struct machine *m) {
     assert_int_equal(pmm_alloc_run(m->h.pmm, FRAME_OWNER_TEST, 0, count, &w, &first), OK);
     assert_int_equal(pmm_free_run(m->h.pmm, FRAME_OWNER_TEST, first, count), OK);
   }
+  let_cpus_keep_some(m); /* A quote is as true then. */
   if (dice_one_in(&m->dice, 2)) commit_must_move_exactly(m, &q);
 }
 
@@ -295,6 +313,7 @@ static void one_alloc(struct machine *m) {
     return;
   }
   const struct verdict v = oracle(m, count, &w);
+  let_cpus_keep_some(m);
   const status_t expected = verdict_on_alloc(&v, moves_max);
   assert_int_equal(contig_alloc(&m->m.contig, FRAME_OWNER_KERNEL, count, &w, moves_max, &first), expected);
   allocs.requests++;
