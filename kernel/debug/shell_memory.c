@@ -204,8 +204,8 @@ static void draw_costs(const struct ledger *l, const struct pmm_stats *s) {
               picture_count(counts[1], s->frees), picture_count(counts[2], s->failures),
               s->failures == 0 ? "" : PICTURE_DIM "; why fail says why" PICTURE_PLAIN);
   picture_add(&out,
-              " CPUs: blocks taken to serve frames from %s, given back %s,\n"
-              "       calls home %s, frames by mail %s, free frames kept %s\n",
+              " CPUs: blocks taken %s, given back %s, calls home %s,\n"
+              "       frames by mail %s, free frames kept %s\n",
               picture_count(counts[0], s->refills), picture_count(counts[1], s->drains),
               picture_count(counts[2], s->called_in), picture_count(counts[3], s->mails),
               picture_count(counts[4], s->held_frames));
