@@ -396,7 +396,10 @@ static void settle(struct pmm *p, uint32_t number, const struct place *at, uint6
   struct slot *s = idle_slot(p, number);
   if (s) crumbs_settle_late(&p->tier, s);
   tier_settle(&p->tier, at, 1);
-  if (tier_is_free(&p->tier, frame)) run_memo_freed(&p->tier, frame, 1);
+  if (tier_is_free(&p->tier, frame))
+    run_memo_freed(&p->tier, frame, 1);
+  else
+    run_memo_bound(&p->tier, UINT64_MAX); /* A slot has the block by now, with a run that it has not freed (run_memo.c). */
   platform_lock_release(&p->lock);
 }
 

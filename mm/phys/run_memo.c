@@ -18,6 +18,10 @@
  *        Frees that the tiers learn of late (crumbs.c) are told of when they do, and so is a block that a slot gives back:
  *        tier_settle does that for whatever comes into view.
  *
+ *        What slots have is not seen by who measures a run.  run_bound holds for that too, as long as a slot has freed
+ *        nothing since (slot_any_has_news): so it is forgotten when what is freed lies beside a free frame of a slot's
+ *        block, or in a block that a slot has got before it could be looked at.
+ *
  *        So every section that a search reads in vain was paid for by a free, but once: a fill costs what its runs cost,
  *        and a request that was refused is refused again from a word or two.
  *
@@ -37,6 +41,7 @@
 
 #include "base/bits.h"
 #include "lib/string.h"
+#include "mm/phys/slot.h"
 #include "mm/phys/tier_place.h"
 #include "mm/platform.h"
 
@@ -162,6 +167,13 @@ static void relearn(struct tier *t, uint64_t first, uint64_t end, uint64_t start
   }
 }
 
+/* Does the run that ends, or begins, at the border of a block go on in what a slot has? */
+static bool goes_on_in_a_slot(const struct tier *t, uint64_t frame) {
+  struct place p;
+  if (!place_find(t, frame, &p) || entry_slot(atomic_get(&t->entries[p.block])) == 0) return false;
+  return slot_free_word(t, p.block, (unsigned)(frame / 64 % TIER_WORDS_PER_BLOCK)) >> (frame % 64) & 1;
+}
+
 void run_memo_freed(struct tier *t, uint64_t first, uint64_t count) {
   const struct run_memos *all = t->memos;
   if (t->watch == UINT64_MAX) return;
@@ -170,7 +182,9 @@ void run_memo_freed(struct tier *t, uint64_t first, uint64_t count) {
   const uint64_t reach = bits_min(longest, all_frames); /* Wishes may be longer than memory. */
   const uint64_t start = tier_free_start(t, first, first - bits_min(first, reach));
   const uint64_t stop = tier_free_end(t, end, end + reach);
-  if (stop - start > t->run_bound) run_memo_bound(t, UINT64_MAX);
+  const bool is_bound = t->run_bound != UINT64_MAX;
+  if (is_bound && (stop - start > t->run_bound || goes_on_in_a_slot(t, stop) || goes_on_in_a_slot(t, start - 1)))
+    run_memo_bound(t, UINT64_MAX);
   if (all->longest == 0) return;
   relearn(t, first, end, start, stop);
   if (--t->memos->credit == 0) forget_kinds(t);

@@ -249,6 +249,16 @@ static void begin_last_look(struct world *w) {
   world_keep(w, w->first + 3 * BLOCK, 1);
 }
 
+/* Two frames in a row and many others are free in one block, and no three in a row, which is known; the third can be freed.
+ */
+static void begin_large_refused(struct world *w) {
+  full(w);
+  free_many(w, SETUP_SLOT, 2);
+  free_some(w, SETUP_SLOT, 2, 100, 2);
+  world_refuse(w, SETUP_SLOT, 3);
+  world_keep(w, w->first + 2 * BLOCK + BLOCK - 103, 1);
+}
+
 static void begin_free(struct world *w) { (void)w; }
 
 /* Two whole GiB that nobody has touched, a frame in the middle of the upper one, and one in its highest block. */
@@ -436,6 +446,12 @@ static const struct scenario scenarios[] = {
      begin_last_look,
      {{FREE(0)}, {FREE(1)}},
      0,
+     false,
+     0},
+    {"the free that makes a run, and its block gets an owner, after one that was refused earlier",
+     begin_large_refused,
+     {{ONE}, {FREE(0), RUN(3)}},
+     2,
      false,
      0},
     {"a frame is given away while its neighbour is taken", begin_two_left_with_slot_0, {{ONE}, {GIVE(0)}}, 1, false, 0},

@@ -244,6 +244,40 @@ static void ask(struct world *w) {
   w->live[w->live_count++].count = count;
 }
 
+static uint64_t longest(const struct world *w) {
+  uint64_t most = 0;
+  for (unsigned i = 0; i < CHUNKS; i++) {
+    const uint64_t n = FRAMES_OF(w->regions[i].end) - FRAMES_OF(w->regions[i].start);
+    for (uint64_t at = 0, free = 0; at < n; at++) {
+      free = w->is_free[i][at] ? free + 1 : 0;
+      most = bits_max(most, free);
+    }
+  }
+  return most;
+}
+
+/* One frame more than the longest run has, or all of it: run_bound is as tight as it can be. */
+static void ask_for_the_longest(struct world *w) {
+  const uint64_t count = longest(w);
+  if (count < 2) return;
+  if (dice_one_in(&w->dice, 2)) {
+    assert_int_equal(take_run(&w->h, count + 1, NULL), NOWHERE);
+    w->refused++;
+    return;
+  }
+  const uint64_t first = take_run(&w->h, count, NULL);
+  assert_int_not_equal(first, NOWHERE);
+  w->met++;
+  mark(w, first, count, false);
+  if (w->live_count < LIVE_MAX && dice_one_in(&w->dice, 2)) {
+    w->live[w->live_count].first = first;
+    w->live[w->live_count++].count = count;
+    return;
+  }
+  mark(w, first, count, true);
+  give_run(&w->h, first, count);
+}
+
 /* A run comes back: whole, or in two parts, or frame by frame in some order. */
 static void give_back(struct world *w) {
   struct dice *d = &w->dice;
@@ -290,6 +324,28 @@ static void nothing_is_learnt_from_what_limits_cut(void **state) {
   }
 }
 
+/* A run of 100 was refused, which is remembered.  Then a slot takes the block in which the upper part of one is free, and
+   the lower part comes back: to nobody's block, beside it. */
+static void what_lies_beside_a_block_that_a_slot_has_is_part_of_a_run(void **state) {
+  (void)state;
+  const struct boot_region ram = {4 * GIB, 4 * GIB + 32 * MIB, BOOT_MEMORY_USABLE, 7, 8};
+  const uint64_t base = FRAMES_OF(4 * GIB), border = base + FRAMES_PER_2M;
+  for (unsigned is_single = 0; is_single < 2; is_single++) {
+    struct hosted h = hosted_create(&ram, 1, NULL, 0);
+    assert_int_equal(take_run(&h, 16 * FRAMES_PER_2M, NULL), base);
+    give_run(&h, border, 64);
+    assert_int_equal(take_run(&h, 100, NULL), NOWHERE);
+    assert_int_equal(take_run(&h, 1, NULL), border + 63); /* The slot has the block now. */
+    slots_play(1);
+    for (uint64_t i = 1; is_single && i <= 64; i++) give_run(&h, border - i, 1);
+    if (!is_single) give_run(&h, border - 64, 64);
+    assert_int_equal(take_run(&h, 100, NULL), border + 63 - 100);
+    slots_play(0);
+    hosted_must_be_sound(&h, "beside a slot's block");
+    hosted_destroy(&h);
+  }
+}
+
 static void a_run_is_found_if_and_only_if_there_is_one_whatever_was_learnt(void **state) {
   (void)state;
   uint64_t seed = seed_of_run(), met = 0, refused = 0;
@@ -302,6 +358,8 @@ static void a_run_is_found_if_and_only_if_there_is_one_whatever_was_learnt(void 
         slots_play((uint32_t)dice_below(&w.dice, 3));
         if (dice_below(&w.dice, 8) < frees_of_8)
           give_back(&w);
+        else if (dice_one_in(&w.dice, 8))
+          ask_for_the_longest(&w);
         else
           ask(&w);
       }
@@ -320,6 +378,7 @@ int main(void) {
       cmocka_unit_test(what_was_refused_is_refused_again_from_a_word_or_two),
       cmocka_unit_test(who_frees_and_asks_for_no_runs_is_left_alone),
       cmocka_unit_test(nothing_is_learnt_from_what_limits_cut),
+      cmocka_unit_test(what_lies_beside_a_block_that_a_slot_has_is_part_of_a_run),
       cmocka_unit_test(a_run_is_found_if_and_only_if_there_is_one_whatever_was_learnt),
   };
   return cmocka_run_group_tests_name("mm/phys/run_memo", tests, NULL, NULL);
