@@ -36,6 +36,7 @@
 #define ENTRY_FULL   (ENTRY_WRITTEN | ENTRY_FRAMES)
 
 static inline uint32_t entry_taken(uint32_t e) { return e & ENTRY_TAKEN; }
+static inline bool entry_is_full(uint32_t e) { return (e & ENTRY_FRAMES) != 0; } /* No entry says more than 512. */
 /* Number of the slot that has it + 1; 0 for none. */
 static inline uint32_t entry_slot(uint32_t e) { return (e & ENTRY_SLOT) >> ENTRY_SLOT_SHIFT; }
 static inline uint32_t entry_of_slot(uint32_t slot) { return (slot + 1) << ENTRY_SLOT_SHIFT; }

@@ -38,6 +38,8 @@ struct pmm { // NOLINT(clang-analyzer-optin.performance.Padding): what all CPUs 
   bool clears_on_free;               /* What is free is zeros (mm/zero.h).  Written once, at boot. */
 
   alignas(64) struct platform_lock lock;
+  uint64_t breaking;                     /* Frees that have broken a full block and come to the lock to say so; atomic. */
+  uint64_t told;                         /* (L) Of these, those that have said so; read without it. */
   uint32_t held;                         /* (L) Slots that have a block or a pocket. */
   uint64_t owned[FRAME_OWNER_COUNT];     /* (L) Frames by owner, together with the slots' deltas: the ledger. */
   uint64_t allocations, frees, failures; /* (L) Calls, besides those that slots have counted. */

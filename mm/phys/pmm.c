@@ -21,7 +21,10 @@
  *        A refused step is a bug of the caller or worse, so it is logged, once, with frame, state and owner.
  *
  *        NOTHING IS REFUSED THAT A SLOT HOLDS.  Before ERR_NO_MEMORY all slots are called in, unless none has anything:
- *        then, and after that, "there is none" is answered in constant time.
+ *        then, and after that, "there is none" is answered in constant time.  Nor is anything refused that the tiers are
+ *        just being told of: who breaks a full block and cannot note that as late (crumbs.c) comes to the lock to say so,
+ *        and others may have freed frames of the same block meanwhile, and been done.  So it counts itself in `breaking`
+ *        before its block can be seen, and who would refuse lets it pass first.
  *
  *        A RUN THAT CANNOT BE MET is expensive to look for once.  What searches have learnt is kept in run_memo.c: how
  *        long a run there was not (run_bound), and where none was of a kind that is asked for often.  Taking frames
@@ -221,6 +224,19 @@ static bool take_crumb(struct pmm *p, struct slot *s, uint8_t byte, uint64_t *fr
   return is_there;
 }
 
+/*
+ * A free that has broken a full block may still be on its way to the lock, to say so; others, that have freed frames of the
+ * same block since, are done.  Lets it come before anything is refused: true when it did, and it is worth looking again.
+ */
+static bool await_told(struct pmm *p) REQUIRES(p->lock) {
+  const uint64_t told = p->told;
+  if (LIKELY(atomic_get(&p->breaking) == told)) return false;
+  platform_lock_release(&p->lock);
+  while (atomic_get(&p->told) == told) platform_relax();
+  platform_lock_acquire(&p->lock);
+  return true;
+}
+
 static bool try_alloc_frame(struct pmm *p, uint32_t number, uint8_t byte, uint64_t *frame) REQUIRES(p->lock) {
   struct slot *s = idle_slot(p, number);
   if (s) {
@@ -242,6 +258,14 @@ static bool has_none(const struct pmm *p) REQUIRES(p->lock) {
   return p->held == 0 && p->tier.free_2m == 0 && ladder_is_empty(&p->tier.has_broken);
 }
 
+/* With what the slot has, else with what all of them have. */
+static bool find_frame(struct pmm *p, uint32_t number, uint8_t byte, uint64_t *frame) REQUIRES(p->lock) {
+  if (!has_none(p) && try_alloc_frame(p, number, byte, frame)) return true;
+  if (p->held == 0) return false;
+  call_in(p, number);
+  return try_alloc_frame(p, number, byte, frame);
+}
+
 static const struct frame_limits anywhere = {.max = UINT64_MAX};
 
 static status_t alloc_frame_locked(struct pmm *p, uint32_t number, uint8_t byte, pfn_t *out) {
@@ -249,11 +273,9 @@ static status_t alloc_frame_locked(struct pmm *p, uint32_t number, uint8_t byte,
   status_t status = OK;
   if (UNLIKELY(p->engine)) return engine_alloc(p, byte, 1, &anywhere, &out->raw);
   platform_lock_acquire(&p->lock);
-  bool is_found = !has_none(p) && try_alloc_frame(p, number, byte, &frame);
-  if (!is_found && p->held != 0) {
-    call_in(p, number);
-    is_found = try_alloc_frame(p, number, byte, &frame);
-  }
+  bool is_found;
+  do is_found = find_frame(p, number, byte, &frame);
+  while (!is_found && await_told(p));
   if (!is_found) status = refuse(p);
   platform_lock_release(&p->lock);
   if (status == OK) *out = pfn(frame);
@@ -345,6 +367,16 @@ static bool may_exceed_bound(const struct pmm *p, const uint64_t *line, unsigned
   return low == 0 || high == 63 || high - low + 1 > bound;
 }
 
+/*
+ * A frame of a full block comes back: the tiers will have to know, later or now.  Before anybody sees what comes of it.
+ * Saves its own registers, for it is rarely called.
+ */
+[[gnu::noinline, clang::preserve_most]] static void will_break(struct pmm *p, struct slot *s, uint64_t frame) {
+  if (crumbs_note_late(s, frame)) return;
+  s->is_telling = true;
+  atomic_add(&p->breaking, UINT64_C(1));
+}
+
 /* Frees a frame that is not in the slot's own block. */
 static enum after free_elsewhere(struct pmm *p, struct slot *s, enum frame_owner owner, uint64_t frame, struct place *at) {
   uint8_t *hot = &p->records.hot[frame];
@@ -371,11 +403,12 @@ static enum after free_elsewhere(struct pmm *p, struct slot *s, enum frame_owner
     return AFTER_NOTHING;
   }
   after = e - 1;
+  if (UNLIKELY(entry_is_full(e))) will_break(p, s, frame);
   CHECK((atomic_get(&line[bit / 64]) & mask) == 0);
   atomic_set(&line[bit / 64], atomic_get(&line[bit / 64]) | mask);
   entry_unlock(entry, after);
   if (UNLIKELY(entry_taken(after) == 0) || UNLIKELY(may_exceed_bound(p, line, bit))) return AFTER_SETTLE;
-  return entry_taken(e) < ENTRY_FRAMES || crumbs_note_late(s, frame) ? AFTER_NOTHING : AFTER_SETTLE;
+  return LIKELY(!entry_is_full(e)) || !s->is_telling ? AFTER_NOTHING : AFTER_SETTLE;
 }
 
 /* Frees a frame of the slot's own block; false when it is not the owner's to free. */
@@ -392,10 +425,12 @@ static bool free_own(struct slot *s, enum frame_owner owner, uint64_t frame) {
 }
 
 static void settle(struct pmm *p, uint32_t number, const struct place *at, uint64_t frame) {
+  struct slot *s = &p->slots[number];
   platform_lock_acquire(&p->lock);
-  struct slot *s = idle_slot(p, number);
-  if (s) crumbs_settle_late(&p->tier, s);
+  crumbs_settle_late(&p->tier, s);
   tier_settle(&p->tier, at, 1);
+  if (s->is_telling) atomic_set(&p->told, p->told + 1);
+  s->is_telling = false;
   if (tier_is_free(&p->tier, frame))
     run_memo_freed(&p->tier, frame, 1);
   else
@@ -637,7 +672,10 @@ static status_t alloc_run_locked(struct pmm *p, uint8_t byte, uint64_t count, co
   uint64_t start = 0;
   status_t status = OK;
   platform_lock_acquire(&p->lock);
-  if (find_or_learn(p, number, count, w, &start)) {
+  bool is_found;
+  do is_found = find_or_learn(p, number, count, w, &start);
+  while (!is_found && await_told(p));
+  if (is_found) {
     commit_take(p, byte, start, count);
     p->allocations++;
   } else {

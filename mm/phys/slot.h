@@ -53,6 +53,7 @@ struct slot {                // NOLINT(clang-analyzer-optin.performance.Padding)
   uint64_t mails;                    /* Frames sent to other slots. */
   uint64_t frees_seen;               /* frees + huge_frees when run_bound was learnt. */
   uint64_t delta[FRAME_OWNER_COUNT]; /* Frames that owners have more, or less, than the instance's counts say. */
+  bool is_telling;                   /* (o) It has broken a full block, and comes to the lock to say so. */
   alignas(64) uint64_t mail[TIER_WORDS_PER_BLOCK]; /* (w) Frames of `block` that others have freed. */
 };
 

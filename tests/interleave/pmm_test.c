@@ -259,6 +259,14 @@ static void begin_large_refused(struct world *w) {
   world_keep(w, w->first + 2 * BLOCK + BLOCK - 103, 1);
 }
 
+/* Nothing is free; two frames of one block can be freed. */
+static void begin_full_block(struct world *w) {
+  full(w);
+  world_keep(w, w->first + 2 * BLOCK + 9, 1);
+  world_keep(w, w->first + 2 * BLOCK + 10, 1);
+  world_keep(w, w->first + 2 * BLOCK + 11, 1);
+}
+
 static void begin_free(struct world *w) { (void)w; }
 
 /* Two whole GiB that nobody has touched, a frame in the middle of the upper one, and one in its highest block. */
@@ -452,6 +460,13 @@ static const struct scenario scenarios[] = {
      begin_large_refused,
      {{ONE}, {FREE(0), RUN(3)}},
      2,
+     false,
+     0},
+    {"two frees break a full block, and a frame is wanted", begin_full_block, {{FREE(0)}, {FREE(1), ONE}}, 1, false, 0},
+    {"two frees break a full block, and a run is wanted",
+     begin_full_block,
+     {{FREE(0)}, {FREE(1), FREE(2), RUN(2)}},
+     1,
      false,
      0},
     {"a frame is given away while its neighbour is taken", begin_two_left_with_slot_0, {{ONE}, {GIVE(0)}}, 1, false, 0},

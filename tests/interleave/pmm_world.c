@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/bits.h"
+#include "mm/phys/instance.h"
 #include "platform.h"
 
 #define OWNER     FRAME_OWNER_TEST
@@ -231,6 +232,7 @@ static void judge_state(const struct world *w, uint64_t expected, const char *wh
   if (is != expected)
     interleave_fail("%s: %llu frames are free, not %llu", when, (unsigned long long)is, (unsigned long long)expected);
   if (!mm_check(w->h.pmm, 0, &report)) interleave_fail("%s: %s", when, report.text);
+  must(w->h.pmm->breaking == w->h.pmm->told, "somebody has broken a block and not told");
 }
 
 static bool judge(void *context) {
