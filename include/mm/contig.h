@@ -119,7 +119,8 @@ struct contig_look {
   uint64_t fixed;   /* Everything else: in the way of a run, or no RAM of ours. */
 };
 /**
- * Counts what the frames [first, first + count) are.  ERR_UNSUPPORTED: an engine stands in the tiers' place.
+ * Counts what the frames [first, first + count) are.  Returns OK; ERR_INVALID (their numbers wrap); ERR_UNSUPPORTED (an
+ * engine stands in the tiers' place).
  *   => any CPU; takes no lock: what others change meanwhile may be a moment old.   => a word read for each 64 frames.
  */
 status_t contig_look(const struct contig *c, pfn_t first, uint64_t count, struct contig_look *out);

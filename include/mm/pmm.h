@@ -103,7 +103,8 @@ status_t pmm_free_run(struct pmm *p, enum frame_owner owner, pfn_t first, uint64
 /** Moves allocated frames to another owner, all or nothing.  Statuses as pmm_free_run; ERR_INVALID for an owner not ours. */
 status_t pmm_give_run(struct pmm *p, enum frame_owner from, enum frame_owner to, pfn_t first, uint64_t count);
 
-/** Takes a free frame out of service for ever (bad memory).  ERR_RANGE (no frame of ours), ERR_STATE (in use, or bad). */
+/** Takes a free frame out of service for ever (bad memory).  ERR_RANGE (no frame of ours), ERR_STATE (in use, or bad),
+ * ERR_BUSY (free, and a CPU is about to take it). */
 status_t pmm_mark_bad(struct pmm *p, pfn_t frame);
 
 /** Takes an allocated frame out of service for ever: it is never free in between.  Statuses as pmm_free_frame. */

@@ -7,8 +7,9 @@
 #include "mm/phys/window.h"
 
 status_t contig_look(const struct contig *c, pfn_t first, uint64_t count, struct contig_look *out) {
-  const uint64_t end = first.raw + count;
+  uint64_t end;
   struct contig_look seen = {0};
+  if (!bits_add(first.raw, count, &end)) return ERR_INVALID;
   if (!window_can_see(c)) return ERR_UNSUPPORTED;
   for (uint64_t base = bits_align_down(first.raw, WINDOW_WORD); base < end; base += WINDOW_WORD) {
     const uint64_t from = bits_max(base, first.raw), to = bits_min(base + WINDOW_WORD, end);

@@ -510,6 +510,9 @@ static void bad_requests_are_told_apart(void **state) {
     assert_int_equal(contig_alloc(c, FRAME_OWNER_KERNEL, COUNT, NULL, moves, &first), ERR_NO_MEMORY);
     assert_int_equal(contig_alloc(c, FRAME_OWNER_GATHERED, 1, NULL, moves, &first), ERR_INVALID);
   }
+  struct contig_look look = {.free = 7};
+  assert_int_equal(contig_look(c, pfn(UINT64_MAX - 70), 72, &look), ERR_INVALID);
+  assert_int_equal(look.free, 7);
   bad.count = 0;
   assert_int_equal(contig_commit(c, &bad, FRAME_OWNER_KERNEL, &first), ERR_INVALID);
   bad.count = UINT64_MAX;
