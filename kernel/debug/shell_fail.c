@@ -15,7 +15,6 @@
 #include "mm/engine.h"
 #include "mm/ledger.h"
 
-static struct picture out;
 static struct picture said; /* A sentence, before it is broken into lines. */
 
 const struct pmm *shell_any_pmm(void) {
@@ -105,20 +104,20 @@ static void say_reason(uint32_t flags, uint64_t count, const struct frame_limits
 /* Moves what was said to the output. */
 static void wrap_said(unsigned column, unsigned indent) {
   said.text[said.fill < sizeof(said.text) ? said.fill : sizeof(said.text) - 1] = '\0';
-  picture_wrap(&out, said.text, column, indent);
+  picture_wrap(&shell_out, said.text, column, indent);
   said.fill = 0;
 }
 
 void shell_explain(uint32_t flags, uint64_t count, const struct frame_limits *where) {
   struct nodes_reason r;
   if (nodes_explain(memory_nodes(), flags, count, where, &r) != OK) return;
-  picture_add(&out, PICTURE_WARN);
+  picture_add(&shell_out, PICTURE_WARN);
   say_request(flags, count, where);
   picture_add(&said, " failed: ");
   if (!can_never_be(flags, count)) say_reason(flags, count, where, &r);
   wrap_said(0, 0);
-  picture_add(&out, PICTURE_PLAIN "\n");
-  shell_print(&out);
+  picture_add(&shell_out, PICTURE_PLAIN "\n");
+  shell_print(&shell_out);
 }
 
 void shell_failures(void) {
@@ -136,17 +135,17 @@ void shell_failures(void) {
     struct nodes_reason r;
     const uint64_t us = clock_us_of(f->time);
     const char *name = frame_owner_name(f->owner);
-    picture_add(&out, " " PICTURE_DIM "%5llu.%06llu" PICTURE_PLAIN " " PICTURE_NAME "%s" PICTURE_PLAIN,
+    picture_add(&shell_out, " " PICTURE_DIM "%5llu.%06llu" PICTURE_PLAIN " " PICTURE_NAME "%s" PICTURE_PLAIN,
                 (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000), name);
     picture_add(&said, " asked for ");
     say_request(f->flags, f->count, &f->where);
     wrap_said(14 + (unsigned)strlen(name), 14);
-    picture_add(&out, "\n              ");
+    picture_add(&shell_out, "\n              ");
     if (nodes_explain(memory_nodes(), f->flags, f->count, &f->where, &r) == OK) {
       if (!can_never_be(f->flags, f->count)) say_reason(f->flags, f->count, &f->where, &r);
       wrap_said(14, 14);
     }
-    picture_add(&out, "\n");
-    shell_print(&out);
+    picture_add(&shell_out, "\n");
+    shell_print(&shell_out);
   }
 }

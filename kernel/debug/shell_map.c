@@ -20,7 +20,6 @@
 
 #define LIST_MAX 16
 
-static struct picture out;
 static struct picture_map map;
 
 static struct {
@@ -51,19 +50,19 @@ static bool look(uint64_t frames) {
 static void draw_legend(void) {
   char size[12];
   size_t columns = 0;
-  picture_add(&out, "\n");
+  picture_add(&shell_out, "\n");
   for (unsigned i = 0; i < FRAME_OWNER_COUNT; i++) {
     if (map.total[i] == 0) continue;
     const enum frame_owner o = (enum frame_owner)i;
     const char *mark = o == FRAME_OWNER_FREE ? "░" : "▆";
     const bool is_last = ++columns % 4 == 0;
-    picture_add(&out, is_last ? " %s%s" PICTURE_PLAIN " %s\n" : " %s%s" PICTURE_PLAIN " %-17s", picture_owner_colour(o),
-                mark, frame_owner_name(o));
+    picture_add(&shell_out, is_last ? " %s%s" PICTURE_PLAIN " %s\n" : " %s%s" PICTURE_PLAIN " %-17s",
+                picture_owner_colour(o), mark, frame_owner_name(o));
   }
-  if (columns % 4 != 0) picture_add(&out, "\n");
-  picture_add(&out, PICTURE_DIM " one cell is %s of RAM: █ nothing in it is free, ▒ some, ░ all" PICTURE_PLAIN "\n",
+  if (columns % 4 != 0) picture_add(&shell_out, "\n");
+  picture_add(&shell_out, PICTURE_DIM " one cell is %s of RAM: █ nothing in it is free, ▒ some, ░ all" PICTURE_PLAIN "\n",
               format_size(size, map.slice * FRAME_SIZE));
-  shell_print(&out);
+  shell_print(&shell_out);
 }
 
 static bool draw_map(void) {
@@ -74,10 +73,10 @@ static bool draw_map(void) {
   format_string(remark, sizeof(remark), "%s of RAM, holes left out", format_size(size, l.total * FRAME_SIZE));
   shell_title("Map", remark);
   for (size_t row = 0; row < picture_map_rows(&map); row++) {
-    picture_add(&out, PICTURE_DIM " %12llx " PICTURE_PLAIN, (unsigned long long)map.row_start[row] * FRAME_SIZE);
-    picture_map_row(&map, row, &out);
-    picture_add(&out, "\n");
-    shell_print(&out);
+    picture_add(&shell_out, PICTURE_DIM " %12llx " PICTURE_PLAIN, (unsigned long long)map.row_start[row] * FRAME_SIZE);
+    picture_map_row(&map, row, &shell_out);
+    picture_add(&shell_out, "\n");
+    shell_print(&shell_out);
   }
   draw_legend();
   return true;
@@ -110,24 +109,24 @@ static const char *colour_of(uint32_t kind) {
 static void draw_entry(const struct entry *e) {
   const struct boot_region *r = &e->region;
   char size[12];
-  picture_add(&out, " %12llx-%-12llx %9s %s■" PICTURE_PLAIN " ", (unsigned long long)r->start,
+  picture_add(&shell_out, " %12llx-%-12llx %9s %s■" PICTURE_PLAIN " ", (unsigned long long)r->start,
               (unsigned long long)r->end - 1, format_size(size, e->size), colour_of(r->kind));
   if (e->count > 1)
-    picture_add(&out, "%u regions, %s\n", e->count,
+    picture_add(&shell_out, "%u regions, %s\n", e->count,
                 e->is_mixed                   ? "free or taken back"
                 : fate_of(r->kind)[0] != '\0' ? fate_of(r->kind)
                                               : "no RAM");
   else
-    picture_add(&out, "%-17s " PICTURE_DIM "%.23s" PICTURE_PLAIN "\n", memmap_kind_name(r->kind),
+    picture_add(&shell_out, "%-17s " PICTURE_DIM "%.23s" PICTURE_PLAIN "\n", memmap_kind_name(r->kind),
                 memmap_type_name(r->firmware_type));
-  shell_print(&out);
+  shell_print(&shell_out);
 }
 
 static void draw_list_head(const char *remark) {
   shell_title("Regions", remark);
-  picture_add(&out, PICTURE_DIM " %12s-%-12s %9s   %-17s %s" PICTURE_PLAIN "\n", "first", "last byte", "size", "kind",
+  picture_add(&shell_out, PICTURE_DIM " %12s-%-12s %9s   %-17s %s" PICTURE_PLAIN "\n", "first", "last byte", "size", "kind",
               "firmware's type");
-  shell_print(&out);
+  shell_print(&shell_out);
 }
 
 static void draw_all(const struct boot_region *regions, size_t count) {
@@ -251,7 +250,7 @@ static bool read_hexadecimal(const char *text, uint64_t *address) {
 }
 
 static void say(const char *branch, const char *label) {
-  picture_add(&out, " " PICTURE_DIM "%s" PICTURE_PLAIN " %-9s ", branch, label);
+  picture_add(&shell_out, " " PICTURE_DIM "%s" PICTURE_PLAIN " %-9s ", branch, label);
 }
 
 static void why_firmware(uint64_t physical) {
@@ -259,10 +258,10 @@ static void why_firmware(uint64_t physical) {
   char size[12];
   say("├─", "firmware");
   if (!find_descriptor(physical, &d)) {
-    picture_add(&out, "no descriptor of its map holds it\n");
+    picture_add(&shell_out, "no descriptor of its map holds it\n");
     return;
   }
-  picture_add(&out, PICTURE_NAME "%s" PICTURE_PLAIN ", %llx-%llx, %s" PICTURE_DIM " %s%s%s%s" PICTURE_PLAIN "\n",
+  picture_add(&shell_out, PICTURE_NAME "%s" PICTURE_PLAIN ", %llx-%llx, %s" PICTURE_DIM " %s%s%s%s" PICTURE_PLAIN "\n",
               memmap_type_name(d.type), (unsigned long long)d.physical_start,
               (unsigned long long)(d.physical_start + d.pages * FRAME_SIZE - 1), format_size(size, d.pages * FRAME_SIZE),
               (d.attributes & 8) != 0 ? "WB " : "", (d.attributes & 1) != 0 ? "UC " : "",
@@ -273,11 +272,11 @@ static void why_region(const struct pmm_story *s) {
   char size[12];
   say("├─", "region");
   if (!s->has_region) {
-    picture_add(&out, "none: a hole of the map\n");
+    picture_add(&shell_out, "none: a hole of the map\n");
     return;
   }
   const char *fate = fate_of(s->region.kind);
-  picture_add(&out, PICTURE_NAME "%s" PICTURE_PLAIN ", %llx-%llx, %s%s%s\n", memmap_kind_name(s->region.kind),
+  picture_add(&shell_out, PICTURE_NAME "%s" PICTURE_PLAIN ", %llx-%llx, %s%s%s\n", memmap_kind_name(s->region.kind),
               (unsigned long long)s->region.start, (unsigned long long)s->region.end - 1,
               format_size(size, s->region.end - s->region.start), fate[0] != '\0' ? ": " : "", fate);
 }
@@ -288,24 +287,24 @@ static void why_node(const struct pmm_story *s, uint64_t physical) {
   if (m->node_count < 2 || !s->has_record) return;
   const uint32_t node = numa_node_at(m, physical, &end);
   say("├─", "node");
-  picture_add(&out, PICTURE_NAME "%u" PICTURE_PLAIN ", the firmware's domain %u\n", node, m->domain[node]);
+  picture_add(&shell_out, PICTURE_NAME "%u" PICTURE_PLAIN ", the firmware's domain %u\n", node, m->domain[node]);
 }
 
 static void why_state(const struct pmm_story *s) {
   char size[12], count[28];
   if (!s->has_record) {
     say("└─", "record");
-    picture_add(&out, "none: not RAM that Cairn counts\n");
+    picture_add(&shell_out, "none: not RAM that Cairn counts\n");
     return;
   }
   say("├─", "state");
-  picture_add(&out, PICTURE_NAME "%s" PICTURE_PLAIN, frame_state_name(s->state));
+  picture_add(&shell_out, PICTURE_NAME "%s" PICTURE_PLAIN, frame_state_name(s->state));
   if (s->state == FRAME_FREE)
-    picture_add(&out, ", in a free run of %s frame%s (%s)", picture_count(count, s->free_run), words_s(s->free_run),
+    picture_add(&shell_out, ", in a free run of %s frame%s (%s)", picture_count(count, s->free_run), words_s(s->free_run),
                 format_size(size, s->free_run * FRAME_SIZE));
-  picture_add(&out, "\n");
+  picture_add(&shell_out, "\n");
   say("└─", "owner");
-  picture_add(&out, "%s■ " PICTURE_PLAIN PICTURE_NAME "%s" PICTURE_PLAIN "\n", picture_owner_colour(s->owner),
+  picture_add(&shell_out, "%s■ " PICTURE_PLAIN PICTURE_NAME "%s" PICTURE_PLAIN "\n", picture_owner_colour(s->owner),
               s->owner == FRAME_OWNER_FREE ? "nobody" : frame_owner_name(s->owner));
 }
 
@@ -314,20 +313,20 @@ static void why_device(uint64_t physical) {
   const struct boot_framebuffer *fb = &memory_handoff()->framebuffer;
   if (fb->format == BOOT_PIXEL_NONE || physical < fb->base || physical - fb->base >= fb->size) return;
   say("├─", "device");
-  picture_add(&out, PICTURE_NAME "framebuffer" PICTURE_PLAIN ", %u x %u pixels\n", fb->width, fb->height);
+  picture_add(&shell_out, PICTURE_NAME "framebuffer" PICTURE_PLAIN ", %u x %u pixels\n", fb->width, fb->height);
 }
 
 static void why_physical(uint64_t physical) {
   struct pmm_story story;
   nodes_describe(memory_nodes(), paddr(physical), &story);
-  picture_add(&out, " " PICTURE_TITLE "physical %llx" PICTURE_PLAIN ", frame %llu\n", (unsigned long long)physical,
+  picture_add(&shell_out, " " PICTURE_TITLE "physical %llx" PICTURE_PLAIN ", frame %llu\n", (unsigned long long)physical,
               (unsigned long long)(physical / FRAME_SIZE));
   why_firmware(physical);
   why_device(physical);
   why_region(&story);
   why_node(&story, physical);
   why_state(&story);
-  shell_print(&out);
+  shell_print(&shell_out);
 }
 
 /* What the kernel's own tables say about a virtual address, then the story of the frame behind it. */
@@ -336,16 +335,16 @@ static void why_virtual(uint64_t address) {
   struct pagetable_leaf leaf;
   char size[12];
   layout_describe(vaddr(address), &place);
-  picture_add(&out, " " PICTURE_TITLE "virtual" PICTURE_PLAIN ", %s\n", place.text);
+  picture_add(&shell_out, " " PICTURE_TITLE "virtual" PICTURE_PLAIN ", %s\n", place.text);
   const bool is_mapped = pagetable_find(memory_tables(), vaddr(address), &leaf) == OK;
   say("└─", "page");
   if (!is_mapped)
-    picture_add(&out, "none: an access faults\n");
+    picture_add(&shell_out, "none: an access faults\n");
   else
-    picture_add(&out, "%s, read%s%s%s\n", format_size(size, leaf.size), (leaf.flags & PAGE_WRITE) != 0 ? ", write" : "",
-                (leaf.flags & PAGE_EXECUTE) != 0 ? ", execute" : "",
+    picture_add(&shell_out, "%s, read%s%s%s\n", format_size(size, leaf.size),
+                (leaf.flags & PAGE_WRITE) != 0 ? ", write" : "", (leaf.flags & PAGE_EXECUTE) != 0 ? ", execute" : "",
                 (leaf.flags & PAGE_WRITE_COMBINING) != 0 ? ", write-combining" : "");
-  shell_print(&out);
+  shell_print(&shell_out);
   if (is_mapped) why_physical(leaf.to.raw + (address - leaf.start.raw));
 }
 
