@@ -219,21 +219,26 @@ static bool take_crumb(struct pmm *p, struct slot *s, uint8_t byte, uint64_t *fr
     p->held = p->held + slot_holds(s) - held;
   }
   if (is_there && UNLIKELY(!crumbs_take(s, p->records.hot, byte, frame))) {
-    platform_panic("INV-3: frame %#llx was put by as free and its byte says another thing", (unsigned long long)*frame);
+    platform_panic("INV-3: frame %#llx is to be had and its byte says another thing", (unsigned long long)*frame);
   }
   return is_there;
 }
 
 /*
  * A free that has broken a full block may still be on its way to the lock, to say so; others, that have freed frames of the
- * same block since, are done.  Lets it come before anything is refused: true when it did, and it is worth looking again.
+ * same block since, are done.  It comes before anything is refused.
  */
-static bool await_told(struct pmm *p) REQUIRES(p->lock) {
+[[gnu::noinline]] static void await_told(struct pmm *p) REQUIRES(p->lock) {
   const uint64_t told = p->told;
-  if (LIKELY(atomic_get(&p->breaking) == told)) return false;
   platform_lock_release(&p->lock);
   while (atomic_get(&p->told) == told) platform_relax();
   platform_lock_acquire(&p->lock);
+}
+
+/* Was somebody on the way?  Then it is worth looking again. */
+static inline bool was_told(struct pmm *p) REQUIRES(p->lock) {
+  if (LIKELY(atomic_get(&p->breaking) == p->told)) return false;
+  await_told(p);
   return true;
 }
 
@@ -275,7 +280,7 @@ static status_t alloc_frame_locked(struct pmm *p, uint32_t number, uint8_t byte,
   platform_lock_acquire(&p->lock);
   bool is_found;
   do is_found = find_frame(p, number, byte, &frame);
-  while (!is_found && await_told(p));
+  while (!is_found && was_told(p));
   if (!is_found) status = refuse(p);
   platform_lock_release(&p->lock);
   if (status == OK) *out = pfn(frame);
@@ -674,7 +679,7 @@ static status_t alloc_run_locked(struct pmm *p, uint8_t byte, uint64_t count, co
   platform_lock_acquire(&p->lock);
   bool is_found;
   do is_found = find_or_learn(p, number, count, w, &start);
-  while (!is_found && await_told(p));
+  while (!is_found && was_told(p));
   if (is_found) {
     commit_take(p, byte, start, count);
     p->allocations++;

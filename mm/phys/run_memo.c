@@ -169,9 +169,12 @@ static void relearn(struct tier *t, uint64_t first, uint64_t end, uint64_t start
 
 /* Does the run that ends, or begins, at the border of a block go on in what a slot has? */
 static bool goes_on_in_a_slot(const struct tier *t, uint64_t frame) {
+  const unsigned i = (unsigned)(frame / 64 % TIER_WORDS_PER_BLOCK);
   struct place p;
-  if (!place_find(t, frame, &p) || entry_slot(atomic_get(&t->entries[p.block])) == 0) return false;
-  return slot_free_word(t, p.block, (unsigned)(frame / 64 % TIER_WORDS_PER_BLOCK)) >> (frame % 64) & 1;
+  if (!place_find(t, frame, &p)) return false;
+  const uint32_t e = atomic_get_acquire(&t->entries[p.block]);
+  if (entry_slot(e) == 0 || entry_taken(e) == 0) return entry_slot(e) != 0;
+  return (atomic_get(&place_line(t, p.block)[i]) | atomic_get(&t->slots[entry_slot(e) - 1].mail[i])) >> (frame % 64) & 1;
 }
 
 void run_memo_freed(struct tier *t, uint64_t first, uint64_t count) {

@@ -430,7 +430,7 @@ static void take_in_block(struct tier *t, uint64_t block, uint64_t first, unsign
   }
   const uint64_t odd = frame_first_unlike(t->hot, first, first + n, FRAME_OWNER_FREE, UINT8_MAX);
   if (odd != first + n) {
-    platform_panic("INV-3: frame %#llx has a free bit and a byte that says another thing", (unsigned long long)odd);
+    platform_panic("INV-3: frame %#llx is to be had and its byte says another thing", (unsigned long long)odd);
   }
   flip_bits(place_line(t, block), (unsigned)(first % FRAMES_PER_2M), n, false);
   frame_fill(t->hot, first, n, byte);
