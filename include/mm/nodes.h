@@ -172,8 +172,6 @@ void nodes_zero_stats_read(const struct nodes *n, struct zero_stats *out);
 uint32_t nodes_count(const struct nodes *n);
 /** Allocator of a node; NULL where it has no memory, or there is no such node. */
 struct pmm *nodes_pmm(const struct nodes *n, uint32_t node);
-/** Frames that may ever be handed out below that frame number, whoever has them now. */
-uint64_t nodes_frames_below(const struct nodes *n, uint64_t end);
 /** In whose books a frame is; the answer for a frame that is not RAM means nothing. */
 uint32_t nodes_node_of(const struct nodes *n, uint64_t frame);
 /** The index-th node, nearest first, that serves those who are in `from`; false behind the last. */

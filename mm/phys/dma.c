@@ -30,6 +30,8 @@
 #include "base/assert.h"
 #include "base/bits.h"
 #include "lib/string.h"
+#include "mm/phys/nodes_instance.h"
+#include "mm/phys/tier.h"
 #include "mm/platform.h"
 
 enum run_state : uint8_t { RUN_UNUSED = 0, RUN_MOVING, RUN_LIVE, RUN_QUARANTINED };
@@ -60,8 +62,6 @@ void dma_break_mask(void) { mask_is_broken = true; }
 static uint64_t frames_of(uint64_t size) { return size / FRAME_SIZE + (size % FRAME_SIZE != 0); }
 static bool is_power_or_none(uint64_t x) { return x == 0 || bits_is_power_of_two(x); }
 
-static bool is_memory(enum dma_memory memory) { return memory == DMA_COHERENT || memory == DMA_WRITE_COMBINING; }
-
 static bool limits_are_valid(const struct dma_limits *l) {
   const bool bits_are_good = l->address_bits == 0 || (l->address_bits >= FRAME_SHIFT && l->address_bits <= 64);
   return bits_are_good && is_power_or_none(l->align) && is_power_or_none(l->boundary);
@@ -71,6 +71,18 @@ static bool limits_are_valid(const struct dma_limits *l) {
 static uint64_t reach(const struct dma_limits *l) {
   if (l->address_bits == 0 || l->address_bits == 64 || mask_is_broken) return UINT64_C(1) << (64 - FRAME_SHIFT);
   return UINT64_C(1) << (l->address_bits - FRAME_SHIFT);
+}
+
+/* Frames that may ever be handed out there, whoever has them now. */
+static uint64_t frames_within_reach(const struct dma_device *d) {
+  const struct nodes *n = d->nodes;
+  uint64_t frames = 0;
+  for (size_t i = 0; i < n->region_count; i++) {
+    const uint64_t first = n->regions[i].start / FRAME_SIZE;
+    const uint64_t end = bits_min(n->regions[i].end / FRAME_SIZE, reach(&d->limits));
+    if (tier_manages(&n->regions[i]) && first < end) frames += end - first;
+  }
+  return frames;
 }
 
 /* The longest segment that the limits allow at all, in bytes; never 0. */
@@ -184,6 +196,7 @@ static void let_go(struct dma_device *d, const struct dma_run *r) {
 /* A run into a slot: exactly so many frames, or as many of them as there are in one piece. */
 static status_t take(struct dma_device *d, uint64_t frames, bool is_exact, enum dma_memory memory, struct dma_run *out) {
   struct dma_run run = {0};
+  if (memory != DMA_COHERENT && memory != DMA_WRITE_COMBINING) return ERR_INVALID;
   struct dma_run *slot = slot_take(d);
   if (!slot) return ERR_FULL;
   status_t s = is_exact ? find(d, frames, 0, &run) : find_longest(d, frames, &run);
@@ -225,7 +238,7 @@ status_t dma_device_destroy(struct dma_device *d) {
 
 status_t dma_alloc(struct dma_device *d, uint64_t size, enum dma_memory memory, struct dma_segment *out) {
   struct dma_run run;
-  if (size == 0 || size > longest(&d->limits) || !is_memory(memory)) return ERR_INVALID;
+  if (size == 0 || size > longest(&d->limits)) return ERR_INVALID;
   const status_t s = take(d, frames_of(size), true, memory, &run);
   if (s == OK) *out = segment(&run, size);
   return s;
@@ -256,9 +269,9 @@ status_t dma_alloc_scatter(struct dma_device *d, uint64_t size, enum dma_memory 
   uint64_t most;
   if (d->limits.segment_count_max != 0) room = bits_min(room, d->limits.segment_count_max);
   if (!bits_mul(step, room, &most)) most = UINT64_MAX;
-  if (size == 0 || size > most || !is_memory(memory)) return ERR_INVALID;
+  if (size == 0 || size > most) return ERR_INVALID;
   if (frames_of(size) > reach(&d->limits)) return ERR_INVALID;
-  if (frames_of(size) > nodes_frames_below(d->nodes, reach(&d->limits))) return ERR_RANGE; /* Before all of it is taken. */
+  if (frames_of(size) > frames_within_reach(d)) return ERR_RANGE; /* Before all of it is taken. */
   size_t n = 0;
   for (uint64_t left = size; left > 0; n++) {
     struct dma_run run;

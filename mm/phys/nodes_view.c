@@ -6,19 +6,9 @@
  */
 #include "base/bits.h"
 #include "mm/phys/nodes_instance.h"
-#include "mm/phys/tier.h"
 
 uint32_t nodes_count(const struct nodes *n) { return n->count; }
 struct pmm *nodes_pmm(const struct nodes *n, uint32_t node) { return node < n->count ? n->node[node].pmm : NULL; }
-
-uint64_t nodes_frames_below(const struct nodes *n, uint64_t end) {
-  uint64_t frames = 0;
-  for (size_t i = 0; i < n->region_count; i++) {
-    const uint64_t first = n->regions[i].start / FRAME_SIZE, stop = bits_min(n->regions[i].end / FRAME_SIZE, end);
-    if (tier_manages(&n->regions[i]) && first < stop) frames += stop - first;
-  }
-  return frames;
-}
 
 bool nodes_fallback(const struct nodes *n, uint32_t from, uint32_t index, uint32_t *node) {
   if (from >= n->count || index >= n->served) return false;

@@ -182,14 +182,6 @@ bool slot_fill_pocket(struct tier *t, struct slot *s, uint32_t number, uint32_t 
   return true;
 }
 
-uint64_t slot_held_frames(const struct slot *s) {
-  uint64_t frames = crumbs_left(s) + FRAMES_PER_2M * bits_count(atomic_get(&s->in_pocket));
-  if (atomic_get(&s->block) == SLOT_NONE) return frames;
-  for (unsigned w = 0; w < TIER_WORDS_PER_BLOCK; w++)
-    frames += bits_count(atomic_get(&s->line[w]) | atomic_get(&s->mail[w]));
-  return frames;
-}
-
 bool slot_any_has_block(const struct tier *t, uint32_t count) {
   uint32_t put_by = 0; /* Of one block, at most. */
   for (uint32_t i = 0; i < count; i++) put_by += crumbs_of_one_block(&t->slots[i]);

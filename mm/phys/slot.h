@@ -96,9 +96,6 @@ static inline uint64_t slot_free_word(const struct tier *t, uint64_t block, unsi
   return atomic_get(&place_line(t, block)[i]) | atomic_get(&t->slots[entry_slot(e) - 1].mail[i]);
 }
 
-/** Free frames among what it has, which others find only when it is called in.  Peeks, with the instance's lock. */
-uint64_t slot_held_frames(const struct slot *s);
-
 /**
  * Is a whole block among what so many slots have?  Peeks, with the instance's lock; when nothing goes on meanwhile it misses
  * none.  Frames that are put by may be all that a block lacks: whose they are is not asked, only whether they are enough.
