@@ -191,9 +191,13 @@ static void complete(void) {
     lineedit_insert(&line, found->name + line.length, strlen(found->name) - line.length);
     lineedit_insert(&line, " ", 1);
   } else if (matches > 1) {
-    console_printf("\n");
-    for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
-      if (strncmp(commands[i].name, line.text, line.length) == 0) console_printf(" %s", commands[i].name);
+    size_t column = PICTURE_COLUMNS;
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
+      if (strncmp(commands[i].name, line.text, line.length) != 0) continue;
+      column += strlen(commands[i].name) + 1;
+      console_printf(column > PICTURE_COLUMNS ? "\n %s" : " %s", commands[i].name);
+      if (column > PICTURE_COLUMNS) column = strlen(commands[i].name) + 1;
+    }
     console_printf("\n");
   }
 }
