@@ -66,6 +66,11 @@ bool zero_step(struct zero_stock *z);
  *   => any context, an interrupt's handler too. */
 bool zero_wants(const struct zero_stock *z);
 
+/** No step begins from zero_pause on until zero_resume, for as many as have paused it: who called the stock in asks again
+ * before an idle CPU takes the same frames once more.  => any CPU. */
+void zero_pause(struct zero_stock *z);
+void zero_resume(struct zero_stock *z);
+
 /** Gives the whole stock back to the allocator.  => any CPU; never sleeps.  Returns the frames that became free. */
 uint64_t zero_reclaim(struct zero_stock *z);
 /** All the frames that it has given back; no fewer than when zero_reclaim has found nothing.  => any context. */

@@ -234,6 +234,17 @@ static bool call_in(struct nodes *n) {
   return is_more;
 }
 
+/* Pauses all stocks, so that what has been called in stays: an idle CPU would have it again before this one has asked. */
+[[gnu::noinline, clang::minsize]] static void pause_stocks(struct nodes *n) {
+  for (uint32_t i = 0; i < n->count; i++)
+    if (n->node[i].stock) zero_pause(n->node[i].stock);
+  (void)nodes_call_in(n);
+}
+[[gnu::noinline, clang::minsize]] static void resume_stocks(struct nodes *n) {
+  for (uint32_t i = 0; i < n->count; i++)
+    if (n->node[i].stock) zero_resume(n->node[i].stock);
+}
+
 /* By way of everything that may still have one; `asked` has said that it has none, unless it is NULL. */
 static status_t alloc_frame_far(struct nodes *n, uint32_t node, enum frame_owner owner, uint32_t flags,
                                 const struct pmm *asked, pfn_t *out) {
@@ -241,7 +252,11 @@ static status_t alloc_frame_far(struct nodes *n, uint32_t node, enum frame_owner
   if (take_zeroed(n, node, &r, out)) return OK;
   status_t s = ask_in_order(n, node, &r, out);
   r.asked = NULL;
-  if (UNLIKELY(is_local(s)) && call_in(n)) s = ask_in_order(n, node, &r, out);
+  if (UNLIKELY(is_local(s)) && call_in(n)) {
+    pause_stocks(n);
+    s = ask_in_order(n, node, &r, out);
+    resume_stocks(n);
+  }
   if (UNLIKELY(is_local(s))) s = refuse(n, node, &r);
   if (s == OK && (flags & NODE_ZEROED)) nodes_clear(n, *out, 1);
   return s;
@@ -394,7 +409,11 @@ static status_t alloc_run_far(struct nodes *n, const struct pmm *asked, enum fra
   if (take_zeroed(n, node, &r, first)) return OK;
   status_t s = find_run(n, node, &r, first);
   r.asked = NULL;
-  if (UNLIKELY(is_local(s)) && call_in(n)) s = find_run(n, node, &r, first);
+  if (UNLIKELY(is_local(s)) && call_in(n)) {
+    pause_stocks(n);
+    s = find_run(n, node, &r, first);
+    resume_stocks(n);
+  }
   if (UNLIKELY(is_local(s))) s = refuse(n, node, &r);
   if (s == OK && (flags & NODE_ZEROED)) nodes_clear(n, *first, count);
   return s;

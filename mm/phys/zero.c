@@ -13,6 +13,7 @@
  *        A 2 MiB frame is cleared in 32 steps, so that an idle CPU looks at its keys between any two; until it is done it is
  *        `pending`.  Nothing is taken while free memory is below `floor`: a stock must not be what makes memory scarce, nor
  *        be filled again at once by the idle CPU beside the one that has just called it in.
+ *        Who has called the stock in pauses it until it has asked again: an idle CPU would be faster.
  *        `wants` says without the lock whether looking is worth it: it is set by whatever makes room, and by a step that was
  *        done; the step that finds the stock full or memory scarce takes it back.
  * LOCKING  z->lock guards the lists; the allocator's locks are taken below it or alone.  Memory is cleared with no lock
@@ -30,6 +31,7 @@
 
 #include "arch/memory.h"
 #include "base/assert.h"
+#include "base/atomic.h"
 #include "base/bits.h"
 #include "base/units.h"
 #include "lib/string.h"
@@ -192,7 +194,9 @@ enum job { JOB_NONE, JOB_FRAME, JOB_BLOCK, JOB_PENDING };
 static enum job begin_step(struct zero_stock *z) {
   enum job job = JOB_NONE;
   platform_lock_acquire(&z->lock);
-  if (z->is_stepping)
+  (void)atomic_swap(&z->holds, 1U); /* Who pauses then looks at this; who steps looks whether somebody has paused. */
+  const bool may_not = z->is_stepping || atomic_get(&z->pauses) != 0;
+  if (may_not)
     job = JOB_NONE;
   else if (z->has_pending)
     job = JOB_PENDING;
@@ -202,7 +206,7 @@ static enum job begin_step(struct zero_stock *z) {
     job = JOB_BLOCK;
   else if (z->patience > 0)
     z->patience--;
-  if (job == JOB_NONE && !z->is_stepping) set_wants(z, false);
+  if (job == JOB_NONE && !may_not) set_wants(z, false);
   z->is_stepping |= job != JOB_NONE;
   z->is_recalled &= job == JOB_NONE;
   unlock(z);
@@ -300,6 +304,9 @@ static uint64_t reclaimed_ever(struct zero_stock *z, bool *is_recalled) {
   unlock(z);
   return frames;
 }
+
+void zero_pause(struct zero_stock *z) { (void)atomic_add(&z->pauses, 1U); }
+void zero_resume(struct zero_stock *z) { (void)atomic_add(&z->pauses, UINT32_MAX); }
 
 uint64_t zero_reclaim(struct zero_stock *z) {
   bool waits;
