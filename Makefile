@@ -54,7 +54,7 @@ CFLAGS.shim := $(filter-out -DCAIRN_LOADER,$(CFLAGS.loader))
 LDFLAGS.shim := $(filter-out /map:%,$(LDFLAGS.loader))
 
 CFLAGS.kernel := $(BASE) -Os --target=x86_64-linux-gnu -ffreestanding -fpie -fvisibility=hidden -mcmodel=small -mno-red-zone \
-  -Ikernel/arch/x86_64   -mgeneral-regs-only -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-common -DCAIRN_KERNEL \
+  -Ikernel/arch/x86_64   -mgeneral-regs-only -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-common -ffunction-sections -fdata-sections -DCAIRN_KERNEL \
   -fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs -mstack-protector-guard-offset=40
 LDFLAGS.kernel := -pie --no-dynamic-linker -z text -z noexecstack -z separate-code -z relro --pack-dyn-relocs=relr \
   --build-id=sha1 --gc-sections -z max-page-size=4096 \
