@@ -171,6 +171,13 @@ static void all_of_it_is_given_back_before_memory_is_exhausted(void **state) {
   struct hosted h = start();
   pfn_t f;
   struct zero_stock *z = stock_of(&h);
+  zero_pause(z);
+  zero_pause(z);
+  assert_false(zero_step(z));
+  zero_resume(z);
+  assert_false(zero_step(z));
+  zero_resume(z);
+  assert_true(zero_step(z));
   fill(z);
   for (unsigned i = 0; i < 5; i++) zero_step(z);
   uint64_t got = 0;
