@@ -64,8 +64,12 @@ static inline bool frame_owner_is_ours(enum frame_owner owner) {
   return owner >= FRAME_OWNER_FIRST_OURS && owner < FRAME_OWNER_COUNT;
 }
 
-/* The hot byte of a frame: its owner, and whether it may be moved.  0 is free. */
-#define FRAME_OWNER_MASK 0x7f
+/*
+ * The hot byte of a frame: its owner, whether it was handed out in one piece with the frame below it, and whether it may be
+ * moved.  0 is free.
+ */
+#define FRAME_OWNER_MASK 0x3f
+#define FRAME_TAIL       0x40
 #define FRAME_MOVABLE    0x80
 static_assert(FRAME_OWNER_COUNT <= FRAME_OWNER_MASK);
 

@@ -97,7 +97,10 @@ status_t pmm_alloc_run(struct pmm *p, enum frame_owner owner, uint32_t flags, ui
                        const struct frame_limits *where, pfn_t *first);
 /** Would pmm_alloc_run of any allocator not answer ERR_INVALID?  => pure. */
 bool pmm_run_makes_sense(enum frame_owner owner, uint32_t flags, uint64_t count, const struct frame_limits *where);
-/** Returns a whole run or a part of one; all or nothing.  Statuses as pmm_free_frame; ERR_INVALID (count 0, or it wraps). */
+/**
+ * Returns a whole run or a part of one; all or nothing.  Statuses as pmm_free_frame; ERR_INVALID (count 0, or it wraps);
+ * ERR_OVERLAP (the size is wrong: it reaches into what the same owner was given apart).
+ */
 status_t pmm_free_run(struct pmm *p, enum frame_owner owner, pfn_t first, uint64_t count);
 
 /** Moves allocated frames to another owner, all or nothing.  Statuses as pmm_free_run; ERR_INVALID for an owner not ours. */

@@ -123,7 +123,7 @@ static void check_map(struct checker *c) {
 
 static bool byte_is_legal(uint8_t hot) {
   struct frame_said said = frame_said_by(hot);
-  return said.state < FRAME_ABSENT && (!said.is_movable || said.state == FRAME_ALLOCATED);
+  return said.state < FRAME_ABSENT && (!(hot & (FRAME_MOVABLE | FRAME_TAIL)) || said.state == FRAME_ALLOCATED);
 }
 
 /* A byte that stands for so many frames from `frame` on. */

@@ -29,6 +29,7 @@
 #define ENTRY_HUGE       (UINT32_C(1) << 18)
 #define ENTRY_WRITTEN    (UINT32_C(1) << 19)
 #define ENTRY_BYTE_SHIFT 20
+#define ENTRY_TAIL       ((uint32_t)FRAME_TAIL << ENTRY_BYTE_SHIFT) /* Of that byte: it goes on from the block below. */
 #define ENTRY_MIXED      (UINT32_C(1) << 28)
 #define ENTRY_LOCK       (UINT32_C(1) << 31)
 

@@ -109,5 +109,6 @@ void frame_commit(uint8_t *hot, uint64_t first, uint64_t count, enum frame_step 
     frame_fill(hot, first, count, after);
     return;
   }
-  for (uint64_t i = first; i < first + count; i++) atomic_set(&hot[i], after | (atomic_get(&hot[i]) & FRAME_MOVABLE));
+  for (uint64_t i = first; i < first + count; i++)
+    atomic_set(&hot[i], after | (atomic_get(&hot[i]) & (FRAME_MOVABLE | FRAME_TAIL)));
 }

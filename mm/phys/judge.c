@@ -7,6 +7,9 @@
  * HOW    What a frame is, is said by the coarsest that speaks: its block's entry where all frames of the block are free or
  *        were handed out as one, else its byte (frame.c has the table of steps).  A GiB whose 512 blocks were handed out as
  *        ones and alike is judged by one of them.  Frames that no region of RAM holds have no byte: ERR_RANGE.
+ *        A byte, or an entry's, also says whether its frame, or block, was handed out in one piece with what lies below it
+ *        (FRAME_TAIL).  Who frees or gives away may name a piece or a part of one, nothing that reaches into the next: its
+ *        size is wrong.  Frames of boot are one piece each region; what contig makes is one when it is given to its owner.
  * LOCKING  the instance's, for judging; none for reporting, for nothing is logged while it is held.
  * WHY NOT  judge while committing, frame by frame: then half of a request is done when the other half is refused.
  */
@@ -22,10 +25,10 @@ status_t judge_report(const struct judge_refusal *r) {
   char caller[JUDGE_CALLER_MAX];
   platform_name_caller(caller, sizeof caller);
   bool has_claim = r->step == FRAME_STEP_FREE || r->step == FRAME_STEP_GIVE || r->step == FRAME_STEP_CONDEMN;
-  platform_log("pmm", "refused to %s frame %#llx%s%s: it is %s, owner %s (%s)%s%s", frame_step_verb(r->step),
+  platform_log("pmm", "refused to %s frame %#llx%s%s: it is %s, owner %s%s (%s)%s%s", frame_step_verb(r->step),
                (unsigned long long)r->frame, has_claim ? " for " : "", has_claim ? frame_owner_name(r->claimed) : "",
-               frame_state_name(r->state), frame_owner_name(r->owner), status_name(r->status),
-               caller[0] != '\0' ? ", by " : "", caller);
+               frame_state_name(r->state), frame_owner_name(r->owner), r->status == ERR_OVERLAP ? ", handed out apart" : "",
+               status_name(r->status), caller[0] != '\0' ? ", by " : "", caller);
   return r->status;
 }
 
@@ -81,6 +84,38 @@ static bool judge_gig(const struct pmm *p, enum frame_step step, enum frame_owne
   return true;
 }
 
+/* Was that frame handed out in one piece with the one below it? */
+static bool is_tail(const struct pmm *p, uint64_t frame, const struct place *at) {
+  const uint32_t e = at ? atomic_get_acquire(&p->tier.entries[at->block]) : 0;
+  return ((e & ENTRY_HUGE ? entry_byte(e) : atomic_get(&p->records.hot[frame])) & FRAME_TAIL) != 0;
+}
+
+/* The first frame behind `first` with which something begins that was handed out apart; `end`: none. */
+static uint64_t next_piece(const struct pmm *p, uint64_t first, uint64_t end) {
+  for (uint64_t at = first, stop; at < end; at = stop) {
+    struct place place;
+    const bool has_place = place_find(&p->tier, at, &place);
+    if (at != first && !is_tail(p, at, has_place ? &place : NULL)) return at;
+    stop = at + FRAMES_PER_1G;
+    if (bits_is_aligned(at, FRAMES_PER_1G) && stop <= end && has_place && tier_gig_is_one(&p->tier, &place)) continue;
+    stop = bits_min(bits_align_down(at, FRAMES_PER_2M) + FRAMES_PER_2M, end);
+    if (has_place && (atomic_get_acquire(&p->tier.entries[place.block]) & ENTRY_HUGE)) continue;
+    const uint64_t piece = frame_first_unlike(p->records.hot, at + 1, stop, FRAME_TAIL, FRAME_TAIL);
+    if (piece != stop) return piece;
+  }
+  return end;
+}
+
+/* Has somebody the size wrong?  What is being made of parts is of many pieces. */
+static void judge_size(const struct pmm *p, uint64_t first, uint64_t end, struct judge_refusal *r) {
+  if (end - first == 1 || r->claimed == FRAME_OWNER_GATHERED) return;
+  if (r->step != FRAME_STEP_FREE && r->step != FRAME_STEP_GIVE) return;
+  const uint64_t piece = next_piece(p, first, end);
+  if (piece == end) return;
+  r->status = ERR_OVERLAP;
+  r->frame = piece;
+}
+
 struct judge_refusal judge_frames(struct pmm *p, enum frame_step step, enum frame_owner owner, uint64_t first,
                                   uint64_t count) {
   struct judge_refusal r = {.step = step, .claimed = owner};
@@ -97,6 +132,7 @@ struct judge_refusal judge_frames(struct pmm *p, enum frame_step step, enum fram
     stop = bits_min(bits_align_down(at, group_frames(TIER_32M)) + group_frames(TIER_32M), with_record);
     r.status = judge_part(p, step, owner, at, stop, &r.frame);
   }
+  if (r.status == OK && with_record == end) judge_size(p, first, end, &r);
   if (r.status != OK) {
     struct frame_said said = pmm_frame_said(p, r.frame);
     r.state = said.state;

@@ -758,6 +758,7 @@ status_t pmm_give_run(struct pmm *p, enum frame_owner from, enum frame_owner to,
   struct judge_refusal refusal = judge_frames(p, FRAME_STEP_GIVE, from, first.raw, count);
   if (refusal.status == OK) {
     tier_give(&p->tier, first.raw, count, to);
+    if (from == FRAME_OWNER_GATHERED) tier_join(&p->tier, first.raw, count);
     move_count(p, from, to, count);
   }
   platform_lock_release(&p->lock);

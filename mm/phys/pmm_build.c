@@ -133,7 +133,7 @@ static void enter_region(struct pmm *p, const struct boot_region *r) REQUIRES(p-
     return;
   }
   if (!tier_manages(r)) {
-    frame_fill(p->records.hot, first, frames, (uint8_t)owner);
+    frame_fill(p->records.hot, first, frames, frame_owner_is_ours(owner) ? owner | FRAME_TAIL : owner);
     p->owned[owner] += frames;
     return;
   }

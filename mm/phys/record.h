@@ -43,7 +43,7 @@ status_t frame_judge_byte(uint8_t hot, enum frame_step step, enum frame_owner ow
 
 /**
  * Takes the step that frame_judge has allowed.  `after` is the byte that they have then: the owner (FREE when they are
- * nobody's), with FRAME_MOVABLE or without; a step GIVE leaves that bit as it was.
+ * nobody's), with FRAME_MOVABLE and FRAME_TAIL or without; a step GIVE leaves these bits as they were.
  */
 void frame_commit(uint8_t *hot, uint64_t first, uint64_t count, enum frame_step step, uint8_t after);
 

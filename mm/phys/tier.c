@@ -355,7 +355,8 @@ void tier_write_block(struct tier *t, uint64_t block, uint64_t first, uint32_t e
 /* A part of a HUGE block is wanted back: from now on its frames are single ones. */
 static void split_block(struct tier *t, uint64_t block, uint64_t first, uint32_t entry) {
   for (unsigned i = 0; i < TIER_WORDS_PER_BLOCK; i++) atomic_set(&place_line(t, block)[i], UINT64_C(0));
-  frame_fill(t->hot, first, FRAMES_PER_2M, entry_byte(entry));
+  frame_fill(t->hot, first, FRAMES_PER_2M, entry_byte(entry) | FRAME_TAIL);
+  atomic_set(&t->hot[first], entry_byte(entry));
   atomic_set_release(&t->entries[block], ENTRY_FULL);
 }
 
@@ -441,12 +442,12 @@ static void take_in_block(struct tier *t, uint64_t block, uint64_t first, unsign
 typedef uint64_t two_entries [[gnu::may_alias]];
 #define BOTH(e) ((uint64_t)(e) << 32 | (e))
 
-/* Were all `n` blocks, an even number, handed out as ones and with the same byte? */
+/* Were all `n` blocks, an even number, handed out as ones, with the same byte, and in one piece? */
 static bool are_huge_alike(const uint32_t *entries, unsigned n) {
   const two_entries *e = (const void *)entries;
-  const uint64_t first = BOTH(atomic_get(entries) & ~ENTRY_WRITTEN);
-  uint64_t other = 0;
-  for (unsigned i = 0; i < n / 2; i++) other |= (atomic_get(&e[i]) & ~BOTH(ENTRY_WRITTEN)) ^ first;
+  const uint32_t first = (atomic_get(entries) & ~ENTRY_WRITTEN) | ENTRY_TAIL; /* It may begin the piece. */
+  uint64_t other = ((atomic_get(&entries[1]) & ~ENTRY_WRITTEN)) ^ first;
+  for (unsigned i = 1; i < n / 2; i++) other |= (atomic_get(&e[i]) & ~BOTH(ENTRY_WRITTEN)) ^ BOTH(first);
   return other == 0 && (first & ENTRY_HUGE) != 0;
 }
 
@@ -524,7 +525,24 @@ static void change(struct tier *t, uint64_t first, uint64_t count, const uint8_t
 }
 
 void tier_put(struct tier *t, uint64_t first, uint64_t count) { change(t, first, count, NULL); }
-void tier_take(struct tier *t, uint64_t first, uint64_t count, uint8_t byte) { change(t, first, count, &byte); }
+
+/* With this frame begins what was handed out in one piece. */
+static void begin_piece(struct tier *t, uint64_t first) {
+  struct place p;
+  CHECK(place_find(t, first, &p));
+  uint32_t *entry = &t->entries[p.block], e = atomic_get_acquire(entry);
+  if (e & ENTRY_HUGE)
+    atomic_set_release(entry, e & ~ENTRY_TAIL);
+  else
+    atomic_set(&t->hot[first], (uint8_t)(atomic_get(&t->hot[first]) & ~FRAME_TAIL));
+}
+
+void tier_take(struct tier *t, uint64_t first, uint64_t count, uint8_t byte) {
+  const bool is_one = count == 1 || (count == FRAMES_PER_2M && bits_is_aligned(first, FRAMES_PER_2M));
+  const uint8_t tail = is_one ? byte : byte | FRAME_TAIL;
+  change(t, first, count, &tail);
+  if (!is_one) begin_piece(t, first);
+}
 
 void tier_give(struct tier *t, uint64_t first, uint64_t count, enum frame_owner to) {
   for (uint64_t end = first + count, stop; first < end; first = stop) {
@@ -534,13 +552,27 @@ void tier_give(struct tier *t, uint64_t first, uint64_t count, enum frame_owner 
     uint32_t *entry = &t->entries[p.block], e = atomic_get_acquire(entry);
     if (e & ENTRY_HUGE) {
       if (stop - first == FRAMES_PER_2M) {
-        atomic_set_release(entry, entry_huge(e, (uint8_t)(to | (entry_byte(e) & FRAME_MOVABLE))));
+        atomic_set_release(entry, entry_huge(e, (uint8_t)(to | (entry_byte(e) & (FRAME_MOVABLE | FRAME_TAIL)))));
         continue;
       }
       split_block(t, p.block, place_first(t, &p), e);
     }
     frame_commit(t->hot, first, stop - first, to == FRAME_OWNER_BAD ? FRAME_STEP_CONDEMN : FRAME_STEP_GIVE, (uint8_t)to);
   }
+}
+
+void tier_join(struct tier *t, uint64_t first, uint64_t count) {
+  for (uint64_t at = first, stop; at < first + count; at = stop) {
+    struct place p;
+    stop = bits_min(bits_align_down(at, FRAMES_PER_2M) + FRAMES_PER_2M, first + count);
+    CHECK(place_find(t, at, &p));
+    uint32_t *entry = &t->entries[p.block], e = atomic_get_acquire(entry);
+    if (e & ENTRY_HUGE)
+      atomic_set_release(entry, e | ENTRY_TAIL);
+    else
+      for (uint64_t i = at; i < stop; i++) atomic_set(&t->hot[i], atomic_get(&t->hot[i]) | FRAME_TAIL);
+  }
+  begin_piece(t, first);
 }
 
 /* --- one frame, one block, one GiB ---------------------------------------------------------------------------------- */

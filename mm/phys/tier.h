@@ -91,8 +91,10 @@ void tier_settle(struct tier *t, const struct place *p, unsigned blocks);
 void tier_settle_full(struct tier *t, const struct place *p, uint32_t blocks);
 /** Makes the frames of a block that was handed out as one single ones, each with a byte of its own. */
 void tier_split(struct tier *t, uint64_t frame);
-/** Gives allocated frames another owner; what may be moved stays movable, but for bad ones. */
+/** Gives allocated frames another owner; but for bad ones, what may be moved stays movable, and pieces stay pieces. */
 void tier_give(struct tier *t, uint64_t first, uint64_t count, enum frame_owner to);
+/** Allocated frames are one piece from now on. */
+void tier_join(struct tier *t, uint64_t first, uint64_t count);
 /** Was the GiB at `p` handed out in blocks of 2 MiB that all have the same byte, as one or not?  => reads 512 entries. */
 bool tier_gig_is_one(const struct tier *t, const struct place *p);
 /** Writes the line of bits and the bytes of a block all of whose frames are free, unless they are written. */

@@ -13,8 +13,8 @@ struct zero_stock {
   uint64_t frames_max, blocks_max;
   uint64_t floor; /* With less free memory than this the stock is not filled. */
   struct platform_lock lock;
-  uint32_t holds; /* Anything at all; written under the lock, read by who has no memory and is in a hurry. */
-  uint32_t wants; /* Something may have to be done; written under the lock, read by who looks for work. */
+  uint32_t holds;  /* Anything at all; written under the lock, read by who has no memory and is in a hurry. */
+  uint32_t wants;  /* Something may have to be done; written under the lock, read by who looks for work. */
   uint32_t pauses; /* So many have called it in and ask again; atomic. */
   /* All below under the lock. */
   bool is_stepping; /* Some CPU clears; what it clears is in no list. */

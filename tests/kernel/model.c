@@ -110,18 +110,32 @@ struct model_chunk *model_chunk_of(struct model *m, uint64_t frame) {
 
 void model_set(struct model *m, uint64_t first, uint64_t count, enum frame_owner owner) {
   struct model_chunk *c = model_chunk_of(m, first); /* Chunks do not touch, so a run lies in one of them. */
-  memset(&c->owner[first - c->first], owner, count);
+  const uint8_t kept = frame_owner_is_ours(owner) ? MODEL_TAIL : 0;
+  for (uint8_t *at = &c->owner[first - c->first], *end = at + count; at < end; at++) *at = (*at & kept) | owner;
+}
+
+void model_set_piece(struct model *m, uint64_t first, uint64_t count, enum frame_owner owner) {
+  struct model_chunk *c = model_chunk_of(m, first);
+  memset(&c->owner[first - c->first], owner | MODEL_TAIL, count);
+  c->owner[first - c->first] = owner;
+}
+
+enum frame_owner model_owner(const struct model_chunk *c, uint64_t frame) {
+  return (enum frame_owner)(c->owner[frame - c->first] & ~MODEL_TAIL);
 }
 
 status_t model_verdict(struct model *m, enum frame_owner owner, uint64_t first, uint64_t count) {
   if (count == 0 || first + count < first) return ERR_INVALID;
   for (uint64_t f = first; f < first + count; f++) {
     struct model_chunk *c = model_chunk_of(m, f);
-    if (!c || c->owner[f - c->first] == FRAME_OWNER_FIRMWARE) return ERR_RANGE;
-    enum frame_owner is = (enum frame_owner)c->owner[f - c->first];
+    if (!c || model_owner(c, f) == FRAME_OWNER_FIRMWARE) return ERR_RANGE;
+    enum frame_owner is = model_owner(c, f);
     if (is == FRAME_OWNER_FREE || is == FRAME_OWNER_BAD) return ERR_STATE;
     if (is != owner) return ERR_OWNER;
   }
+  const struct model_chunk *c = model_chunk_of(m, first);
+  for (uint64_t f = first + 1; f < first + count; f++)
+    if (!(c->owner[f - c->first] & MODEL_TAIL)) return ERR_OVERLAP;
   return OK;
 }
 
@@ -168,9 +182,9 @@ static bool compare_range(void *context, const struct pmm_range *r) {
   s->frames += r->end - r->start;
   for (uint64_t f = r->start; f < r->end; f++) {
     struct model_chunk *c = model_chunk_of(s->m, f);
-    if (c && c->owner[f - c->first] == r->owner && frame_state_of(r->owner) == r->state) continue;
+    if (c && model_owner(c, f) == r->owner && frame_state_of(r->owner) == r->state) continue;
     return model_wrong(s->m, "frame %#llx is %s's, not %s's", (unsigned long long)f, frame_owner_name(r->owner),
-                       c ? frame_owner_name((enum frame_owner)c->owner[f - c->first]) : "nobody");
+                       c ? frame_owner_name(model_owner(c, f)) : "nobody");
   }
   return true;
 }

@@ -27,6 +27,7 @@
 #define MODEL_RANGES_MAX    128 /* Of operations that are kept, in one command line, and in one word of it. */
 #define MODEL_RANGES_A_WORD 20
 #define MODEL_NONE          UINT64_MAX
+#define MODEL_TAIL          0x80
 #define MODEL_ON_TRIAL      UINT32_C(0x80000000) /* In flags, while a list is shrunk. */
 
 /* Columns: id, name in a printed list. */
@@ -61,7 +62,7 @@ struct model_op {
 /* Consecutive frames of RAM. */
 struct model_chunk {
   uint64_t first, count;
-  uint8_t *owner; /* Of each frame: FREE, .. */
+  uint8_t *owner; /* Of each frame: FREE, .., with MODEL_TAIL where a piece goes on. */
 };
 
 /* Numbers of operations, both ends included. */
@@ -152,7 +153,11 @@ uint64_t model_free_frames(const struct model *m);
 bool model_highest_run(struct model *m, uint64_t count, const struct frame_limits *w, uint64_t *start);
 bool model_start_fits(uint64_t start, uint64_t count, const struct frame_limits *w);
 status_t model_verdict(struct model *m, enum frame_owner owner, uint64_t first, uint64_t count);
+enum frame_owner model_owner(const struct model_chunk *c, uint64_t frame);
+/** Frames become somebody's; pieces stay pieces. */
 void model_set(struct model *m, uint64_t first, uint64_t count, enum frame_owner owner);
+/** Frames have been handed out in one piece. */
+void model_set_piece(struct model *m, uint64_t first, uint64_t count, enum frame_owner owner);
 bool model_wrong(struct model *m, const char *format, ...) PRINTF_LIKE(2, 3);
 /** Runs one operation against allocator and model. */
 bool model_do(struct model *m, uint32_t number);

@@ -80,7 +80,7 @@ static void make_up_owned(struct model *m, struct model_op *o, uint32_t number) 
   if (dice_one_in(d, 40)) o->count = dice_any_size(d, dice_one_in(d, 4) ? 64 : 8);
   struct model_chunk *c = o->origin == UINT32_MAX ? NULL : model_chunk_of(m, m->ops[o->origin].result + o->first);
   /* Who has it now may be another one than who took it. */
-  if (c && dice_one_in(d, 2)) o->owner = (enum frame_owner)c->owner[m->ops[o->origin].result + o->first - c->first];
+  if (c && dice_one_in(d, 2)) o->owner = model_owner(c, m->ops[o->origin].result + o->first);
 }
 
 void model_make_up(struct model *m, uint32_t number) {
@@ -139,7 +139,7 @@ static bool judge_taken(struct model *m, struct model_op *o, pfn_t got, const st
   }
   if (!model_start_fits(got.raw, o->count, w))
     return model_wrong(m, "the run at %#llx is outside its limits", (unsigned long long)got.raw);
-  model_set(m, got.raw, o->count, o->owner);
+  model_set_piece(m, got.raw, o->count, o->owner);
   o->result = got.raw;
   return true;
 }
@@ -238,7 +238,7 @@ static void plant_if_due(struct model *m, const struct model_op *o) {
 
 static bool step_bad(struct model *m, struct model_op *o) {
   struct model_chunk *c = model_chunk_of(m, o->first);
-  enum frame_owner owner = c ? (enum frame_owner)c->owner[o->first - c->first] : FRAME_OWNER_NONE;
+  enum frame_owner owner = c ? model_owner(c, o->first) : FRAME_OWNER_NONE;
   status_t due = owner == FRAME_OWNER_FREE                                    ? OK
                  : owner == FRAME_OWNER_NONE || owner == FRAME_OWNER_FIRMWARE ? ERR_RANGE
                                                                               : ERR_STATE;

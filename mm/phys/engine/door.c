@@ -39,6 +39,13 @@ static void move_count(struct pmm *p, enum frame_owner from, enum frame_owner to
   p->owned[to] += count;
 }
 
+/* What is handed out is one piece. */
+static void commit_piece(struct pmm *p, uint64_t first, uint64_t count, enum frame_step step, uint8_t after) {
+  const bool is_ours = frame_owner_is_ours((enum frame_owner)(after & FRAME_OWNER_MASK));
+  frame_commit(p->records.hot, first, 1, step, after);
+  if (count > 1) frame_commit(p->records.hot, first + 1, count - 1, step, is_ours ? after | FRAME_TAIL : after);
+}
+
 /* Free frames become somebody's.  That the bytes agree with the engine is asked once more (INV-3). */
 static void commit_take(struct pmm *p, enum frame_step step, uint8_t after, uint64_t first, uint64_t count) {
   const enum frame_owner owner = (enum frame_owner)(after & FRAME_OWNER_MASK);
@@ -47,7 +54,7 @@ static void commit_take(struct pmm *p, enum frame_step step, uint8_t after, uint
     platform_panic("INV-3: frame %#llx is free for the %s engine and its byte says %s", (unsigned long long)bad,
                    p->engine->name, frame_state_name(frame_said_by(p->records.hot[bad]).state));
   p->engine->take(p->engine_memory, first, count);
-  frame_commit(p->records.hot, first, count, step, after);
+  commit_piece(p, first, count, step, after);
   move_count(p, FRAME_OWNER_FREE, owner, count);
 }
 
@@ -126,7 +133,7 @@ void engine_enter(struct pmm *p, uint64_t first, uint64_t count, enum frame_owne
     frame_commit(p->records.hot, first, count, FRAME_STEP_FREE, FRAME_OWNER_FREE);
     p->engine->put(p->engine_memory, first, count);
   } else {
-    frame_commit(p->records.hot, first, count, FRAME_STEP_ALLOC, (uint8_t)owner);
+    commit_piece(p, first, count, FRAME_STEP_ALLOC, (uint8_t)owner);
   }
   p->owned[owner] += count;
 }

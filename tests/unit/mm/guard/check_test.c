@@ -142,6 +142,7 @@ static void records_that_do_not_fit_the_map_are_found(void **state) {
   EXPECT_FOUND(h, r[0x8011] = FRAME_OWNER_ACPI, 2, r[0x8011] = saved);
   saved = r[0x110];
   EXPECT_FOUND(h, r[0x110] = FRAME_MOVABLE, 2, r[0x110] = saved);
+  EXPECT_FOUND(h, r[0x110] = FRAME_TAIL, 2, r[0x110] = saved);
   EXPECT_FOUND(h, r[0x110] = FRAME_OWNER_FIRMWARE, 2, r[0x110] = saved);
   EXPECT_FOUND(h, r[0x110] = 100, 2, r[0x110] = saved);
   EXPECT_FOUND(h, r[0x110] = FRAME_OWNER_DMA, 3, r[0x110] = saved);

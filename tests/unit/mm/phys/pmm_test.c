@@ -189,7 +189,7 @@ static void two_mib_and_one_gib_come_in_one_piece_until_there_is_none(void **sta
 }
 
 /* Takes one GiB, of two, and frees it; `between` is what happens to it before.  Both are whole again afterwards. */
-static void with_a_gib(struct hosted *h, void (*between)(struct hosted *h, uint64_t first)) {
+static void with_a_gib(struct hosted *h, bool is_one_piece, void (*between)(struct hosted *h, uint64_t first)) {
   struct frame_limits gig = {.align = FRAMES_PER_1G};
   struct pmm_stats s;
   pfn_t got = {0};
@@ -199,7 +199,10 @@ static void with_a_gib(struct hosted *h, void (*between)(struct hosted *h, uint6
   hosted_must_be_sound(h, "a GiB is handed out");
   between(h, got.raw);
   hosted_must_be_sound(h, "something happened to it");
-  assert_int_equal(pmm_free_run(h->pmm, FRAME_OWNER_TEST, got, FRAMES_PER_1G), OK);
+  const status_t status = pmm_free_run(h->pmm, FRAME_OWNER_TEST, got, FRAMES_PER_1G);
+  assert_int_equal(status, is_one_piece ? OK : ERR_OVERLAP);
+  for (uint64_t i = 0; i < FRAMES_PER_1G && !is_one_piece; i++)
+    assert_int_equal(pmm_free_frame(h->pmm, FRAME_OWNER_TEST, pfn(got.raw + i)), OK);
   pmm_drain(h->pmm);
   pmm_stats_read(h->pmm, &s);
   assert_int_equal(s.free_1g, 2);
@@ -257,11 +260,11 @@ static void a_gib_comes_back_as_one_whatever_happened_to_its_parts(void **state)
   (void)state;
   struct boot_region ram = {GIB, 3 * GIB, BOOT_MEMORY_USABLE, 7, 8};
   struct hosted h = hosted_create(&ram, 1, NULL, 0);
-  with_a_gib(&h, nobody_else_frees_it);
-  with_a_gib(&h, parts_change_hands);
-  with_a_gib(&h, a_part_may_be_moved);
-  with_a_gib(&h, all_of_it_is_in_pieces);
-  with_a_gib(&h, nobody_else_frees_it);
+  with_a_gib(&h, true, nobody_else_frees_it);
+  with_a_gib(&h, true, parts_change_hands);
+  with_a_gib(&h, false, a_part_may_be_moved);
+  with_a_gib(&h, false, all_of_it_is_in_pieces);
+  with_a_gib(&h, true, nobody_else_frees_it);
   hosted_destroy(&h);
 }
 
@@ -284,6 +287,43 @@ static void a_run_that_was_refused_is_found_once_there_is_one(void **state) {
     assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, i + 1, NULL, &got), OK);
     assert_int_equal(pmm_free_run(h.pmm, FRAME_OWNER_TEST, got, i + 1), OK);
   }
+  hosted_destroy(&h);
+}
+
+/* Two pieces side by side, of one owner: who frees or gives away more than one of them has its size wrong. */
+static void must_stay_apart(struct hosted *h, uint64_t count, uint64_t align) {
+  const struct frame_limits where = {.align = align};
+  pfn_t upper, lower;
+  assert_int_equal(pmm_alloc_run(h->pmm, FRAME_OWNER_TEST, 0, count, &where, &upper), OK);
+  const struct frame_limits beside = {.min = upper.raw - count, .max = upper.raw};
+  assert_int_equal(pmm_alloc_run(h->pmm, FRAME_OWNER_TEST, 0, count, &beside, &lower), OK);
+  const uint64_t before = hosted_digest(h);
+  assert_int_equal(pmm_free_run(h->pmm, FRAME_OWNER_TEST, lower, count + 1), ERR_OVERLAP);
+  assert_int_equal(pmm_free_run(h->pmm, FRAME_OWNER_TEST, lower, 2 * count), ERR_OVERLAP);
+  assert_int_equal(pmm_free_run(h->pmm, FRAME_OWNER_TEST, pfn(upper.raw - 1), 2), ERR_OVERLAP);
+  assert_int_equal(pmm_give_run(h->pmm, FRAME_OWNER_TEST, FRAME_OWNER_DMA, lower, 2 * count), ERR_OVERLAP);
+  assert_int_equal(hosted_digest(h), before);
+  assert_int_equal(pmm_give_run(h->pmm, FRAME_OWNER_TEST, FRAME_OWNER_DMA, lower, count), OK);
+  assert_int_equal(pmm_give_run(h->pmm, FRAME_OWNER_DMA, FRAME_OWNER_TEST, lower, count), OK);
+  assert_int_equal(pmm_free_run(h->pmm, FRAME_OWNER_TEST, lower, count + 1), ERR_OVERLAP); /* Given, and still a piece. */
+  if (count > 2) { /* In parts, in any order; what is left of the first does not reach into the second. */
+    assert_int_equal(pmm_free_run(h->pmm, FRAME_OWNER_TEST, pfn(lower.raw + 1), 1), OK);
+    assert_int_equal(pmm_free_run(h->pmm, FRAME_OWNER_TEST, pfn(lower.raw + 2), count - 1), ERR_OVERLAP);
+    assert_int_equal(pmm_free_run(h->pmm, FRAME_OWNER_TEST, pfn(lower.raw + 2), count - 2), OK);
+    count = 1;
+  }
+  assert_int_equal(pmm_free_run(h->pmm, FRAME_OWNER_TEST, lower, count), OK);
+}
+
+static void a_free_of_the_wrong_size_is_refused(void **state) {
+  (void)state;
+  const struct boot_region ram = {GIB, 7 * GIB, BOOT_MEMORY_USABLE, 7, 8};
+  struct hosted h = hosted_create(&ram, 1, NULL, 0);
+  static const uint64_t sizes[] = {
+      1, 2, 48, FRAMES_PER_2M, 3 * FRAMES_PER_2M, 16 * FRAMES_PER_2M, 40 * FRAMES_PER_2M + 7, FRAMES_PER_1G};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+    must_stay_apart(&h, sizes[i], sizes[i] >= FRAMES_PER_2M ? sizes[i] & -sizes[i] : 1);
+  hosted_must_be_sound(&h, "after frees of the wrong size");
   hosted_destroy(&h);
 }
 
@@ -520,7 +560,9 @@ static struct hosted with_an_empty_pocket(pfn_t *block) {
   pfn_t f;
   slots_play(0);
   while (pmm_alloc_frame(h.pmm, FRAME_OWNER_TEST, 0, &f) == OK) {}
-  assert_int_equal(pmm_free_run(h.pmm, FRAME_OWNER_TEST, pfn(2 * FRAMES_PER_2M), FRAMES_PER_2M), OK);
+  assert_int_equal(pmm_free_run(h.pmm, FRAME_OWNER_TEST, pfn(2 * FRAMES_PER_2M), FRAMES_PER_2M), ERR_OVERLAP);
+  for (uint64_t i = 0; i < FRAMES_PER_2M; i++)
+    assert_int_equal(pmm_free_frame(h.pmm, FRAME_OWNER_TEST, pfn(2 * FRAMES_PER_2M + i)), OK);
   slots_play(1);
   assert_int_equal(pmm_alloc_run(h.pmm, FRAME_OWNER_TEST, 0, FRAMES_PER_2M, &aligned, block), OK);
   return h;
@@ -574,6 +616,7 @@ int main(void) {
       cmocka_unit_test(two_mib_and_one_gib_come_in_one_piece_until_there_is_none),
       cmocka_unit_test(a_gib_comes_back_as_one_whatever_happened_to_its_parts),
       cmocka_unit_test(a_run_that_was_refused_is_found_once_there_is_one),
+      cmocka_unit_test(a_free_of_the_wrong_size_is_refused),
       cmocka_unit_test(flags_say_below_what_and_whether_it_may_move),
       cmocka_unit_test(blocks_with_hardly_a_free_frame_are_not_owned),
       cmocka_unit_test(a_frame_that_is_put_by_is_free_and_found_whoever_wants_it),
