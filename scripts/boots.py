@@ -34,12 +34,14 @@ forbid, screen, type, file, config.
 """
 
 import codecs
+import functools
 import os
 import re
 import select
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 
 import firmware
@@ -370,11 +372,20 @@ class Boot:
             self.result["problems"] += problems_of_model(self.text, self.s.command_line())
 
 
-def host_tool(name):
+tools_lock = threading.Lock()  # Scenarios run side by side; a tool is linked by one of them, before another runs it.
+
+
+@functools.cache
+def built_tool(name):
     program = os.path.join(qemu.BUILD, "host/tests/tools", name)
     subprocess.run(["make", "-s", "--no-print-directory", "-C", qemu.ROOT, f"BUILD={qemu.BUILD}", program], check=True,
                    capture_output=True)
     return program
+
+
+def host_tool(name):
+    with tools_lock:
+        return built_tool(name)
 
 
 def lines_of_model(words):

@@ -11,5 +11,5 @@ type = check
 type = ledger
 expect = balanced to the frame
 expect = holds +INV-08
-expect = ^Nothing\sis\smoved\shere:\sprices\sare\sworked\sout\sfrom\sthe\stiers,\sand\spmm=buddy\sfinds\sthe\sframes\.\s+Boot\swith\spmm=tier
+expect = ^Nothing\sis\smoved\swith\spmm=buddy:\sprices\sare\sworked\sout\sfrom\sthe\stiers\.
 expect = ^a\srun\sof\s200\sMiB\sfailed:\ssuch\sa\srun\sis\sfree\snow,\sbut\swith\spmm=buddy\sa\srun\sis\sfound\sinside\sone\sfree\sblock\salone

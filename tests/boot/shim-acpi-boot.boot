@@ -2,5 +2,5 @@ what = The ACPI tables lie in boot services' memory, which is cleared as soon as
 shim = acpi-boot
 smp = 2
 cmdline = zero=free log=info test=all
-expect = acpi: +\d+ tables, 2 CPUs, .* S5 known
+expect = acpi: +\d+ tables, CPUs: 2, .* S5 known
 forbid = no tables that can be used
