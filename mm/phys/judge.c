@@ -108,7 +108,7 @@ static uint64_t next_piece(const struct pmm *p, uint64_t first, uint64_t end) {
 
 /* Has somebody the size wrong?  What is being made of parts is of many pieces. */
 static void judge_size(const struct pmm *p, uint64_t first, uint64_t end, struct judge_refusal *r) {
-  if (end - first == 1 || r->claimed == FRAME_OWNER_GATHERED) return;
+  if (r->claimed == FRAME_OWNER_GATHERED) return;
   if (r->step != FRAME_STEP_FREE && r->step != FRAME_STEP_GIVE) return;
   const uint64_t piece = next_piece(p, first, end);
   if (piece == end) return;
@@ -125,14 +125,18 @@ struct judge_refusal judge_frames(struct pmm *p, enum frame_step step, enum fram
     return r;
   }
   uint64_t with_record = judge_ram_end(p, first, end), stop;
+  bool is_one = count == 1;
   for (uint64_t at = first; at < with_record && r.status == OK; at = stop) {
     r.frame = at;
     stop = at + FRAMES_PER_1G;
-    if (stop <= with_record && bits_is_aligned(at, FRAMES_PER_1G) && judge_gig(p, step, owner, at, &r.status)) continue;
+    if (stop <= with_record && bits_is_aligned(at, FRAMES_PER_1G) && judge_gig(p, step, owner, at, &r.status)) {
+      is_one = count == FRAMES_PER_1G;
+      continue;
+    }
     stop = bits_min(bits_align_down(at, group_frames(TIER_32M)) + group_frames(TIER_32M), with_record);
     r.status = judge_part(p, step, owner, at, stop, &r.frame);
   }
-  if (r.status == OK && with_record == end) judge_size(p, first, end, &r);
+  if (r.status == OK && with_record == end && !is_one) judge_size(p, first, end, &r);
   if (r.status != OK) {
     struct frame_said said = pmm_frame_said(p, r.frame);
     r.state = said.state;
