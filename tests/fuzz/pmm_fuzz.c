@@ -111,7 +111,9 @@ struct held {
 static bool give_back(void *context, const struct pmm_range *r) {
   struct held *held = context;
   held->bad += r->state == FRAME_BAD ? r->end - r->start : 0;
-  if (r->state == FRAME_ALLOCATED) REQUIRE(pmm_free_run(held->h->pmm, r->owner, pfn(r->start), r->end - r->start) == OK);
+  if (r->state != FRAME_ALLOCATED || pmm_free_run(held->h->pmm, r->owner, pfn(r->start), r->end - r->start) == OK)
+    return true;
+  for (uint64_t f = r->start; f < r->end; f++) REQUIRE(pmm_free_frame(held->h->pmm, r->owner, pfn(f)) == OK); /* Pieces. */
   return true;
 }
 

@@ -79,6 +79,7 @@ void world_refuse(struct world *w, uint32_t slot, uint64_t count) {
 }
 
 void world_free(struct world *w, uint64_t first, uint64_t count) {
+  tier_join(&w->h.pmm->tier, first, count); /* Whatever it was handed out as. */
   assert_int_equal(pmm_free_run(w->h.pmm, OWNER, pfn(first), count), OK);
 }
 
