@@ -9,7 +9,7 @@
  *        ones and alike is judged by one of them.  Frames that no region of RAM holds have no byte: ERR_RANGE.
  *        A byte, or an entry's, also says whether its frame, or block, was handed out in one piece with what lies below it
  *        (FRAME_TAIL).  Who frees or gives away may name a piece or a part of one, nothing that reaches into the next: its
- *        size is wrong.  Frames of boot are one piece each region; what contig makes is one when it is given to its owner.
+ *        size is wrong.  Frames of boot are all tails; what contig makes is one when it is given to its owner.
  * LOCKING  the instance's, for judging; none for reporting, for nothing is logged while it is held.
  * WHY NOT  judge while committing, frame by frame: then half of a request is done when the other half is refused.
  */

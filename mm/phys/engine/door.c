@@ -133,13 +133,13 @@ void engine_enter(struct pmm *p, uint64_t first, uint64_t count, enum frame_owne
     frame_commit(p->records.hot, first, count, FRAME_STEP_FREE, FRAME_OWNER_FREE);
     p->engine->put(p->engine_memory, first, count);
   } else {
-    commit_piece(p, first, count, FRAME_STEP_ALLOC, (uint8_t)owner);
+    commit_piece(p, first, count, FRAME_STEP_ALLOC, frame_owner_is_ours(owner) ? owner | FRAME_TAIL : owner);
   }
   p->owned[owner] += count;
 }
 
 void engine_enter_taken(struct pmm *p, uint64_t first, uint64_t count, enum frame_owner owner) {
-  commit_take(p, FRAME_STEP_ALLOC, (uint8_t)owner, first, count);
+  commit_take(p, FRAME_STEP_ALLOC, frame_owner_is_ours(owner) ? owner | FRAME_TAIL : owner, first, count);
 }
 
 static void add_run(void *context, uint64_t start, uint64_t end) {
