@@ -348,14 +348,14 @@ static void play_on_frames(struct play *play, struct pmm *p, const struct trace_
 
 /* Another engine may have handed a frame out that was free here, and then it cannot be retired. */
 static void play_retire(struct play *play, struct pmm *p, const struct trace_record *t, bool *is_same) {
-  struct pmm_story story;
   if (t->owner != FRAME_OWNER_FREE) {
     const uint64_t stands = play->stands_for[t->frame];
     *is_same = stands == t->frame + 1 && pmm_retire_frame(p, t->owner, pfn(t->frame)) == OK;
     return;
   }
-  pmm_describe(p, paddr_of_pfn(pfn(t->frame)), &story);
-  *is_same = story.state == FRAME_FREE && pmm_mark_bad(p, pfn(t->frame)) == OK;
+  /* Not pmm_describe, which calls the slots in: the recorded request did that only where it had to. */
+  *is_same = is_ram(play->r, t->node, t->frame, 1) && pmm_frame_said(p, t->frame).state == FRAME_FREE &&
+             pmm_mark_bad(p, pfn(t->frame)) == OK;
 }
 
 static bool is_allocated(const struct play *play, struct pmm *p, uint32_t node, uint64_t frame) {
