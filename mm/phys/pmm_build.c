@@ -116,7 +116,7 @@ static void take_at_boot(struct pmm *p, uint64_t first, uint64_t frames, enum fr
     engine_enter_taken(p, first, frames, owner);
     return;
   }
-  tier_take(&p->tier, first, frames, frame_owner_is_ours(owner) ? owner | FRAME_TAIL : owner);
+  tier_take(&p->tier, first, frames, frame_tail(owner));
   p->owned[FRAME_OWNER_FREE] -= frames;
   p->owned[owner] += frames;
 }
@@ -133,7 +133,7 @@ static void enter_region(struct pmm *p, const struct boot_region *r) REQUIRES(p-
     return;
   }
   if (!tier_manages(r)) {
-    frame_fill(p->records.hot, first, frames, frame_owner_is_ours(owner) ? owner | FRAME_TAIL : owner);
+    frame_fill(p->records.hot, first, frames, (uint8_t)owner);
     p->owned[owner] += frames;
     return;
   }

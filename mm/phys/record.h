@@ -60,6 +60,11 @@ static inline void frame_fill(uint8_t *hot, uint64_t first, uint64_t count, uint
   for (; at < end; at++) atomic_set(at, byte);
 }
 
+/** What the byte says of a frame that goes on from the one below; of what nobody may free there are no pieces. */
+static inline uint8_t frame_tail(uint8_t byte) {
+  return frame_owner_is_ours((enum frame_owner)(byte & FRAME_OWNER_MASK)) ? byte | FRAME_TAIL : byte;
+}
+
 /** The first frame in [first, end) whose byte has not `wanted` in the bits of `mask`; `end` when all have. */
 static inline uint64_t frame_first_unlike(const uint8_t *hot, uint64_t first, uint64_t end, uint8_t wanted, uint8_t mask) {
   const uint64_t words = frame_word_of(wanted), masks = frame_word_of(mask);

@@ -539,9 +539,9 @@ static void begin_piece(struct tier *t, uint64_t first) {
 
 void tier_take(struct tier *t, uint64_t first, uint64_t count, uint8_t byte) {
   const bool is_one = count == 1 || (count == FRAMES_PER_2M && bits_is_aligned(first, FRAMES_PER_2M));
-  const uint8_t tail = is_one ? byte : byte | FRAME_TAIL;
+  const uint8_t tail = is_one ? byte : frame_tail(byte);
   change(t, first, count, &tail);
-  if (!is_one && !(byte & FRAME_TAIL)) begin_piece(t, first);
+  if (tail != byte) begin_piece(t, first);
 }
 
 void tier_give(struct tier *t, uint64_t first, uint64_t count, enum frame_owner to) {

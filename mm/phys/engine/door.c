@@ -41,9 +41,8 @@ static void move_count(struct pmm *p, enum frame_owner from, enum frame_owner to
 
 /* What is handed out is one piece. */
 static void commit_piece(struct pmm *p, uint64_t first, uint64_t count, enum frame_step step, uint8_t after) {
-  const bool is_ours = frame_owner_is_ours((enum frame_owner)(after & FRAME_OWNER_MASK));
   frame_commit(p->records.hot, first, 1, step, after);
-  if (count > 1) frame_commit(p->records.hot, first + 1, count - 1, step, is_ours ? after | FRAME_TAIL : after);
+  if (count > 1) frame_commit(p->records.hot, first + 1, count - 1, step, frame_tail(after));
 }
 
 /* Free frames become somebody's.  That the bytes agree with the engine is asked once more (INV-3). */
@@ -133,13 +132,13 @@ void engine_enter(struct pmm *p, uint64_t first, uint64_t count, enum frame_owne
     frame_commit(p->records.hot, first, count, FRAME_STEP_FREE, FRAME_OWNER_FREE);
     p->engine->put(p->engine_memory, first, count);
   } else {
-    commit_piece(p, first, count, FRAME_STEP_ALLOC, frame_owner_is_ours(owner) ? owner | FRAME_TAIL : owner);
+    commit_piece(p, first, count, FRAME_STEP_ALLOC, frame_tail(owner));
   }
   p->owned[owner] += count;
 }
 
 void engine_enter_taken(struct pmm *p, uint64_t first, uint64_t count, enum frame_owner owner) {
-  commit_take(p, FRAME_STEP_ALLOC, frame_owner_is_ours(owner) ? owner | FRAME_TAIL : owner, first, count);
+  commit_take(p, FRAME_STEP_ALLOC, frame_tail(owner), first, count);
 }
 
 static void add_run(void *context, uint64_t start, uint64_t end) {
