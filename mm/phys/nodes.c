@@ -235,12 +235,12 @@ static bool call_in(struct nodes *n) {
 }
 
 /* Pauses all stocks, so that what has been called in stays: an idle CPU would have it again before this one has asked. */
-[[gnu::noinline, clang::minsize]] static void pause_stocks(struct nodes *n) {
+static void pause_stocks(struct nodes *n) {
   for (uint32_t i = 0; i < n->count; i++)
     if (n->node[i].stock) zero_pause(n->node[i].stock);
   (void)nodes_call_in(n);
 }
-[[gnu::noinline, clang::minsize]] static void resume_stocks(struct nodes *n) {
+static void resume_stocks(struct nodes *n) {
   for (uint32_t i = 0; i < n->count; i++)
     if (n->node[i].stock) zero_resume(n->node[i].stock);
 }

@@ -173,8 +173,7 @@ static bool goes_on_in_a_slot(const struct tier *t, uint64_t frame) {
   struct place p;
   if (!place_find(t, frame, &p)) return false;
   const uint32_t e = atomic_get_acquire(&t->entries[p.block]);
-  if (entry_slot(e) == 0 || entry_taken(e) == 0) return entry_slot(e) != 0;
-  return (atomic_get(&place_line(t, p.block)[i]) | atomic_get(&t->slots[entry_slot(e) - 1].mail[i])) >> (frame % 64) & 1;
+  return entry_slot(e) != 0 && slot_free_word(t, p.block, i) >> (frame % 64) & 1;
 }
 
 void run_memo_freed(struct tier *t, uint64_t first, uint64_t count) {
