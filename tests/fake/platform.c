@@ -3,12 +3,14 @@
  * tests/fake/platform.c — mm's wall sockets on the host: locks that notice misuse, a log that is counted, a panic that
  * stops.
  */
+#define _GNU_SOURCE /* Behind the C23 of the build, the host is a Linux. */
 #include "platform.h"
 
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/assert.h"
 #ifdef CAIRN_INTERLEAVE
@@ -24,7 +26,19 @@ static char *ram;
 static _Thread_local unsigned locks_held;
 
 unsigned fake_platform_locks_held(void) { return locks_held; }
-void fake_platform_set_ram(void *base) { ram = base; }
+
+char *fake_platform_make_ram(uint64_t size) {
+  ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (ram != MAP_FAILED) return ram;
+  fprintf(stderr, "the host has no room for RAM of %llu bytes\n", (unsigned long long)size);
+  exit(1);
+}
+
+void fake_platform_free_ram(char *bytes, uint64_t size) {
+  munmap(bytes, size);
+  ram = NULL;
+}
+
 void *platform_direct(paddr_t address) {
   if (!ram) platform_panic("there is no RAM behind physical addresses here");
   return ram + address.raw;

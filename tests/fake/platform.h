@@ -11,8 +11,13 @@
 /* Lines that mm has logged since the program began; the last one is kept. */
 uint64_t fake_platform_log_count(void);
 const char *fake_platform_last_line(void);
-/** Where RAM is: the byte of physical address 0.  Without it, to ask for RAM is a panic. */
-void fake_platform_set_ram(void *base);
+/**
+ * Bytes of zero for the physical addresses below `size`, in place of those before; without them, to ask for RAM is a panic.
+ * What is never written costs nothing, and a host that has no room ends the program.
+ */
+char *fake_platform_make_ram(uint64_t size);
+/** Gives them back; there is no RAM then. */
+void fake_platform_free_ram(char *bytes, uint64_t size);
 /** What platform_slot_hint says to this thread from now on; 0 until then. */
 void fake_platform_set_slot_hint(uint32_t hint);
 /** Prints what is logged from now on, or stops doing so (the default). */

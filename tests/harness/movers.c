@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* tests/harness/movers.c — see movers.h. */
-#define _GNU_SOURCE /* Behind the C23 of the build, the host is a Linux. */
 #include "movers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/assert.h"
 #include "mm/phys/instance.h"
@@ -66,16 +64,14 @@ void movers_init(struct movers *m, struct hosted *h, enum frame_owner owner, uin
   m->mover = (struct frame_mover){hold, move, release, m};
   m->frame_of = calloc(frames_end, sizeof *m->frame_of);
   m->object_of = calloc(frames_end, sizeof *m->object_of);
-  m->ram = mmap(NULL, frames_end * FRAME_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  CHECK(m->frame_of && m->object_of && m->ram != MAP_FAILED);
-  fake_platform_set_ram(m->ram);
+  CHECK(m->frame_of && m->object_of);
+  m->ram = fake_platform_make_ram(frames_end * FRAME_SIZE);
   contig_init(&m->contig, h->pmm);
   CHECK(contig_mover_set(&m->contig, owner, &m->mover) == OK);
 }
 
 void movers_fini(struct movers *m) {
-  fake_platform_set_ram(NULL);
-  munmap(m->ram, m->frames_end * FRAME_SIZE);
+  fake_platform_free_ram(m->ram, m->frames_end * FRAME_SIZE);
   free(m->frame_of);
   free(m->object_of);
 }

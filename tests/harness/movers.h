@@ -2,7 +2,7 @@
 /*
  * tests/harness/movers.h — an owner of movable frames: it knows each of them by an object, and what bytes must be in it.
  *
- * The frames have real bytes behind them (fake_platform_set_ram), so that a move that copies wrongly is seen.
+ * The frames have real bytes behind them (fake_platform_make_ram), so that a move that copies wrongly is seen.
  */
 #pragma once
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* tests/interleave/pmm_world.c — see pmm_world.h. */
-#define _GNU_SOURCE /* Behind the C23 of the build, the host is a Linux. */
 #include "pmm_world.h"
 
 #include <setjmp.h>
@@ -9,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,16 +32,14 @@ void world_begin(struct world *w, uint64_t frames) {
   w->h = hosted_create(&w->region, 1, NULL, 0);
   assert_int_equal(w->h.status, OK);
   w->metadata = malloc(w->h.metadata_size);
-  w->ram = mmap(NULL, w->region.end, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  fake_platform_set_ram(w->ram);
+  w->ram = fake_platform_make_ram(w->region.end);
   w->records = malloc(frames);
 }
 
 void world_end(struct world *w) {
   free(w->metadata);
   free(w->records);
-  munmap(w->ram, w->region.end);
-  fake_platform_set_ram(NULL);
+  fake_platform_free_ram(w->ram, w->region.end);
   hosted_destroy(&w->h);
 }
 

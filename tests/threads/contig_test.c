@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -180,9 +179,7 @@ static void runs_are_made_while_everything_moves(void **state) {
   struct ledger l;
   (void)seed_of_run();
   h = hosted_create(&r, 1, NULL, 0);
-  ram =
-      mmap(NULL, (FIRST + FRAMES) * FRAME_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  fake_platform_set_ram(ram);
+  ram = fake_platform_make_ram((FIRST + FRAMES) * FRAME_SIZE);
   contig_init(&contig, h.pmm);
   assert_int_equal(contig_mover_set(&contig, FRAME_OWNER_USER, &mover), OK);
   for (unsigned i = 0; i < OBJECTS; i++) birth(&objects[i]);

@@ -5,14 +5,12 @@
  * What a thread has freed of its own device stays claimed until that thread's fence: whoever is given a frame of somebody's
  * quarantine, or an old byte, ends the program.  Of the common device each frees its own and all fence at any time.
  */
-#define _GNU_SOURCE /* Behind the C23 of the build, the host is a Linux. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -172,10 +170,8 @@ int main(void) {
   const char *given = getenv("CAIRN_OPS");
   ops_each = given ? strtoull(given, NULL, 0) : 1500;
   const uint64_t size = MIB + FRAMES * FRAME_SIZE;
-  ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (ram == MAP_FAILED) return 1;
+  ram = fake_platform_make_ram(size);
   claims_begin(FIRST, FRAMES);
-  fake_platform_set_ram(ram);
   memset(ram, 0x5a, size);
   const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_in_quarantine_is_nobodys_until_the_fence)};
   const int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -185,9 +184,7 @@ static void the_longest_run_is_met_beside_an_idle_cpu(void **state) {
   struct pmm_stats s;
   pthread_t idle;
   unsigned refused = 0;
-  void *bytes = hosted_map(ram.end);
-  assert_non_null(bytes);
-  fake_platform_set_ram(bytes);
+  char *bytes = fake_platform_make_ram(ram.end);
   m = machine_create(&ram, 1, NULL, NULL, 0);
   assert_int_equal(nodes_clear_init(m.nodes, NODES_CLEAR_ON_ALLOC, 4 * MIB), OK);
   nodes_stats_read(m.nodes, NODES_ALL, &s);
@@ -209,8 +206,7 @@ static void the_longest_run_is_met_beside_an_idle_cpu(void **state) {
   assert_true(refused < 250);
   machine_must_be_sound(&m, "after the idle CPU");
   machine_destroy(&m);
-  fake_platform_set_ram(NULL);
-  assert_int_equal(munmap(bytes, ram.end), 0);
+  fake_platform_free_ram(bytes, ram.end);
 }
 
 int main(void) {

@@ -5,7 +5,6 @@
  *
  * All of it is real memory.  A frame in two hands, an old byte, or a broken frame that is handed out again ends the program.
  */
-#define _GNU_SOURCE /* Behind the C23 of the build, the host is a Linux. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -143,10 +141,8 @@ int main(void) {
   seed = seed_of_run();
   ops_each = given ? strtoull(given, NULL, 0) : 8000;
   const uint64_t size = MIB + FRAMES * FRAME_SIZE;
-  ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (ram == MAP_FAILED) return 1;
+  ram = fake_platform_make_ram(size);
   claims_begin(FIRST, FRAMES);
-  fake_platform_set_ram(ram);
   memset(ram, 0x5a, size);
   const struct CMUnitTest tests[] = {cmocka_unit_test(zeros_stay_zeros_and_broken_frames_stay_away)};
   const int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,13 +5,11 @@
  *
  * 64 MiB of RAM that is really there, in fragments.
  */
-#define _GNU_SOURCE /* Behind the C23 of the build, the host is a Linux. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -115,8 +113,7 @@ static void fragment(void) {
 static int begin(void **state) {
   (void)state;
   memset(&t, 0, sizeof t);
-  t.ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  fake_platform_set_ram(t.ram);
+  t.ram = fake_platform_make_ram(RAM_SIZE);
   t.region = hosted_plain_region(FRAMES);
   t.machine = machine_create(&t.region, 1, NULL, NULL, 0);
   assert_int_equal(t.machine.status, OK);
@@ -138,8 +135,7 @@ static int end(void **state) {
   movers_must_be_intact(&t.movers);
   movers_fini(&t.movers);
   machine_destroy(&t.machine);
-  munmap(t.ram, RAM_SIZE);
-  fake_platform_set_ram(NULL);
+  fake_platform_free_ram(t.ram, RAM_SIZE);
   return 0;
 }
 

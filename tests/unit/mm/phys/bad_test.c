@@ -4,13 +4,11 @@
  *
  * One node or two of 32 MiB, with real bytes where frames move.  Each test ends with the ledger and mm_check.
  */
-#define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -503,9 +501,7 @@ static void broken_frames_are_never_handed_out_again_whatever_happens(void **sta
 }
 
 int main(void) {
-  ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (ram == MAP_FAILED) return 1;
-  fake_platform_set_ram(ram);
+  ram = fake_platform_make_ram(RAM_SIZE);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_free_frame_is_out_of_service_at_once),
       cmocka_unit_test(what_is_not_ours_is_refused),

@@ -5,13 +5,11 @@
  * Small machines of one to four nodes whose borders lie anywhere, in the middle of a word too, and which may come back to a
  * node; frames free, movable or in the way at random, with real bytes.  The oracle tries every window.
  */
-#define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -524,9 +522,7 @@ static void a_broken_frame_moves_into_what_the_stock_had(void **state) {
 }
 
 int main(void) {
-  t.bytes = mmap(NULL, END * FRAME_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (t.bytes == MAP_FAILED) return 1;
-  fake_platform_set_ram(t.bytes);
+  t.bytes = fake_platform_make_ram(END * FRAME_SIZE);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_run_longer_than_a_node_is_made),
       cmocka_unit_test(what_moves_stays_in_its_node_while_that_has_room),

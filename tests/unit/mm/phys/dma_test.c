@@ -5,13 +5,11 @@
  * The machine has 24 MiB of RAM below 2^24 + 2^23, a piece around 2^28 and one above 4 GiB; all of it is really there, as
  * sparse memory of the host.  The oracle looks at every frame's state.
  */
-#define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -536,9 +534,7 @@ static void the_breaker_makes_the_device_unreachable_memory_appear(void **state)
 }
 
 int main(void) {
-  ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (ram == MAP_FAILED) return 1;
-  fake_platform_set_ram(ram);
+  ram = fake_platform_make_ram(RAM_SIZE);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(one_run_is_found_within_the_limits_if_and_only_if_there_is_one),
       cmocka_unit_test(a_scatter_list_lies_within_the_limits_and_adds_up),

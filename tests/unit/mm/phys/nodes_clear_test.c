@@ -5,13 +5,11 @@
  *
  * Two nodes of 32 MiB that are really there, full of poison; whoever has memory in these tests poisons it.
  */
-#define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -265,9 +263,7 @@ static void a_run_is_refused_only_when_the_stocks_do_not_help(void **state) {
 }
 
 int main(void) {
-  ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (ram == MAP_FAILED) return 1;
-  fake_platform_set_ram(ram);
+  ram = fake_platform_make_ram(RAM_SIZE);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(who_asks_for_zeros_gets_zeros),
       cmocka_unit_test(with_clearing_on_free_all_that_is_free_is_zeros_always),

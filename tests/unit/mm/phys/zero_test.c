@@ -5,13 +5,11 @@
  *
  * 64 MiB of RAM that is really there and full of poison; what is freed is poisoned again by the test.
  */
-#define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -269,9 +267,7 @@ static void without_a_frame_there_is_no_stock(void **state) {
 }
 
 int main(void) {
-  ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (ram == MAP_FAILED) return 1;
-  fake_platform_set_ram(ram);
+  ram = fake_platform_make_ram(RAM_SIZE);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_stock_fills_in_bounded_steps_and_to_its_bound),
       cmocka_unit_test(a_wish_is_cut_to_a_share_of_ram_and_to_what_the_lists_hold),
