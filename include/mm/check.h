@@ -31,7 +31,9 @@
 #define MM_DOOR_INVARIANTS(X)                                                                                               \
   X(20, nodes, "every frame of RAM is in exactly one node's books, and its number says in which")                           \
   X(21, stock, "what lies in a stock of zeros is its owner's and is zeros, and all that the ledger says lies there")        \
-  X(22, condemned, "broken frames in use are ours, listed once, and every free looks at the list")
+  X(22, condemned, "broken frames in use are ours, listed once, and every free looks at the list")                          \
+  X(23, dma, "what devices hold is theirs, each frame once, and all that the ledger says is theirs")                        \
+  X(24, pool, "a certified pool's frames are its owner's, and its bits say what lives there")
 
 struct mm_check_report {
   uint32_t invariant; /* First one broken; 0 when all hold. */

@@ -4,7 +4,7 @@
  *
  * HOW    INV-20 is derived from the map: its RAM is walked border by border, and at each step exactly one node's list of
  *        regions has to hold the frame, as what the map says it is, and the span has to name that node.
- *        INV-21 is worked out in check_zero.c.
+ *        INV-21 is worked out in check_zero.c, INV-23 and INV-24 in check_holders.c.
  *        INV-22: each range of the list of condemned frames lies in managed memory, apart from the others, and the way past
  *        the list is closed exactly while there is one.  Whether such a frame is allocated is not asked: bad.c says why it
  *        may not be.
@@ -15,6 +15,7 @@
 #include "lib/memmap.h"
 #include "lib/string.h"
 #include "mm/check.h"
+#include "mm/guard/check_holders.h"
 #include "mm/guard/check_zero.h"
 #include "mm/phys/instance.h"
 #include "mm/phys/nodes_instance.h"
@@ -24,10 +25,8 @@ enum {
   MM_DOOR_INVARIANTS(DOOR_ROW)
 #undef DOOR_ROW
 };
-#define NO_FRAME UINT64_MAX
-static_assert(NO_FRAME == CHECK_ZERO_NO_FRAME);
 
-static bool report(struct mm_check_report *out, uint32_t invariant, const char *name, const struct check_zero_finding *f) {
+static bool report(struct mm_check_report *out, uint32_t invariant, const char *name, const struct finding *f) {
   out->invariant = invariant;
   out->frame = f->frame == NO_FRAME ? 0 : f->frame;
   out->expected = f->expected;
@@ -43,13 +42,19 @@ static bool report(struct mm_check_report *out, uint32_t invariant, const char *
 }
 
 static bool broken(struct mm_check_report *out, uint64_t frame, uint64_t expected, uint64_t found) {
-  const struct check_zero_finding f = {frame, expected, found};
+  const struct finding f = {frame, expected, found};
   return report(out, INV_nodes, "nodes", &f);
 }
 
 static bool check_stocks(const struct nodes *n, bool is_hurried, struct mm_check_report *out) {
-  struct check_zero_finding f;
+  struct finding f;
   return check_zero_stocks(n, is_hurried, &f) || report(out, INV_stock, "stock", &f);
+}
+
+static bool check_holders(const struct nodes *n, struct mm_check_report *out) {
+  struct finding f;
+  if (!check_devices(n, &f)) return report(out, INV_dma, "dma", &f);
+  return check_pools(n, &f) || report(out, INV_pool, "pool", &f);
 }
 
 /* The region of a node's own list that holds a frame; the list that the allocator has, not the door's. */
@@ -79,7 +84,7 @@ static bool spans_are_sound(const struct nodes *n, struct mm_check_report *out) 
 }
 
 static bool unlisted(struct mm_check_report *out, uint64_t frame, uint64_t expected, uint64_t found) {
-  const struct check_zero_finding f = {frame, expected, found};
+  const struct finding f = {frame, expected, found};
   return report(out, INV_condemned, "condemned", &f);
 }
 
@@ -160,7 +165,8 @@ bool mm_check_nodes(const struct nodes *n, uint64_t limit, struct mm_check_repor
       all = one;
     }
   }
-  if (all.invariant == 0 && check_sharing(n, &all) && check_stocks(n, limit != 0, &all) && check_condemned(n, &all)) {
+  if (all.invariant == 0 && check_sharing(n, &all) && check_stocks(n, limit != 0, &all) && check_condemned(n, &all) &&
+      check_holders(n, &all)) {
     all.invariant = 0;
     if (checked == 1) {
       memcpy(all.text, one.text, sizeof all.text);
@@ -199,6 +205,8 @@ status_t mm_check_nodes_break(struct nodes *n, const char *invariant_name) {
   if (strcmp(invariant_name, "nodes") == 0) return break_nodes(n);
   if (strcmp(invariant_name, "stock") == 0) return check_zero_break(n);
   if (strcmp(invariant_name, "condemned") == 0) return break_condemned(n);
+  if (strcmp(invariant_name, "dma") == 0) return check_devices_break(n);
+  if (strcmp(invariant_name, "pool") == 0) return check_pools_break(n);
   for (uint32_t i = 0; i < n->count; i++) {
     if (n->node[i].pmm) return mm_check_break(n->node[i].pmm, invariant_name);
   }

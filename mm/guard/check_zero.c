@@ -19,25 +19,20 @@
 struct search {
   const struct pmm *pmm;
   bool is_hurried;
-  struct check_zero_finding *out;
+  struct finding *out;
 };
-
-static bool broken(const struct search *s, uint64_t frame, uint64_t expected, uint64_t found) {
-  *s->out = (struct check_zero_finding){frame, expected, found};
-  return false;
-}
 
 static bool are_zeros(const struct search *s, uint64_t first, uint64_t bytes) {
   const uint64_t *words = platform_direct(paddr_of_pfn(pfn(first)));
   for (uint64_t i = 0; i < bytes / sizeof *words; i += s->is_hurried ? SAMPLE : 1)
-    if (words[i] != 0) return broken(s, first + i * sizeof *words / FRAME_SIZE, 0, words[i]);
+    if (words[i] != 0) return found_at(s->out, first + i * sizeof *words / FRAME_SIZE, 0, words[i]);
   return true;
 }
 
 static bool are_owned(const struct search *s, uint64_t first, uint64_t count) {
   for (uint64_t f = first; f < first + count; f++) {
     const struct frame_said said = pmm_frame_said(s->pmm, f);
-    if (said.owner != FRAME_OWNER_ZEROED) return broken(s, f, FRAME_OWNER_ZEROED, said.owner);
+    if (said.owner != FRAME_OWNER_ZEROED) return found_at(s->out, f, FRAME_OWNER_ZEROED, said.owner);
   }
   return true;
 }
@@ -47,7 +42,7 @@ static bool is_inside(const struct search *s, uint64_t frame) {
     const struct boot_region *r = &s->pmm->regions[i];
     if (frame >= r->start / FRAME_SIZE && frame < r->end / FRAME_SIZE) return true;
   }
-  return broken(s, frame, 1, 0);
+  return found_at(s->out, frame, 1, 0);
 }
 
 static bool check_run(const struct search *s, uint64_t first, uint64_t count, uint64_t cleared) {
@@ -65,17 +60,17 @@ static bool check_lists(const struct search *s, const struct zero_stock *z) {
 
 static bool check_stock(const struct search *s, const struct zero_stock *z) {
   const uint64_t owned = pmm_owned(s->pmm, FRAME_OWNER_ZEROED);
-  if (!z) return owned == 0 ? true : broken(s, CHECK_ZERO_NO_FRAME, 0, owned);
+  if (!z) return owned == 0 ? true : found_at(s->out, NO_FRAME, 0, owned);
   if (z->stats.frames > ZERO_STOCK_FRAMES_MAX || z->stats.blocks > ZERO_STOCK_BLOCKS_MAX || z->pmm != s->pmm)
-    return broken(s, CHECK_ZERO_NO_FRAME, ZERO_STOCK_FRAMES_MAX, z->stats.frames);
+    return found_at(s->out, NO_FRAME, ZERO_STOCK_FRAMES_MAX, z->stats.frames);
   const uint64_t pending = z->has_pending && !z->is_stepping ? FRAMES_PER_2M : 0;
   const uint64_t least = z->stats.frames + z->stats.blocks * FRAMES_PER_2M + pending;
   const uint64_t most = z->is_stepping ? least + FRAMES_PER_2M : least;
-  if (owned < least || owned > most) return broken(s, CHECK_ZERO_NO_FRAME, least, owned);
+  if (owned < least || owned > most) return found_at(s->out, NO_FRAME, least, owned);
   return check_lists(s, z);
 }
 
-bool check_zero_stocks(const struct nodes *n, bool is_hurried, struct check_zero_finding *out) {
+bool check_zero_stocks(const struct nodes *n, bool is_hurried, struct finding *out) {
   for (uint32_t i = 0; i < n->count; i++) {
     const struct search s = {n->node[i].pmm, is_hurried, out};
     if (s.pmm && !check_stock(&s, n->node[i].stock)) return false;

@@ -20,9 +20,10 @@
  *        last one.  m of them hold more than (m - 1) 2^k frames of it, so half a slot and half a frame each, at least.)
  *        `contig_pool_cost` is this recursion in whole slots.  For powers of two it comes to M (1 + log2(n) / 2) and
  *        roundings; Robson shows that no allocator whatever does with less than M (1 + log2(n) / 2) - n + 1.
- * LOCKING  pool->lock guards the bitmaps and the counts.
+ * LOCKING  pool->lock guards the bitmaps and the counts; nodes.holders the list of pools.
  * INVARIANTS
- *   INV-Q1  a bit of `live` is set exactly for the frames of blocks; one of `starts` exactly for their first ones.
+ *   INV-Q1  a bit of `live` is set exactly for the frames of blocks; one of `starts` exactly for their first ones.  With the
+ *           counts and the owner of the frames this is INV-24 of mm/check.h (mm/guard/check_holders.c).
  *   INV-Q2  live <= max_live; then aligned first fit finds a place (panic if it does not: the theorem would be wrong).
  * WHY NOT  lists of buddies: the theorem speaks of the lowest place, which the smallest block that fits need not have.
  * SOURCE   J. M. Robson, An estimate of the store size necessary for dynamic storage allocation, JACM 18 (1971) 416-423;
@@ -33,22 +34,11 @@
 
 #include "base/bits.h"
 #include "lib/string.h"
+#include "mm/phys/contig_pool_instance.h"
 #include "mm/phys/gather.h"
-#include "mm/platform.h"
+#include "mm/phys/nodes_instance.h"
 
 #define CLASSES 36 /* Of blocks up to CONTIG_POOL_LIVE_MAX frames. */
-
-struct contig_pool {
-  struct contig door; /* Where its frames come from: allocators alone. */
-  enum frame_owner owner;
-  struct contig_pool_promise promise;
-  pfn_t self; /* Where this struct and its bitmaps are. */
-  uint64_t self_frames;
-  pfn_t first; /* Of the pool. */
-  struct platform_lock lock;
-  struct contig_pool_stats stats; /* Under the lock. */
-  uint64_t *live, *starts;        /* Under the lock: one bit a frame; what lies behind the pool is live for ever. */
-};
 
 static unsigned class_of(uint64_t count) { return count <= 1 ? 0 : bits_log2_floor(count - 1) + 1; }
 
@@ -166,6 +156,25 @@ static struct contig_pool *build(const struct contig_pool *plan) {
   return pool;
 }
 
+static void put_on_list(struct contig_pool *pool) {
+  struct nodes *n = pool->door.nodes;
+  if (!n) return;
+  platform_lock_acquire(&n->holders);
+  pool->next = n->pools;
+  n->pools = pool;
+  platform_lock_release(&n->holders);
+}
+
+static void take_off_list(struct contig_pool *pool) {
+  struct nodes *n = pool->door.nodes;
+  if (!n) return;
+  platform_lock_acquire(&n->holders);
+  struct contig_pool **link = &n->pools;
+  while (*link != pool) link = &(*link)->next;
+  *link = pool->next;
+  platform_lock_release(&n->holders);
+}
+
 status_t contig_pool_create(struct contig *c, enum frame_owner owner, const struct contig_pool_promise *promise,
                             const struct frame_limits *where, uint64_t moves_max, struct contig_pool **out) {
   struct contig_pool plan = {.door = {.pmm = c->pmm, .nodes = c->nodes}, .owner = owner, .promise = *promise};
@@ -183,6 +192,7 @@ status_t contig_pool_create(struct contig *c, enum frame_owner owner, const stru
     return s;
   }
   *out = build(&plan);
+  put_on_list(*out);
   return OK;
 }
 
@@ -190,6 +200,7 @@ status_t contig_pool_destroy(struct contig_pool *pool) {
   struct contig_pool_stats stats;
   contig_pool_stats_read(pool, &stats);
   if (stats.blocks != 0) return ERR_BUSY;
+  take_off_list(pool);
   struct contig_pool plan = *pool;
   contig_door_leave(&plan.door, plan.first.raw, plan.stats.reserved);
   contig_door_leave(&plan.door, plan.self.raw, plan.self_frames);

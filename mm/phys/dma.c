@@ -16,9 +16,10 @@
  *        Write-combining memory changes its type when the run has been cleared and is nobody's yet, and changes back when it
  *        is nobody's any more; the wall socket sees to it that there is no alias of another type in between.
  * LOCKING  d->lock guards the table and is held for a look at it, never for a search, clearing, flushing or a call of
- *        another room: what is `moving` belongs to the caller who moves it.
+ *        another room: what is `moving` belongs to the caller who moves it.  The list of devices has nodes.holders.
  * INVARIANTS
- *   INV-D1  every frame of a slot that is live or quarantined is ALLOCATED and the DMA owner's.
+ *   INV-D1  every frame of a slot that is live or quarantined is ALLOCATED, the DMA owner's, and in no other slot; and no
+ *           others are that owner's.  This is INV-23 of mm/check.h (mm/guard/check_holders.c).
  *   INV-D2  a run leaves the quarantine by dma_fence alone, and only by one that began when it was there already.
  *   INV-D3  a segment that was handed out lies within the limits of its device.
  * WHY NOT  a list through the freed frames: the device may still write there.  WHY NOT bounce buffers: a driver that needs
@@ -30,29 +31,10 @@
 #include "base/assert.h"
 #include "base/bits.h"
 #include "lib/string.h"
+#include "mm/phys/dma_instance.h"
 #include "mm/phys/nodes_instance.h"
 #include "mm/phys/tier.h"
 #include "mm/platform.h"
-
-enum run_state : uint8_t { RUN_UNUSED = 0, RUN_MOVING, RUN_LIVE, RUN_QUARANTINED };
-
-struct dma_run {
-  uint64_t first : 40; /* Frame number. */
-  uint64_t frames : 21;
-  uint64_t memory : 1; /* enum dma_memory. */
-  uint64_t state : 2;
-};
-
-struct dma_device {
-  const char *name;
-  struct nodes *nodes;
-  pfn_t frame; /* Where this struct is. */
-  struct dma_limits limits;
-  struct platform_lock lock;
-  struct dma_run runs[DMA_RUNS_MAX]; /* Under the lock. */
-};
-static_assert(sizeof(struct dma_run) == 8 && sizeof(struct dma_device) <= FRAME_SIZE);
-static_assert(DMA_SIZE_MAX / FRAME_SIZE < UINT64_C(1) << 21);
 
 static bool mask_is_broken;
 void dma_break_mask(void) { mask_is_broken = true; }
@@ -223,8 +205,21 @@ status_t dma_device_create(struct nodes *n, const char *name, const struct dma_l
   d->nodes = n;
   d->frame = frame;
   d->limits = *limits;
+  platform_lock_acquire(&n->holders);
+  d->next = n->devices;
+  n->devices = d;
+  platform_lock_release(&n->holders);
   *out = d;
   return OK;
+}
+
+static void take_off_list(struct dma_device *d) {
+  struct nodes *n = d->nodes;
+  platform_lock_acquire(&n->holders);
+  struct dma_device **link = &n->devices;
+  while (*link != d) link = &(*link)->next;
+  *link = d->next;
+  platform_lock_release(&n->holders);
 }
 
 status_t dma_device_destroy(struct dma_device *d) {
@@ -233,6 +228,7 @@ status_t dma_device_destroy(struct dma_device *d) {
   for (size_t i = 0; i < DMA_RUNS_MAX; i++) is_in_use |= d->runs[i].state != RUN_UNUSED;
   platform_lock_release(&d->lock);
   if (is_in_use) return ERR_BUSY;
+  take_off_list(d);
   return nodes_free_frame(d->nodes, FRAME_OWNER_KERNEL, d->frame);
 }
 

@@ -49,7 +49,11 @@ struct nodes {
     void (*tell)(void *context, enum frame_owner owner, pfn_t frame);
     void *context;
   } listeners[FRAME_OWNER_COUNT];
-  bool clears_on_free; /* Then front.only is NULL, so that the usual free need not ask. */
+  /* Who holds frames and can say which, for mm_check. */
+  struct platform_lock holders;
+  struct dma_device *devices; /* Under it, and so is each one's `next`. */
+  struct contig_pool *pools;  /* Likewise. */
+  bool clears_on_free;        /* Then front.only is NULL, so that the usual free need not ask. */
   struct nodes_node node[NODES_MAX];
   uint8_t home[NODES_SLOTS_MAX];                     /* Node of a slot; single bytes, read and written whole. */
   uint32_t given_back[NODES_SLOTS_MAX];              /* By the stocks, ever, as that CPU has seen it. */
