@@ -267,6 +267,25 @@ static void memory_in_single_frames_is_used_to_the_last_one(void **state) {
   machine_destroy(&h);
 }
 
+static void a_list_is_no_longer_than_its_device_can_take(void **state) {
+  (void)state;
+  struct machine h = start();
+  make_a_comb(&h);
+  struct dma_device *d = device(&h, (struct dma_limits){.address_bits = 27, .segment_count_max = 3});
+  const uint64_t before = machine_digest(&h);
+  struct dma_segment list[8];
+  size_t n = 0;
+  assert_int_equal(dma_alloc_scatter(d, 4 * FRAME_SIZE, DMA_COHERENT, list, 8, &n), ERR_NO_MEMORY);
+  assert_int_equal(n, 0);
+  assert_int_equal(machine_digest(&h), before);
+  assert_int_equal(dma_alloc_scatter(d, 3 * FRAME_SIZE, DMA_COHERENT, list, 8, &n), OK);
+  assert_int_equal(n, 3);
+  assert_int_equal(dma_alloc_scatter(d, 3 * FRAME_SIZE, DMA_COHERENT, &list[3], 2, &n),
+                   ERR_NO_MEMORY); /* Nor than the list. */
+  machine_must_be_sound(&h, "with a short list");
+  machine_destroy(&h);
+}
+
 static void a_failed_list_leaves_nothing_behind_wherever_it_fails(void **state) {
   (void)state;
   static struct dma_segment list[DMA_RUNS_MAX];
@@ -539,6 +558,7 @@ int main(void) {
       cmocka_unit_test(one_run_is_found_within_the_limits_if_and_only_if_there_is_one),
       cmocka_unit_test(a_scatter_list_lies_within_the_limits_and_adds_up),
       cmocka_unit_test(memory_in_single_frames_is_used_to_the_last_one),
+      cmocka_unit_test(a_list_is_no_longer_than_its_device_can_take),
       cmocka_unit_test(a_failed_list_leaves_nothing_behind_wherever_it_fails),
       cmocka_unit_test(without_memory_there_is_no_device),
       cmocka_unit_test(what_no_machine_could_give_is_told_from_what_this_one_has_not),
