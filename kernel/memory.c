@@ -243,12 +243,20 @@ static void *take_bitmaps(struct early *e, uint64_t size, const char *what) {
 /* As in the option's words. */
 static const char *const engines[] = {[OPTION_PMM_TIER] = "tier", [OPTION_PMM_BUDDY] = "buddy", [OPTION_PMM_FLAT] = "flat"};
 
+/* Asked for by an option, for the laboratory; a machine that is too large for it gets the tiers. */
+static void choose_engine(const struct boot_region *regions, size_t count) {
+  const status_t s = engine_choose(engines[options->pmm], regions, count);
+  if (s == OK) return;
+  klog(KLOG_WARN, "memory", "pmm=%s cannot manage as much RAM as this machine has: pmm=tier is used", engines[options->pmm]);
+  need(engine_choose("tier", regions, count), "who finds frames");
+}
+
 static void create_nodes(struct early *e, const struct boot_handoff *h, struct frame_records records) {
   const struct boot_region *regions = handoff_span(h, h->regions);
   struct nodes_layout layout;
   struct nodes *n;
   describe_nodes(&layout);
-  need(engine_choose(engines[options->pmm]), "who finds frames");
+  choose_engine(regions, h->regions.count);
   const uint64_t plan_size = nodes_plan_size(h->regions.count, &layout);
   void *plan = memset(take_bitmaps(e, plan_size, "the nodes"), 0, plan_size);
   need(nodes_plan(plan, regions, h->regions.count, &layout, &n), "the nodes");

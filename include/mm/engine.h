@@ -7,15 +7,20 @@
  */
 #pragma once
 
+#include <stddef.h>
+
 #include "base/status.h"
+#include "boot/handoff.h"
 #include "mm/pmm.h"
 
 /**
- * Says who finds frames in the allocators that are created from now on: "tier" until somebody says otherwise.
+ * Says who finds frames in the allocators that are created from now on, for such a map: "tier" until somebody says
+ * otherwise.
  *   => boot, before the allocator.
- * Returns OK; ERR_NOT_FOUND (nobody has that name; nothing has changed).
+ * Returns OK; ERR_NOT_FOUND (nobody has that name); ERR_RANGE (the map has more RAM than this one can number).  When it is
+ * not OK nothing has changed.
  */
-status_t engine_choose(const char *name);
+status_t engine_choose(const char *name, const struct boot_region *regions, size_t count);
 
 /** "tier", "buddy" or "flat". */
 const char *engine_name(const struct pmm *p);

@@ -548,7 +548,7 @@ static void round_start(struct worker *w) {
   measure_end(w, 0, 1);
 }
 
-static void choose(const struct engine *e) { must(engine_choose(e ? e->name : "tier") == OK, "no such engine"); }
+static void choose(const struct engine *e) { must(engine_choose(e ? e->name : "tier", NULL, 0) == OK, "no such engine"); }
 
 static void group_start(void) {
   static const struct {

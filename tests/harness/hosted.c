@@ -77,9 +77,11 @@ struct hosted hosted_create(const struct boot_region *regions, size_t count, con
 
 struct hosted hosted_create_with(const struct engine *engine, const struct boot_region *regions, size_t count,
                                  const struct pmm_taken *taken, size_t taken_count) {
-  if (!engine || engine_choose(engine->name) != OK) return create(false, regions, count, taken, taken_count);
-  struct hosted h = create(true, regions, count, taken, taken_count);
-  if (engine_choose("tier") != OK) abort();
+  if (!engine) return create(false, regions, count, taken, taken_count);
+  struct hosted h = {.status = engine_choose(engine->name, regions, count)};
+  if (h.status != OK) return h;
+  h = create(true, regions, count, taken, taken_count);
+  if (engine_choose("tier", regions, count) != OK) abort();
   return h;
 }
 

@@ -47,7 +47,7 @@ static void buddy_init(void *memory, const struct boot_region *regions, size_t c
   *b = (struct buddy){0};
   b->links = engine_ground_init(&b->ground, (char *)memory + bits_align_up(sizeof *b, LINE), regions, count);
   b->marks = (uint8_t *)b->links + bits_align_up(b->ground.frames * sizeof *b->links, LINE);
-  CHECK(b->ground.frames < UINT32_MAX);
+  CHECK(b->ground.frames <= engine_buddy.frames_max);
   memset(b->marks, 0, b->ground.frames);
 }
 
@@ -194,6 +194,7 @@ const struct engine engine_buddy = {
     .name = "buddy",
     .caveat = "a run is found inside one free block alone, none above 1 GiB, and it keeps 9 bytes a frame",
     .finds_every_run = false,
+    .frames_max = UINT32_MAX - 1,
     .size = buddy_size,
     .init = buddy_init,
     .put = buddy_put,

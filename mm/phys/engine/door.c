@@ -22,9 +22,12 @@ static const struct engine *chosen; /* Written at boot. */
 
 const struct engine *engine_chosen(void) { return chosen; }
 
-status_t engine_choose(const char *name) {
+status_t engine_choose(const char *name, const struct boot_region *regions, size_t count) {
   const struct engine *e = engine_find(name, strlen(name));
+  uint64_t frames;
   if (!e && strcmp(name, "tier") != 0) return ERR_NOT_FOUND;
+  (void)engine_ground_size(regions, count, &frames);
+  if (e && frames > e->frames_max) return ERR_RANGE;
   chosen = e;
   return OK;
 }

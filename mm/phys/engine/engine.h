@@ -47,6 +47,7 @@ struct engine {
   const char *name;
   const char *caveat; /* What it does not promise and tier does; NULL for nothing. */
   bool finds_every_run;
+  uint64_t frames_max; /* That it can number. */
   /** Bytes that a map needs, a multiple of 64. */
   uint64_t (*size)(const struct boot_region *regions, size_t count);
   /** Makes an engine with no frame free in that many bytes, 64-byte aligned, of any contents. */

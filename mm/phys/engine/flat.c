@@ -132,6 +132,7 @@ const struct engine engine_flat = {
     .name = "flat",
     .caveat = NULL,
     .finds_every_run = true,
+    .frames_max = UINT64_MAX,
     .size = flat_size,
     .init = flat_init,
     .put = flat_put,

@@ -537,7 +537,7 @@ static void bad_requests_are_told_apart(void **state) {
 /* A flat bitmap finds frames as well, but nobody can say what a run would cost. */
 static void without_tiers_there_is_no_price(void **state) {
   (void)state;
-  assert_int_equal(engine_choose("flat"), OK);
+  assert_int_equal(engine_choose("flat", NULL, 0), OK);
   struct machine m = by_hand();
   struct contig *c = &m.m.contig;
   const struct contig_quote made_up = {pfn(FIRST), 512, 512};
@@ -552,7 +552,7 @@ static void without_tiers_there_is_no_price(void **state) {
   assert_int_equal(contig_alloc(c, FRAME_OWNER_KERNEL, 512, &block, 512, &first), ERR_NO_MEMORY);
   assert_int_equal(contig_alloc(c, FRAME_OWNER_KERNEL, 300, NULL, 512, &first), OK);
   machine_end(&m);
-  assert_int_equal(engine_choose("tier"), OK);
+  assert_int_equal(engine_choose("tier", NULL, 0), OK);
 }
 
 static void one_door_finds_makes_or_says_the_price_is_too_high(void **state) {

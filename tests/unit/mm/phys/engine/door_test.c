@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/units.h"
 #include "hosted.h"
 #include "mm/engine.h"
 #include "mm/phys/instance.h"
@@ -42,15 +43,27 @@ static struct hosted make(const struct engine *e) {
 static void an_engine_is_chosen_by_name_and_for_new_allocators_alone(void **state) {
   (void)state;
   struct hosted tiers = hosted_create(map, sizeof map / sizeof *map, NULL, 0);
-  assert_int_equal(engine_choose("best"), ERR_NOT_FOUND);
-  assert_int_equal(engine_choose("flat"), OK);
+  assert_int_equal(engine_choose("best", NULL, 0), ERR_NOT_FOUND);
+  assert_int_equal(engine_choose("flat", map, sizeof map / sizeof *map), OK);
   assert_string_equal(engine_name(tiers.pmm), "tier");
   assert_null(engine_caveat(tiers.pmm));
-  assert_int_equal(engine_choose("tier"), OK);
+  assert_int_equal(engine_choose("tier", NULL, 0), OK);
   struct hosted again = hosted_create(map, sizeof map / sizeof *map, NULL, 0);
   assert_string_equal(engine_name(again.pmm), "tier");
   hosted_destroy(&again);
   hosted_destroy(&tiers);
+}
+
+static void an_engine_that_cannot_number_all_frames_is_refused(void **state) {
+  (void)state;
+  struct boot_region large = {1 * TIB, 17 * TIB - FRAME_SIZE, BOOT_MEMORY_USABLE, 7, 8};
+  assert_int_equal(engine_choose("buddy", &large, 1), ERR_RANGE); /* Links of 32 bits, and 0 is nobody. */
+  assert_int_equal(engine_choose("flat", &large, 1), OK);
+  assert_int_equal(engine_choose("buddy", &large, 1), ERR_RANGE);
+  assert_string_equal(engine_chosen()->name, "flat"); /* Nothing has changed. */
+  large.end -= FRAME_SIZE;
+  assert_int_equal(engine_choose("buddy", &large, 1), OK);
+  assert_int_equal(engine_choose("tier", &large, 1), OK);
 }
 
 /* Asks for what nobody may have; returns what the instance has counted. */
@@ -173,6 +186,7 @@ static void each_breaker_that_there_is_is_found(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(an_engine_that_cannot_number_all_frames_is_refused),
       cmocka_unit_test(an_engine_is_chosen_by_name_and_for_new_allocators_alone),
       cmocka_unit_test(every_illegal_step_is_refused_counted_and_changes_nothing),
       cmocka_unit_test(what_is_given_retired_and_returned_in_parts_adds_up),
