@@ -3,7 +3,8 @@
  * mm/dma.h — memory that a device may touch: within what the device can reach, and nobody else's until it is done.
  *
  * A struct dma_device stands for one device (or one function of it).  Everything it was ever given is known by it: a run is
- * live, then in quarantine, then gone.  Cost: one frame for each device, whatever it holds.
+ * live, then in quarantine, then gone.  Cost: one frame for each device, whatever it holds.  "DMA buffers" are had here or
+ * in a pool of mm/contig_pool.h, and in no other way: mm_check holds the ledger against their tables.
  */
 #pragma once
 

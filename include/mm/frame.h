@@ -44,7 +44,7 @@ enum frame_state : uint8_t {
   X(STACKS, 's', "kernel stacks")                                                                                           \
   X(HANDOFF, 'h', "handoff")                                                                                                \
   X(KERNEL, 'K', "kernel data")                                                                                             \
-  X(DMA, 'd', "DMA buffers")                                                                                                \
+  X(DMA, 'd', "DMA buffers") /* Of mm/dma.h and of pools: INV-23. */                                                        \
   X(ZEROED, 'z', "zeroed stock")                                                                                            \
   X(GATHERED, 'g', "runs being made")                                                                                       \
   X(USER, 'U', "user")                                                                                                      \

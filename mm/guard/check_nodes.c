@@ -51,10 +51,10 @@ static bool check_stocks(const struct nodes *n, bool is_hurried, struct mm_check
   return check_zero_stocks(n, is_hurried, &f) || report(out, INV_stock, "stock", &f);
 }
 
-static bool check_holders(const struct nodes *n, struct mm_check_report *out) {
+static bool check_holders(const struct nodes *n, bool is_hurried, struct mm_check_report *out) {
   struct finding f;
-  if (!check_devices(n, &f)) return report(out, INV_dma, "dma", &f);
-  return check_pools(n, &f) || report(out, INV_pool, "pool", &f);
+  if (!check_devices(n, is_hurried, &f)) return report(out, INV_dma, "dma", &f);
+  return check_pools(n, is_hurried, &f) || report(out, INV_pool, "pool", &f);
 }
 
 /* The region of a node's own list that holds a frame; the list that the allocator has, not the door's. */
@@ -166,7 +166,7 @@ bool mm_check_nodes(const struct nodes *n, uint64_t limit, struct mm_check_repor
     }
   }
   if (all.invariant == 0 && check_sharing(n, &all) && check_stocks(n, limit != 0, &all) && check_condemned(n, &all) &&
-      check_holders(n, &all)) {
+      check_holders(n, limit != 0, &all)) {
     all.invariant = 0;
     if (checked == 1) {
       memcpy(all.text, one.text, sizeof all.text);

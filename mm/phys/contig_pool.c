@@ -32,6 +32,8 @@
  */
 #include "mm/contig_pool.h"
 
+#include "base/assert.h"
+#include "base/atomic.h"
 #include "base/bits.h"
 #include "lib/string.h"
 #include "mm/phys/contig_pool_instance.h"
@@ -161,7 +163,7 @@ static void put_on_list(struct contig_pool *pool) {
   if (!n) return;
   platform_lock_acquire(&n->holders);
   pool->next = n->pools;
-  n->pools = pool;
+  atomic_set_release(&n->pools, pool);
   platform_lock_release(&n->holders);
 }
 
@@ -170,8 +172,8 @@ static void take_off_list(struct contig_pool *pool) {
   if (!n) return;
   platform_lock_acquire(&n->holders);
   struct contig_pool **link = &n->pools;
-  while (*link != pool) link = &(*link)->next;
-  *link = pool->next;
+  for (; *link != pool; link = &(*link)->next) ASSERT(*link); /* Else it was ended before. */
+  atomic_set(link, pool->next);
   platform_lock_release(&n->holders);
 }
 

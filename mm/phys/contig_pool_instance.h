@@ -9,7 +9,7 @@
 
 struct contig_pool {
   struct contig door;       /* Where its frames come from: allocators alone. */
-  struct contig_pool *next; /* Under nodes.holders; of a pool before nodes. */
+  struct contig_pool *next; /* Under nodes.holders; NULL where door.nodes is. */
   enum frame_owner owner;
   struct contig_pool_promise promise;
   pfn_t self; /* Where this struct and its bitmaps are. */

@@ -29,6 +29,7 @@
 #include "mm/dma.h"
 
 #include "base/assert.h"
+#include "base/atomic.h"
 #include "base/bits.h"
 #include "lib/string.h"
 #include "mm/phys/dma_instance.h"
@@ -207,7 +208,7 @@ status_t dma_device_create(struct nodes *n, const char *name, const struct dma_l
   d->limits = *limits;
   platform_lock_acquire(&n->holders);
   d->next = n->devices;
-  n->devices = d;
+  atomic_set_release(&n->devices, d);
   platform_lock_release(&n->holders);
   *out = d;
   return OK;
@@ -217,8 +218,8 @@ static void take_off_list(struct dma_device *d) {
   struct nodes *n = d->nodes;
   platform_lock_acquire(&n->holders);
   struct dma_device **link = &n->devices;
-  while (*link != d) link = &(*link)->next;
-  *link = d->next;
+  for (; *link != d; link = &(*link)->next) ASSERT(*link); /* Else it was ended before. */
+  atomic_set(link, d->next);
   platform_lock_release(&n->holders);
 }
 
@@ -229,7 +230,9 @@ status_t dma_device_destroy(struct dma_device *d) {
   platform_lock_release(&d->lock);
   if (is_in_use) return ERR_BUSY;
   take_off_list(d);
-  return nodes_free_frame(d->nodes, FRAME_OWNER_KERNEL, d->frame);
+  const status_t s = nodes_free_frame(d->nodes, FRAME_OWNER_KERNEL, d->frame);
+  CHECK(s == OK);
+  return OK;
 }
 
 status_t dma_alloc(struct dma_device *d, uint64_t size, enum dma_memory memory, struct dma_segment *out) {

@@ -54,6 +54,17 @@ static struct mm_check_report must_break(uint32_t invariant) {
 
 static void must_break_at(uint32_t invariant, uint64_t frame) { assert_int_equal(must_break(invariant).frame, frame); }
 
+/* 100 frames may live, in blocks of up to 20. */
+static struct contig_pool *pool_of(enum frame_owner owner) {
+  const struct contig_pool_promise promise = {100, 20, CONTIG_POOL_ANY};
+  struct contig door = {.nodes = m.nodes};
+  struct contig_pool *p;
+  assert_int_equal(contig_pool_create(&door, owner, &promise, NULL, 0, &p), OK);
+  return p;
+}
+
+static struct contig_pool *pool(void) { return pool_of(FRAME_OWNER_TEST); }
+
 /* --- devices -------------------------------------------------------------------------------------------------------- */
 
 static struct dma_device *device(const char *name) {
@@ -138,6 +149,73 @@ static void a_frame_that_two_have_is_found(void **state) {
   must_break_at(DMA, a->first);
 }
 
+/* RAM of two nodes and of two regions, the hole between them in none; and all of it is looked at. */
+static void a_buffer_across_a_border_of_nodes_is_whole(void **state) {
+  (void)state;
+  const struct frame_limits aside = {.min = F(2 * MIB), .max = F(33 * MIB)};
+  pfn_t rest;
+  assert_int_equal(nodes_alloc_run(m.nodes, FRAME_OWNER_TEST, 0, F(31 * MIB), &aside, &rest), OK);
+  struct dma_device *d = device("fake"); /* Its own frame lies at the edge, so that the run has room. */
+  assert_int_equal(nodes_free_run(m.nodes, FRAME_OWNER_TEST, rest, F(31 * MIB)), OK);
+  struct dma_run *r = run(d, F(36 * MIB));
+  assert_true(r->first < F(33 * MIB) && r->first + r->frames > F(33 * MIB));
+  must_hold();
+  const pfn_t beyond = pfn(r->first + r->frames - 1);
+  assert_int_equal(nodes_give_run(m.nodes, FRAME_OWNER_DMA, FRAME_OWNER_TEST, beyond, 1), OK);
+  must_break_at(DMA, beyond.raw);
+  assert_int_equal(nodes_give_run(m.nodes, FRAME_OWNER_TEST, FRAME_OWNER_DMA, beyond, 1), OK);
+  must_hold();
+  struct dma_run *high = run(d, F(6 * MIB)); /* Above the hole, where there is room. */
+  const uint64_t first = high->first;
+  assert_true(first >= F(48 * MIB));
+  high->first = F(40 * MIB) - 10;
+  high->frames += 10;
+  must_break(DMA);
+  high->first = first - 10;
+  must_break(DMA);
+}
+
+/* In a hurry one frame in 64 is looked at: the first is. */
+static void in_a_hurry_the_first_frame_is_looked_at(void **state) {
+  (void)state;
+  struct mm_check_report report;
+  struct dma_run *r = run(device("fake"), 40);
+  assert_int_equal(nodes_give_run(m.nodes, FRAME_OWNER_DMA, FRAME_OWNER_TEST, pfn(r->first), 1), OK);
+  assert_false(mm_check_nodes(m.nodes, 1000000, &report));
+  assert_true(report.invariant == DMA && report.frame == r->first);
+}
+
+static void a_list_that_leads_astray_ends(void **state) {
+  (void)state;
+  struct dma_device *d = device("first");
+  struct contig_pool *p;
+  d->next = d;
+  must_break(DMA);
+  d->next = NULL;
+  d->frame = pfn(d->frame.raw + 1);
+  must_break(DMA);
+  d->frame = pfn(d->frame.raw - 1);
+  must_hold();
+  assert_int_equal(nodes_give_run(m.nodes, FRAME_OWNER_KERNEL, FRAME_OWNER_TEST, d->frame, 1), OK);
+  must_break_at(DMA, d->frame.raw);
+  assert_int_equal(nodes_give_run(m.nodes, FRAME_OWNER_TEST, FRAME_OWNER_KERNEL, d->frame, 1), OK);
+  p = pool();
+  p->next = p;
+  must_break(POOL); /* And not by INV-23, which counts what pools have. */
+  p->next = NULL;
+  must_hold();
+}
+
+static void a_pool_may_have_dma_buffers(void **state) {
+  (void)state;
+  run(device("fake"), 10);
+  struct contig_pool *p = pool_of(FRAME_OWNER_DMA);
+  pool();
+  must_hold();
+  assert_int_equal(contig_pool_destroy(p), OK);
+  must_hold();
+}
+
 static void a_frame_that_nobody_has_is_found(void **state) {
   (void)state;
   run(device("fake"), 10);
@@ -165,15 +243,6 @@ static void in_the_middle_of_a_call_the_sum_is_not_asked_for(void **state) {
 }
 
 /* --- pools ---------------------------------------------------------------------------------------------------------- */
-
-/* 100 frames may live, in blocks of up to 20. */
-static struct contig_pool *pool(void) {
-  const struct contig_pool_promise promise = {100, 20, CONTIG_POOL_ANY};
-  struct contig door = {.nodes = m.nodes};
-  struct contig_pool *p;
-  assert_int_equal(contig_pool_create(&door, FRAME_OWNER_TEST, &promise, NULL, 0, &p), OK);
-  return p;
-}
 
 static pfn_t block(struct contig_pool *p, uint64_t count) {
   pfn_t first;
@@ -204,6 +273,47 @@ static void a_frame_of_a_pool_that_has_another_owner_is_found(void **state) {
   const pfn_t last = pfn_add(p->first, p->stats.reserved - 1);
   assert_int_equal(nodes_give_run(m.nodes, FRAME_OWNER_TEST, FRAME_OWNER_USER, last, 1), OK);
   must_break_at(POOL, last.raw);
+  assert_int_equal(nodes_give_run(m.nodes, FRAME_OWNER_USER, FRAME_OWNER_TEST, last, 1), OK);
+  pool(); /* It is the second of the list now. */
+  must_hold();
+  assert_int_equal(nodes_give_run(m.nodes, FRAME_OWNER_TEST, FRAME_OWNER_USER, last, 1), OK);
+  must_break_at(POOL, last.raw);
+  assert_int_equal(nodes_give_run(m.nodes, FRAME_OWNER_USER, FRAME_OWNER_TEST, last, 1), OK);
+  assert_int_equal(nodes_give_run(m.nodes, FRAME_OWNER_KERNEL, FRAME_OWNER_USER, p->self, 1), OK);
+  must_break_at(POOL, p->self.raw);
+}
+
+static void a_pool_of_another_shape_is_found(void **state) {
+  (void)state;
+  struct contig_pool *p = pool();
+  must_hold();
+  p->stats.reserved--;
+  must_break_at(POOL, p->self.raw);
+  p->stats.reserved++;
+  p->live++;
+  must_break_at(POOL, p->self.raw);
+  p->live--;
+  p->starts--;
+  must_break_at(POOL, p->self.raw);
+  p->starts++;
+  p->self_frames = 0;
+  must_break_at(POOL, p->self.raw);
+  p->self_frames = 1;
+  must_hold();
+}
+
+/* A panic may come while a block is being taken; in a hurry there is no time for bits. */
+static void in_the_middle_of_a_call_bits_are_not_asked_for(void **state) {
+  (void)state;
+  struct mm_check_report report;
+  struct contig_pool *p = pool();
+  p->live[0] |= 1;
+  must_break(POOL);
+  assert_true(mm_check_nodes(m.nodes, 1000000, &report));
+  platform_lock_acquire(&p->lock);
+  must_hold();
+  platform_lock_release(&p->lock);
+  must_break(POOL);
 }
 
 static void bits_that_do_not_agree_are_found(void **state) {
@@ -238,9 +348,6 @@ static void counts_and_the_end_of_a_pool_are_looked_at(void **state) {
   struct contig_pool *p = pool();
   for (unsigned i = 0; i < 5; i++) block(p, 20);
   must_hold();
-  p->promise.max_live = 99;
-  assert_int_equal(must_break(POOL).expected, 99);
-  p->promise.max_live = 100;
   p->stats.live++;
   must_break(POOL);
   p->stats.live--;
@@ -256,6 +363,16 @@ static void counts_and_the_end_of_a_pool_are_looked_at(void **state) {
   must_break_at(POOL, p->first.raw + reserved);
   p->starts[reserved / 64] ^= behind;
   must_hold();
+  for (uint64_t at = 0; at < reserved; at++) { /* One more than was promised. */
+    if (p->live[at / 64] >> at % 64 & 1) continue;
+    p->live[at / 64] |= UINT64_C(1) << at % 64;
+    p->starts[at / 64] |= UINT64_C(1) << at % 64;
+    break;
+  }
+  p->stats.live++;
+  p->stats.blocks++;
+  const struct mm_check_report r = must_break(POOL);
+  assert_true(r.expected == 100 && r.found == 101);
 }
 
 static void a_pool_is_broken_where_there_was_none(void **state) {
@@ -275,10 +392,16 @@ int main(void) {
       TEST(the_last_frame_of_a_buffer_is_looked_at),
       TEST(a_buffer_in_no_memory_is_found),
       TEST(a_frame_that_two_have_is_found),
+      TEST(a_buffer_across_a_border_of_nodes_is_whole),
+      TEST(in_a_hurry_the_first_frame_is_looked_at),
+      TEST(a_list_that_leads_astray_ends),
+      TEST(a_pool_may_have_dma_buffers),
       TEST(a_frame_that_nobody_has_is_found),
       TEST(in_the_middle_of_a_call_the_sum_is_not_asked_for),
       TEST(pools_that_come_and_go_are_sound),
       TEST(a_frame_of_a_pool_that_has_another_owner_is_found),
+      TEST(a_pool_of_another_shape_is_found),
+      TEST(in_the_middle_of_a_call_bits_are_not_asked_for),
       TEST(bits_that_do_not_agree_are_found),
       TEST(counts_and_the_end_of_a_pool_are_looked_at),
       TEST(a_pool_is_broken_where_there_was_none),
