@@ -107,7 +107,7 @@ SRC.shim   := $(wildcard tests/firmware/*.c tests/firmware/*.S) lib/format.c lib
   $(addprefix loader/x86_64/,copy.S jump.S levels.c)
 SRC.host   := $(LIB) $(MM) $(PURE.loader) $(FIRMWARE.host) $(PURE.kernel) $(FONT) $(PURE_TESTS) $(wildcard tests/harness/*.c tests/fake/*.c)
 SRC.fuzz   := $(filter-out $(FIRMWARE.host),$(SRC.host))
-SRC.bench  := $(LIB) $(wildcard mm/phys/*.c mm/phys/*/*.c) $(addprefix mm/guard/,check.c check_nodes.c check_zero.c check_break.c) $(addprefix tests/harness/,hosted.c machine.c seed.c slots.c replay.c) $(addprefix tests/kernel/,dice.c digest.c) \
+SRC.bench  := $(LIB) $(wildcard mm/phys/*.c mm/phys/*/*.c) $(wildcard mm/guard/check*.c) $(addprefix tests/harness/,hosted.c machine.c seed.c slots.c replay.c) $(addprefix tests/kernel/,dice.c digest.c) \
   $(addprefix tests/bench/,measure.c platform.c)
 # Programs over these, each of one file more.
 PROGRAMS.bench := $(addprefix tests/bench/,pmm_bench.c pmm_plot.c nodes_bench.c) tests/tools/replay.c
@@ -263,7 +263,7 @@ FUZZ_TESTS := $(patsubst %.c,$(BUILD)/fuzz/%,$(FUZZERS))
 host-tests: $(HOST_TESTS)
 fuzz-tests: $(FUZZ_TESTS)
 
-test: host-tests fuzz-tests $(BOOT_FILES) $(BUILD)/bench/insns.so $(BUILD)/bench/stop.so ## Every test; ONLY='checks image host mutants fuzz maps insns gdb boot'; last line: N passed, N failed
+test: host-tests fuzz-tests bench-programs $(BOOT_FILES) $(BUILD)/bench/insns.so $(BUILD)/bench/stop.so ## Every test; ONLY='checks image host mutants fuzz maps insns gdb boot'; last line: N passed, N failed
 	$(Q)scripts/test $(ONLY)
 test-boot: $(BOOT_FILES) ## The boot scenarios alone: make test-boot B='memory video-std'
 	$(Q)scripts/test-boot $(B)
@@ -279,6 +279,7 @@ $(foreach p,$(PROGRAMS.bench),$(BUILD)/bench/$(basename $(notdir $(p)))): $(call
 	$(Q)$(CC) $^ -lpthread -o $@
 $(foreach p,$(PROGRAMS.bench),$(eval $(BUILD)/bench/$(basename $(notdir $(p))): $(BUILD)/bench/$(basename $(p)).o))
 -include $(patsubst %.c,$(BUILD)/bench/%.d,$(PROGRAMS.bench))
+bench-programs: $(foreach p,$(PROGRAMS.bench),$(BUILD)/bench/$(basename $(notdir $(p))))
 bench: $(BUILD)/bench/pmm_bench ## How fast the frame allocator is, in atomic additions: make bench ROWS=churn
 	$(Q)$< $(ROWS)
 bench-nodes: $(BUILD)/bench/nodes_bench ## What the door in front of the nodes adds to a hot pair
@@ -345,6 +346,6 @@ clean: ## Remove build/
 help: ## This list
 	@sed -n 's/^\([a-z_-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r t w; do printf '  make %-17s %s\n' "$$t" "$$w"; done
 FORCE:
-.PHONY: all loader kernel esp setup image install run gdb screenshot host-tests fuzz-tests test test-boot fuzz insns bench bench-nodes replay model plot unit unit-which \
+.PHONY: all loader kernel esp setup image install run gdb screenshot host-tests fuzz-tests test test-boot fuzz insns bench bench-programs bench-nodes replay model plot unit unit-which \
   check \
   firmware-matrix shim check-format check-tidy check-layers check-hot check-headers check-docs docs format size compile_commands clean help FORCE
