@@ -118,7 +118,7 @@ void shell_quote(size_t count, const char *const *words) {
   else if (s == ERR_NO_MEMORY)
     shell_complain("No: fewer frames are free than that, so what moves out would have nowhere to go.");
   else if (s == ERR_RANGE)
-    shell_complain("Never: within these limits no RAM is that long.");
+    shell_complain("Never: no RAM that may be handed out there is that long.");
   else if (s == ERR_UNSUPPORTED)
     shell_complain_of_engine();
   else

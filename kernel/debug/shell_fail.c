@@ -57,7 +57,7 @@ static void say_window(uint32_t flags, uint64_t count, const struct frame_limits
   } else if (s == ERR_NOT_FOUND && movers_quote(flags, count, w, &q) == OK) {
     picture_add(&said, ", none unmovable in the best window: %s would have to move", picture_count(n, q.quote.moves));
   } else if (s == ERR_RANGE) {
-    picture_add(&said, ", and within these limits no RAM is that long");
+    picture_add(&said, ", and no RAM that may be handed out there is that long");
   }
 }
 

@@ -1,3 +1,3 @@
-what = The smallest machine that is promised.
+what = The smallest machine that is promised: 48 MiB, one CPU and a screen.
 memory = 48M
 check = memory screen

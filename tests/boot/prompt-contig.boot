@@ -28,7 +28,7 @@ expect = [1-9][\d,]* moved so far
 expect = ^ what is free could make (\d+) whole ones: compact makes them
 expect = ^ (\d+) are whole, [\d,]+ could be emptied, \d+ cannot\n what is free could make \1 whole ones\n
 expect = ^ \d+ are whole, 0 could be emptied, \d+ cannot
-expect = ^Never: within these limits
+expect = ^Never: no RAM that may be handed out there
 expect = ^moves= is what `alloc` may spend
 expect = ^There is no node \d+: this machine has node 0 alone
 check = columns

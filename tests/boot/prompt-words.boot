@@ -63,7 +63,7 @@ expect = ^align=3K is not whole frames
 expect = ^node=-1 is no number
 expect = ^There is no node 4294967296: this machine has node 0 alone
 expect = ^color=red is no limit
-expect = ^a run of 16\.0 KiB, below 0x1000 failed: [^:]*\swithin\sthese\slimits\sno\sRAM\sis\sthat\slong
+expect = ^a run of 16\.0 KiB, below 0x1000 failed: [^:]*\sno\sRAM\sthat\smay\sbe\shanded\sout\sthere\sis\sthat\slong
 expect = ^ +never possible: all RAM is 511 MiB
 expect = ^quote takes a count of frames or a size
 expect = ^ You hold nothing
